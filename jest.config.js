@@ -1,0 +1,10 @@
+/** Jest runs the TypeScript sources as Node does: types stripped, nothing else changed, ESM throughout. */
+export default {
+  testEnvironment: 'node',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
+  transform: { '\\.ts$': '<rootDir>/test/strip-types.js' },
+  testTimeout: 120_000,
+};
