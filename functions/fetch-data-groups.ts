@@ -1,0 +1,6 @@
+/** amazon_warriors/<run>/<troop>/<warrior>.json → data_groups/<run>/<troop>/<warrior>/<group>.json */
+import { fetchFunction } from '../shared/runtime/fetch-function.ts';
+
+export const handler = fetchFunction('data_groups', {
+  many: ({ ids: [troop, warrior] }, hermes) => hermes.dataGroups(troop, warrior),
+});

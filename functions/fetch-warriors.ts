@@ -1,0 +1,6 @@
+/** troops/<run>/<troop>.json → amazon_warriors/<run>/<troop>/<warrior>.json */
+import { fetchFunction } from '../shared/runtime/fetch-function.ts';
+
+export const handler = fetchFunction('warriors', {
+  many: ({ ids: [troop] }, hermes) => hermes.warriors(troop),
+});

@@ -1,0 +1,20 @@
+/** What the AWS SDK throws, in the words of the core: may it pass, and where did it happen. */
+import { ItemError, TransientError } from '../core/errors.ts';
+import { isRetryableStatus } from '../core/retry.ts';
+
+/**
+ * An error without an answer from the service is the network's. The SDK's error stays the cause, or stays as it is when
+ * trying again does not help: then it names what the service refused.
+ */
+export function explained(where: string, error: unknown): Error {
+  if (error instanceof TransientError || error instanceof ItemError) return error;
+  if (!(error instanceof Error)) return new TransientError('NETWORK', `${String(error)} ${where}`, { cause: error });
+  const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+  if (status === undefined || isRetryableStatus(status) || status === 409) {
+    return new TransientError(error.name === 'Error' ? 'NETWORK' : error.name, `${error.message} ${where}`, {
+      cause: error,
+    });
+  }
+  error.message = `${error.message} ${where}`;
+  return error;
+}

@@ -1,0 +1,95 @@
+/** The bucket on S3. Thin: it translates calls, outcomes and errors, and decides nothing. */
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3ServiceException,
+  type PutObjectCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { ItemError, TransientError } from '../core/errors.ts';
+import type { ObjectStore } from '../core/ports.ts';
+import { explained } from './errors.ts';
+
+/**
+ * A conditional write that races with another one is answered 409, and S3 asks to try again. Each race has a winner, so
+ * the second try finds the object; more than a few in a row is no race.
+ */
+const raceTries = 4;
+
+/**
+ * @throws in every method: TransientError for the network, throttling and 5xx (after the SDK's own tries); otherwise S3's
+ * own error with the bucket and the key in its message
+ */
+export function createObjectStore(client: S3Client, bucket: string): ObjectStore {
+  const explain = (key: string, error: unknown): Error => explained(`[bucket=${bucket}, key=${key}]`, error);
+  const write = async (input: Omit<PutObjectCommandInput, 'Bucket' | 'ContentType'>): Promise<void> => {
+    await client.send(new PutObjectCommand({ Bucket: bucket, ContentType: 'application/json', ...input }));
+  };
+
+  return {
+    async get(key, maxBytes) {
+      try {
+        const object = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+        const { Body: body, ContentLength: sizeBytes = 0 } = object;
+        if (body === undefined)
+          throw new TransientError('S3_NO_BODY', `S3 answered without a body [bucket=${bucket}, key=${key}].`);
+        if (sizeBytes > maxBytes) {
+          // Unread, the rest would hold the connection.
+          if ('destroy' in body) body.destroy();
+          throw new ItemError(
+            'TOO_LARGE',
+            `The object has ${sizeBytes} bytes; at most ${maxBytes} are read [bucket=${bucket}, key=${key}].`,
+          );
+        }
+        return { body: await body.transformToString(), eTag: unquoted(object.ETag), metadata: object.Metadata ?? {} };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw explain(key, error);
+      }
+    },
+
+    async head(key) {
+      try {
+        const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+        return { eTag: unquoted(head.ETag), metadata: head.Metadata ?? {} };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw explain(key, error);
+      }
+    },
+
+    async create(key, body, metadata) {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          await write({ Key: key, Body: body, Metadata: metadata, IfNoneMatch: '*' });
+          return 'created';
+        } catch (error) {
+          if (hasStatus(error, 412)) return 'exists';
+          if (!hasStatus(error, 409) || tries >= raceTries) throw explain(key, error);
+        }
+      }
+    },
+
+    async put(key, body, metadata) {
+      try {
+        await write({ Key: key, Body: body, Metadata: metadata });
+      } catch (error) {
+        throw explain(key, error);
+      }
+    },
+  };
+}
+
+function unquoted(eTag: string | undefined): string {
+  return (eTag ?? '').replaceAll('"', '');
+}
+
+function hasStatus(error: unknown, status: number): boolean {
+  return error instanceof S3ServiceException && error.$metadata.httpStatusCode === status;
+}
+
+/** A missing bucket is also a 404, and is no missing object. A HEAD has no body to tell them apart, so its name is NotFound. */
+function isMissing(error: unknown): boolean {
+  return hasStatus(error, 404) && (error as S3ServiceException).name !== 'NoSuchBucket';
+}

@@ -1,0 +1,51 @@
+/**
+ * Reads the event that S3 sends. It takes any 2.x version and unknown fields, as S3 asks of its readers, and refuses what
+ * is no S3 event rather than doing nothing with it.
+ */
+import * as v from 'valibot';
+import { ItemError } from '../core/errors.ts';
+import type { ItemEvent } from '../core/item.ts';
+
+const record = v.looseObject({
+  eventSource: v.literal('aws:s3'),
+  eventName: v.string(),
+  eventTime: v.pipe(v.string(), v.isoTimestamp()),
+  s3: v.looseObject({
+    bucket: v.looseObject({ name: v.string() }),
+    object: v.looseObject({ key: v.pipe(v.string(), v.minLength(1)) }),
+  }),
+});
+const s3Event = v.looseObject({ Records: v.array(record) });
+const testEvent = v.looseObject({ Event: v.literal('s3:TestEvent') });
+
+/**
+ * @returns one entry for each object that appeared. None for `s3:TestEvent`, which S3 sends when a notification is first
+ * set, and for events that are not about a new object
+ * @throws ItemError `BAD_EVENT` for anything else, saying where it differs from an S3 event
+ */
+export function parseS3Event(event: unknown): ItemEvent[] {
+  if (v.is(testEvent, event)) return [];
+  const parsed = v.safeParse(s3Event, event);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new ItemError('BAD_EVENT', `This is no S3 event: ${v.getDotPath(issue) ?? 'the event'}: ${issue.message}`);
+  }
+  return parsed.output.Records.filter(({ eventName }) => eventName.startsWith('ObjectCreated:')).map((record) => ({
+    key: decodeEventKey(record.s3.object.key),
+    atMs: Date.parse(record.eventTime),
+    record,
+  }));
+}
+
+/**
+ * S3 encodes keys in events as a form does: a space is `+`, other bytes are percent-encoded
+ * (page notification-content-structure: "The object key name value is URL encoded").
+ * @throws ItemError `BAD_EVENT` when the text is not such an encoding
+ */
+export function decodeEventKey(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded.replaceAll('+', ' '));
+  } catch (error) {
+    throw new ItemError('BAD_EVENT', `The event's key ${encoded} is not URL-encoded.`, { cause: error });
+  }
+}

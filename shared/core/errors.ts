@@ -1,0 +1,52 @@
+/**
+ * What can go wrong with an item, by what is done about it. The class decides, never the text of the message.
+ *
+ * - `TransientError`: the same work may succeed later. Waits inside the invocation, then Lambda's own retries.
+ * - `ItemError`: trying again can't help. A failure note and a dead letter at once.
+ * - `ConfigError`: the deployment is wrong. The function does not start.
+ *
+ * Anything else that is thrown is handled like a `TransientError` with the code `UNEXPECTED`: nothing is given up for good
+ * on account of a mistake of ours.
+ */
+
+/** The API, S3 or the network failed in a way that may pass. */
+export class TransientError extends Error {
+  override readonly name = 'TransientError';
+  /** Upper-case word that stays the same over releases, e.g. `HTTP_503`, `NETWORK`, `OUT_OF_TIME`. */
+  readonly code: string;
+  /** How long the server asked us to stay away, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: string, message: string, options: { retryAfterMs?: number | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** This item, or the API's answer for it, is wrong: another try would end the same way. */
+export class ItemError extends Error {
+  override readonly name = 'ItemError';
+  /** Upper-case word that stays the same over releases, e.g. `BAD_KEY`, `HTTP_404`, `DUPLICATE_ID`. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options: { cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+  }
+}
+
+/** One or more settings are missing or bad. Lists all of them, so that one deployment mends them all. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'BAD_CONFIG';
+  /** One line a mistake: the setting, what is wrong, what is allowed. Never a secret's value. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length} mistake${problems.length === 1 ? '' : 's'}: ${problems.join('; ')}`,
+    );
+    this.problems = problems;
+  }
+}

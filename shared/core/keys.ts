@@ -1,0 +1,132 @@
+/**
+ * The grammar of the bucket's keys: the only place that builds or parses one. It is public: people's scripts read it.
+ *
+ *     seeds/<run>.json                                   the seed of a run
+ *     <prefix>/<run>/<id>/…/<id>.json                    an item, or a result
+ *     receipts/<level>/<run>/<id>/…/<id>.json            an item is done (for a seed: receipts/troops/<run>.json)
+ *     failures/<level>/<run>/<id>/…/<id>.json            an item's last error
+ *     failures/<level>/_stray/<whole key>.json           an object under a level's prefix whose key is no item's
+ *
+ * An id from the API is one segment, percent-encoded except `[A-Za-z0-9_-]`:
+ *
+ *     checkout-eu-1  → checkout-eu-1        ../etc → %2E%2E%2Fetc        a b+c → a%20b%2Bc        日 → %E6%97%A5
+ *
+ * The dot is encoded too: then `.json` and `/` are the only bytes that can follow a segment and both sort after `-`, so a
+ * level's items and their children list in one order.
+ */
+import { nextLevel, type Level } from '../chain.ts';
+import { ItemError } from './errors.ts';
+
+/** Where an item stands: its run, and the API's own ids from the top down. */
+export type ItemPath = { run: string; ids: readonly string[] };
+
+/** S3: "the maximum length of a key name is 1,024 bytes" (page object-keys). All keys here are ASCII. */
+export const maxKeyBytes = 1024;
+
+const suffix = '.json';
+const runName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+export function isRunName(run: string): boolean {
+  return runName.test(run);
+}
+
+/** @throws ItemError `EMPTY_ID`; `BAD_ID` for half a surrogate pair, which no byte string stands for */
+export function encodeSegment(id: string): string {
+  if (id === '') throw new ItemError('EMPTY_ID', 'An id is empty, so it can not be a part of a key.');
+  if (!id.isWellFormed()) {
+    throw new ItemError('BAD_ID', `The id ${JSON.stringify(id)} holds half a surrogate pair, so it can not be a key.`);
+  }
+  return encodeURIComponent(id).replace(
+    /[.!~*'()]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** The inverse of `encodeSegment`; undefined for a text that it never gives. */
+export function decodeSegment(segment: string): string | undefined {
+  try {
+    const id = decodeURIComponent(segment);
+    return encodeSegment(id) === segment ? id : undefined;
+  } catch {
+    return undefined; // Not UTF-8 behind the percent signs, or empty.
+  }
+}
+
+function join(prefix: string, { run, ids }: ItemPath): string {
+  return `${[prefix, run, ...ids.map(encodeSegment)].join('/')}${suffix}`;
+}
+
+/** The key of a level's item. */
+export function itemKey(level: Level, path: ItemPath): string {
+  return join(level.reads, path);
+}
+
+export function receiptKey(level: Level, path: ItemPath): string {
+  return join(`receipts/${level.level}`, path);
+}
+
+export function failureKey(level: Level, path: ItemPath): string {
+  return join(`failures/${level.level}`, path);
+}
+
+/** The key of what a leaf's item becomes: the same path under the prefix that the level writes. */
+export function resultKey(level: Level, path: ItemPath): string {
+  return join(level.writes, path);
+}
+
+/**
+ * The key of an item's child.
+ * @throws ItemError `EMPTY_ID`, `BAD_ID`; `KEY_TOO_LONG` when the child's key, or that of its failure note, the longest
+ * that will be made for it, has more bytes than S3 takes
+ */
+export function childKey(level: Level, path: ItemPath, id: string): string {
+  const child = { run: path.run, ids: [...path.ids, id] };
+  const key = join(level.writes, child);
+  const next = nextLevel(level);
+  const longest = Math.max(key.length, next === undefined ? 0 : failureKey(next, child).length);
+  if (longest > maxKeyBytes) {
+    const shown = id.length > 80 ? `${id.slice(0, 80)}…` : id;
+    throw new ItemError(
+      'KEY_TOO_LONG',
+      `The id ${JSON.stringify(shown)} makes a key of ${longest} bytes; S3 takes ${maxKeyBytes}.`,
+    );
+  }
+  return key;
+}
+
+/**
+ * Reads the key of a level's item.
+ * @throws ItemError `BAD_KEY`, saying what is wrong and what a key of this level looks like
+ */
+export function parseItemKey(level: Level, key: string): ItemPath {
+  const refuse = (why: string): never => {
+    throw new ItemError('BAD_KEY', `The key ${key} ${why}. Expected: ${keyShape(level)}`);
+  };
+  if (!key.startsWith(`${level.reads}/`)) return refuse(`is not under ${level.reads}/`);
+  if (!key.endsWith(suffix)) return refuse(`does not end with ${suffix}`);
+  const [run = '', ...segments] = key.slice(level.reads.length + 1, -suffix.length).split('/');
+  if (!isRunName(run)) return refuse(`has the bad run name ${JSON.stringify(run)}`);
+  const depth = level.ids.length;
+  if (segments.length !== depth) {
+    return refuse(`has ${segments.length} id${segments.length === 1 ? '' : 's'} after the run, not ${depth}`);
+  }
+  const ids = segments.map((segment) => {
+    const id = decodeSegment(segment);
+    return id ?? refuse(`has the segment ${JSON.stringify(segment)}, which is not an encoded id`);
+  });
+  return { run, ids };
+}
+
+function keyShape(level: Level): string {
+  const shape = ['<run>', ...level.ids.map((name) => `<${name}>`)].join('/');
+  return `${level.reads}/${shape}${suffix}. A run is 1 to 64 of A-Z a-z 0-9 _ - and begins with a letter or a digit; in an id, all but A-Z a-z 0-9 _ - is percent-encoded.`;
+}
+
+/**
+ * Where the failure of an object is noted whose key is no item's. A run never starts with `_`, so this is nobody's path.
+ * A key that is too long once it is encoded is cut; its note holds the whole key.
+ */
+export function strayFailureKey(level: Level, key: string): string {
+  const room = maxKeyBytes - `failures/${level.level}/_stray/${suffix}`.length;
+  return `failures/${level.level}/_stray/${encodeSegment(key.toWellFormed()).slice(0, room)}${suffix}`;
+}

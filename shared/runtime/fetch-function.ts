@@ -1,0 +1,135 @@
+/**
+ * The Lambda around a level's fetch: reads the settings, connects the core to S3, SQS and the API, and puts run, level,
+ * key and attempt on every log line. It decides nothing about an item.
+ */
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import { createDeadLetterQueue } from '../aws/dead-letter-queue.ts';
+import { createObjectStore } from '../aws/object-store.ts';
+import { parseS3Event } from '../aws/s3-event.ts';
+import { createSecret } from '../aws/secret.ts';
+import { levelNamed, type IdsOf, type LevelName } from '../chain.ts';
+import { processItem, type Fetch, type Item, type ItemDeps, type Outcome } from '../core/item.ts';
+import type { CallGate, Page } from '../core/ports.ts';
+import { createHermes, type Hermes } from '../hermes/client.ts';
+import { systemClock } from './clock.ts';
+import { readFetchConfig } from './config.ts';
+
+/** An item of this level, with as many ids as the level table says. */
+export type ItemOf<Name extends LevelName> = Item & { ids: Readonly<IdsOf<Name>> };
+
+/** What a file in `functions/` says: how its level asks the API. Either a list page by page, or one result. */
+export type LevelFetch<Name extends LevelName> =
+  | { many: (item: ItemOf<Name>, hermes: Hermes) => AsyncIterable<Page> }
+  | { one: (item: ItemOf<Name>, hermes: Hermes) => Promise<string> };
+
+/** What is kept at the end of an invocation to note a failure and send a dead letter. */
+const reserveMs = 5_000;
+
+/** AWS: "Lambda … waits one minute before the first retry" (page invocation-async-error-handling). */
+const lambdaFirstRetryMs = 60_000;
+
+/** The clocks of S3 and of the function differ by less than this share of the minute. */
+const clockMargin = 0.8;
+
+/** How long the API's token is kept before it is read again, so that a rotated one is taken up. */
+const tokenMaxAgeMs = 300_000;
+
+/**
+ * Makes a level's handler. It takes the events that S3 sends.
+ * @throws ConfigError at once, so that a function with bad settings does not start
+ */
+export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetch: LevelFetch<Name>) {
+  const config = readFetchConfig();
+  const level = levelNamed(levelName);
+  const logger = new Logger({ serviceName: level.function });
+  const metrics = new Metrics({
+    namespace: 's3-cascade',
+    serviceName: level.function,
+    defaultDimensions: { level: level.level },
+  });
+  // Children are written side by side; with fewer sockets than that they would queue up in the client.
+  const s3 = new S3Client({ requestHandler: { httpsAgent: { maxSockets: config.writeConcurrency + 2 } } });
+  const { hermesTokenSecret: secretId } = config;
+  const token =
+    secretId === undefined
+      ? undefined
+      : createSecret(new SecretsManagerClient(), secretId, tokenMaxAgeMs, systemClock.now);
+
+  const hermes = (gate: CallGate): Hermes =>
+    createHermes({
+      baseUrl: config.hermesUrl,
+      ...(token && { token: () => token.read(), onTokenRefused: () => token.forget() }),
+      gate,
+      timeoutMs: config.callTimeoutMs,
+      maxBodyBytes: config.maxBodyBytes,
+    });
+  // parseItemKey gives as many ids as the level's row names, which is what ItemOf says.
+  const fetch: Fetch =
+    'one' in levelFetch
+      ? { one: (item, gate) => levelFetch.one(item as ItemOf<Name>, hermes(gate)) }
+      : { many: (item, gate) => levelFetch.many(item as ItemOf<Name>, hermes(gate)) };
+
+  const shared = {
+    level,
+    fetch,
+    store: createObjectStore(s3, config.bucket),
+    deadLetters: createDeadLetterQueue(new SQSClient(), config.deadLetterQueueUrl),
+    clock: systemClock,
+    random: Math.random,
+    log: logger,
+    settings: {
+      retry: { retries: config.callRetries, baseMs: 200, maxMs: 5_000 },
+      writeConcurrency: config.writeConcurrency,
+      maxChildren: config.maxChildren,
+      maxItemBytes: config.maxBodyBytes,
+      firstRetryMs: (lambdaFirstRetryMs * clockMargin) / config.lambdaTimeScale,
+    },
+    onCall: (durationMs: number) => {
+      metrics.addMetric('ApiCalls', MetricUnit.Count, 1);
+      metrics.addMetric('ApiLatency', MetricUnit.Milliseconds, durationMs);
+    },
+  } satisfies Partial<ItemDeps>;
+
+  return middy<unknown, Outcome[]>({ timeoutEarlyInMillis: 0 })
+    .use(injectLambdaContext(logger))
+    .use(logMetrics(metrics))
+    .handler(async (event: unknown, context: Context): Promise<Outcome[]> => {
+      const remainingMs = context.getRemainingTimeInMillis();
+      const workMs = Math.max(remainingMs - reserveMs, Math.floor(remainingMs / 2));
+      const invocation = {
+        requestId: context.awsRequestId,
+        deadlineMs: systemClock.now() + workMs,
+        signal: AbortSignal.timeout(workMs),
+      };
+      const outcomes: Outcome[] = [];
+      const errors: unknown[] = [];
+      // S3 sends one record an event. Should it send more, one that fails does not keep the others from being done.
+      for (const item of parseS3Event(event)) {
+        try {
+          const outcome = await processItem(item, { ...shared, ...invocation });
+          outcomes.push(outcome);
+          countOutcome(metrics, outcome);
+        } catch (error) {
+          metrics.addMetric('Failures', MetricUnit.Count, 1);
+          errors.push(error);
+        }
+      }
+      if (errors.length > 0) throw errors[0];
+      return outcomes;
+    });
+}
+
+function countOutcome(metrics: Metrics, { outcome, written }: Outcome): void {
+  if (outcome === 'expanded') metrics.addMetric('ItemsDone', MetricUnit.Count, 1);
+  if (outcome === 'duplicate') metrics.addMetric('Duplicates', MetricUnit.Count, 1);
+  if (outcome === 'failed') metrics.addMetric('Failures', MetricUnit.Count, 1);
+  if (written > 0) metrics.addMetric('ChildrenWritten', MetricUnit.Count, written);
+}
