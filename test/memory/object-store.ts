@@ -1,0 +1,52 @@
+/** The bucket in memory: the same port as S3, for tests of the decisions. */
+import { ItemError } from '../../shared/core/errors.ts';
+import type { Metadata, ObjectStore } from '../../shared/core/ports.ts';
+
+export type MemoryObject = { body: string; eTag: string; metadata: Metadata };
+
+export class MemoryObjectStore implements ObjectStore {
+  readonly objects = new Map<string, MemoryObject>();
+  #writes = 0;
+
+  /** Puts an object as a person would, outside the port. */
+  drop(key: string, body: string): void {
+    this.#write(key, body, {});
+  }
+
+  json(key: string): unknown {
+    const object = this.objects.get(key);
+    return object === undefined ? undefined : JSON.parse(object.body);
+  }
+
+  keys(prefix = ''): string[] {
+    return [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+  }
+
+  get(key: string, maxBytes: number): Promise<MemoryObject | undefined> {
+    const object = this.objects.get(key);
+    if (object !== undefined && Buffer.byteLength(object.body) > maxBytes) {
+      return Promise.reject(new ItemError('TOO_LARGE', `The object is larger than ${maxBytes} bytes [key=${key}].`));
+    }
+    return Promise.resolve(object && { ...object });
+  }
+
+  head(key: string): Promise<MemoryObject | undefined> {
+    return Promise.resolve(this.objects.get(key));
+  }
+
+  create(key: string, body: string, metadata: Metadata): Promise<'created' | 'exists'> {
+    if (this.objects.has(key)) return Promise.resolve('exists');
+    this.#write(key, body, metadata);
+    return Promise.resolve('created');
+  }
+
+  put(key: string, body: string, metadata: Metadata): Promise<void> {
+    this.#write(key, body, metadata);
+    return Promise.resolve();
+  }
+
+  #write(key: string, body: string, metadata: Metadata): void {
+    this.#writes += 1;
+    this.objects.set(key, { body, metadata, eTag: `etag-${this.#writes}` });
+  }
+}
