@@ -2,6 +2,7 @@
 import {
   GetObjectCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   PutObjectCommand,
   S3ServiceException,
   type PutObjectCommandInput,
@@ -57,6 +58,35 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
         if (isMissing(error)) return undefined;
         throw explain(key, error);
       }
+    },
+
+    async *list(prefix) {
+      let token: string | undefined;
+      do {
+        let page;
+        try {
+          page = await client.send(
+            new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken: token }),
+          );
+        } catch (error) {
+          throw explain(prefix, error);
+        }
+        yield (page.Contents ?? []).map(({ Key: key }) => {
+          if (key === undefined)
+            throw new TransientError(
+              'S3_BAD_LIST',
+              `S3 listed an object without a key [bucket=${bucket}, prefix=${prefix}].`,
+            );
+          return key;
+        });
+        token = page.NextContinuationToken;
+        if (page.IsTruncated === true && token === undefined) {
+          throw new TransientError(
+            'S3_BAD_LIST',
+            `S3 broke a listing off without saying how to go on [bucket=${bucket}, prefix=${prefix}].`,
+          );
+        }
+      } while (token !== undefined);
     },
 
     async create(key, body, metadata) {

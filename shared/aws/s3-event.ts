@@ -14,6 +14,8 @@ const record = v.looseObject({
     bucket: v.looseObject({ name: v.string() }),
     object: v.looseObject({ key: v.pipe(v.string(), v.minLength(1)) }),
   }),
+  /** Ours, in a record that was given to the function again. */
+  s3Cascade: v.optional(v.looseObject({ replays: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) })),
 });
 const s3Event = v.looseObject({ Records: v.array(record) });
 const testEvent = v.looseObject({ Event: v.literal('s3:TestEvent') });
@@ -33,6 +35,7 @@ export function parseS3Event(event: unknown): ItemEvent[] {
   return parsed.output.Records.filter(({ eventName }) => eventName.startsWith('ObjectCreated:')).map((record) => ({
     key: decodeEventKey(record.s3.object.key),
     atMs: Date.parse(record.eventTime),
+    replays: record.s3Cascade?.replays ?? 0,
     record,
   }));
 }
@@ -48,4 +51,29 @@ export function decodeEventKey(encoded: string): string {
   } catch (error) {
     throw new ItemError('BAD_EVENT', `The event's key ${encoded} is not URL-encoded.`, { cause: error });
   }
+}
+
+/**
+ * The record of an event that nobody has any more, for an item that is to be given to its function again.
+ * @param bucket its name
+ * @param key of the item, not encoded
+ */
+export function makeS3Record(bucket: string, key: string, atMs: number): object {
+  return {
+    eventVersion: '2.1',
+    eventSource: 'aws:s3',
+    eventTime: new Date(atMs).toISOString(),
+    eventName: 'ObjectCreated:Put',
+    s3: { s3SchemaVersion: '1.0', bucket: { name: bucket }, object: { key: encodeEventKey(key) } },
+  };
+}
+
+/** The same record, counting one more time that it was given to the function. */
+export function withReplays(record: object, replays: number): object {
+  return { ...record, s3Cascade: { replays } };
+}
+
+/** The inverse of `decodeEventKey`. */
+export function encodeEventKey(key: string): string {
+  return key.split('/').map(encodeURIComponent).join('/').replaceAll('%20', '+');
 }

@@ -6,14 +6,19 @@ export type FailureNote = {
   level: string;
   /** The item's key, whole. */
   key: string;
+  /** `parked`: replayed as often as is allowed, and failed each time; only a forced replay takes it again. */
+  status: 'failed' | 'parked';
   /** `transient`: Lambda tries again, up to its own limit. `item`: it is given up until a person replays it. */
   class: 'transient' | 'item';
   code: string;
   message: string;
   /** Tries so far, over every event, retry and replay of the item. */
   attempts: number;
+  /** How many replays the item had when it failed. */
+  replays: number;
   /** ISO 8601. */
   at: string;
+  /** Lambda's, to find the try in the log. */
   requestId: string;
 };
 
@@ -33,17 +38,14 @@ export function reasonOf(error: unknown): FailureReason {
   };
 }
 
-/**
- * How many tries an earlier note counted. A note that can't be read counts as none: it is about to be written anew, and
- * the item's fate does not hang on it.
- */
-export function attemptsIn(body: string | undefined): number {
-  if (body === undefined) return 0;
+/** @returns undefined for a body that is no failure note, e.g. since a person put it there */
+export function parseFailureNote(body: string): FailureNote | undefined {
   try {
-    const note: unknown = JSON.parse(body);
-    const attempts = typeof note === 'object' && note !== null && 'attempts' in note ? note.attempts : 0;
-    return typeof attempts === 'number' && Number.isSafeInteger(attempts) && attempts > 0 ? attempts : 0;
+    const note = JSON.parse(body) as Partial<FailureNote> | null;
+    return typeof note?.key === 'string' && typeof note.code === 'string' && typeof note.attempts === 'number'
+      ? (note as FailureNote)
+      : undefined;
   } catch {
-    return 0;
+    return undefined;
   }
 }

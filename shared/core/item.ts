@@ -5,9 +5,9 @@
 import type { Level } from '../chain.ts';
 import { ItemError } from './errors.ts';
 import { expand, type Expansion } from './expand.ts';
-import { attemptsIn, reasonOf, type FailureNote } from './failure.ts';
-import { failureKey, parseItemKey, receiptKey, resultKey, strayFailureKey, type ItemPath } from './keys.ts';
-import type { CallGate, Clock, DeadLetterQueue, Log, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
+import { parseFailureNote, reasonOf, type FailureNote } from './failure.ts';
+import { failureKey, failureKeyOf, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
+import type { CallGate, Clock, DeadLetterSink, Log, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
 import { receiptCovers, receiptMetadata, type Receipt } from './receipt.ts';
 import { createCallGate, type RetryPolicy } from './retry.ts';
 
@@ -17,8 +17,10 @@ export type ItemEvent = {
   key: string;
   /** When S3 says that the object was written, in milliseconds since 1970. */
   atMs: number;
-  /** The event as it came, so that a dead letter can be replayed as it was. */
-  record: unknown;
+  /** How many times a replay or the sweep gave it to the function again. 0 for what S3 sent. */
+  replays: number;
+  /** The event's record as it came, so that a dead letter can be replayed as it was. */
+  record: object;
 };
 
 /** What a level's fetch is given. */
@@ -50,7 +52,7 @@ export type ItemDeps = {
   level: Level;
   fetch: Fetch;
   store: ObjectStore;
-  deadLetters: DeadLetterQueue;
+  deadLetters: DeadLetterSink;
   clock: Clock;
   random: () => number;
   log: Log;
@@ -119,7 +121,7 @@ async function attemptItem(event: ItemEvent, work: Work, deps: ItemDeps): Promis
   const path = parseItemKey(level, event.key);
   work.run = path.run;
 
-  const isFirst = clock.now() - event.atMs < settings.firstRetryMs;
+  const isFirst = event.replays === 0 && clock.now() - event.atMs < settings.firstRetryMs;
   const isLeaf = 'one' in fetch;
   const [object, done] = await Promise.all([
     store.get(event.key, settings.maxItemBytes),
@@ -197,14 +199,16 @@ async function writeReceipt(
 /** @returns the note as it was written */
 async function noteFailure(event: ItemEvent, work: Work, error: unknown, deps: ItemDeps): Promise<FailureNote> {
   const { level, store, clock } = deps;
-  const key = noteKey(event.key, level);
+  const key = failureKeyOf(level, event.key);
   if (!work.noteRead) await countTries(key, work, deps);
   const note: FailureNote = {
     run: work.run,
     level: level.level,
     key: event.key,
+    status: 'failed',
     ...reasonOf(error),
     attempts: work.attempt,
+    replays: event.replays,
     at: iso(clock),
     requestId: deps.requestId,
   };
@@ -212,17 +216,10 @@ async function noteFailure(event: ItemEvent, work: Work, error: unknown, deps: I
   return note;
 }
 
-function noteKey(key: string, level: Level): string {
-  try {
-    return failureKey(level, parseItemKey(level, key));
-  } catch {
-    return strayFailureKey(level, key);
-  }
-}
-
 async function countTries(key: string, work: Work, { store, settings }: ItemDeps): Promise<void> {
   const note = await store.get(key, settings.maxItemBytes);
-  work.attempt = attemptsIn(note?.body) + 1;
+  // A note that can't be read counts no tries: it is about to be written anew, and nothing is decided by the number.
+  work.attempt = 1 + (note === undefined ? 0 : (parseFailureNote(note.body)?.attempts ?? 0));
   work.noteRead = true;
 }
 

@@ -123,10 +123,22 @@ function keyShape(level: Level): string {
 }
 
 /**
- * Where the failure of an object is noted whose key is no item's. A run never starts with `_`, so this is nobody's path.
- * A key that is too long once it is encoded is cut; its note holds the whole key.
+ * Where the failure of any object under a level's prefix is noted. A key that is no item's has its note under `_stray`: a
+ * run never starts with `_`. Such a key is cut if it is too long once it is encoded; its note holds the whole key.
  */
-export function strayFailureKey(level: Level, key: string): string {
+export function failureKeyOf(level: Level, key: string): string {
+  const path = itemPathOf(level, key);
+  if (path !== undefined) return failureKey(level, path);
   const room = maxKeyBytes - `failures/${level.level}/_stray/${suffix}`.length;
   return `failures/${level.level}/_stray/${encodeSegment(key.toWellFormed()).slice(0, room)}${suffix}`;
+}
+
+/** As `parseItemKey`, with undefined for a key that is no item's. */
+export function itemPathOf(level: Level, key: string): ItemPath | undefined {
+  try {
+    return parseItemKey(level, key);
+  } catch (error) {
+    if (error instanceof ItemError) return undefined;
+    throw error;
+  }
 }

@@ -25,14 +25,45 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectHead | undefined>;
   /** Writes only if there is nothing under the key, atomically. */
   create(key: string, body: string, metadata: Metadata): Promise<'created' | 'exists'>;
+  /** The keys under a prefix, in byte order, a page at a time. A listing that breaks off is an error, never a short answer. */
+  list(prefix: string): AsyncIterable<readonly string[]>;
   /** Writes whatever is there: for receipts and failure notes only, never for an item. */
   put(key: string, body: string, metadata: Metadata): Promise<void>;
 }
 
-/** A level's dead-letter queue, for what must not wait for Lambda's retries. */
-export interface DeadLetterQueue {
+/** A level's dead-letter queue, as the level's function sees it: for what must not wait for Lambda's retries. */
+export interface DeadLetterSink {
   /** Returns once the queue has the message. Throws when it has not. */
   send(body: string): Promise<void>;
+}
+
+/** A message on a dead-letter queue. Until it is removed or released, or its time is up, nobody else sees it. */
+export type DeadLetterMessage = {
+  id: string;
+  /** Names this receiving of the message. */
+  handle: string;
+  body: string;
+  /** The message attributes that are texts or numbers, e.g. those of Lambda's `DeadLetterConfig`. */
+  attributes: Readonly<Record<string, string>>;
+  /** When it was sent to the queue, in milliseconds since 1970. */
+  sentAtMs: number;
+};
+
+/** A level's dead-letter queue, as replay sees it. Throws when SQS refuses or fails: a partial answer is an error. */
+export interface DeadLetterQueue {
+  /** Up to ten messages, invisible to others for `invisibleMs`. Empty when there are none to be had now. */
+  receive(invisibleMs: number): Promise<DeadLetterMessage[]>;
+  /** Any number of handles. */
+  remove(handles: readonly string[]): Promise<void>;
+  /** Makes messages visible again at once. Any number of handles; one whose time was up already is visible anyway. */
+  release(handles: readonly string[]): Promise<void>;
+  /** SQS calls its own counts approximate: they lag by up to a minute. */
+  approximateCount(): Promise<number>;
+}
+
+/** Gives an item to its level's function again. Returns once the event was accepted; throws when it was not. */
+export interface Refire {
+  send(record: unknown): Promise<void>;
 }
 
 export interface Clock {

@@ -11,7 +11,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
-import { createDeadLetterQueue } from '../aws/dead-letter-queue.ts';
+import { createDeadLetterSink } from '../aws/dead-letter-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
 import { parseS3Event } from '../aws/s3-event.ts';
 import { createSecret } from '../aws/secret.ts';
@@ -21,6 +21,7 @@ import type { CallGate, Page } from '../core/ports.ts';
 import { createHermes, type Hermes } from '../hermes/client.ts';
 import { systemClock } from './clock.ts';
 import { readFetchConfig } from './config.ts';
+import { logTo } from './log.ts';
 
 /** An item of this level, with as many ids as the level table says. */
 export type ItemOf<Name extends LevelName> = Item & { ids: Readonly<IdsOf<Name>> };
@@ -81,10 +82,10 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
     level,
     fetch,
     store: createObjectStore(s3, config.bucket),
-    deadLetters: createDeadLetterQueue(new SQSClient(), config.deadLetterQueueUrl),
+    deadLetters: createDeadLetterSink(new SQSClient(), config.deadLetterQueueUrl),
     clock: systemClock,
     random: Math.random,
-    log: logger,
+    log: logTo(logger),
     settings: {
       retry: { retries: config.callRetries, baseMs: 200, maxMs: 5_000 },
       writeConcurrency: config.writeConcurrency,

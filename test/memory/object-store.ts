@@ -40,6 +40,12 @@ export class MemoryObjectStore implements ObjectStore {
     return Promise.resolve('created');
   }
 
+  async *list(prefix: string): AsyncGenerator<string[]> {
+    const keys = this.keys(prefix);
+    for (let start = 0; start < keys.length; start += 1000)
+      yield await Promise.resolve(keys.slice(start, start + 1000));
+  }
+
   put(key: string, body: string, metadata: Metadata): Promise<void> {
     this.#write(key, body, metadata);
     return Promise.resolve();

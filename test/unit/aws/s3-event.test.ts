@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeEventKey, parseS3Event } from '../../../shared/aws/s3-event.ts';
+import { decodeEventKey, makeS3Record, parseS3Event, withReplays } from '../../../shared/aws/s3-event.ts';
 
 /** The record of AWS's own example (page notification-content-structure), with what matters here set. */
 const recordOf = (key: string, change: object = {}) => ({
@@ -29,7 +29,7 @@ describe('an S3 event', () => {
   test('gives the decoded key, the time and the record as it came', () => {
     const record = recordOf('troops/r/a%2520b+c.json');
     expect(parseS3Event({ Records: [record] })).toEqual([
-      { key: 'troops/r/a%20b c.json', atMs: Date.parse('2026-11-20T10:00:00.000Z'), record },
+      { key: 'troops/r/a%20b c.json', atMs: Date.parse('2026-11-20T10:00:00.000Z'), replays: 0, record },
     ]);
   });
 
@@ -42,6 +42,15 @@ describe('an S3 event', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), (key) => {
         expect(decodeEventKey(encodeAsS3(key))).toBe(key);
+      }),
+    );
+  });
+
+  test('that we make for an item reads like one that S3 sent, and counts its replays', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), fc.nat(), (key, replays) => {
+        const record = withReplays(makeS3Record('b', key, 0), replays);
+        expect(parseS3Event({ Records: [record] })).toEqual([{ key, atMs: 0, replays, record }]);
       }),
     );
   });

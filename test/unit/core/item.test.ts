@@ -33,7 +33,12 @@ const failing = (error: Error, ...first: string[][]): Fetch => ({
   },
 });
 
-const eventOf = (key: string): ItemEvent => ({ key, atMs: clock.now(), record: { s3: { object: { key } } } });
+const eventOf = (key: string): ItemEvent => ({
+  key,
+  atMs: clock.now(),
+  replays: 0,
+  record: { s3: { object: { key } } },
+});
 
 function run(
   levelName: LevelName,
@@ -170,10 +175,12 @@ describe('a transient error', () => {
       run: 'r',
       level: 'warriors',
       key: 'troops/r/a.json',
+      status: 'failed',
       class: 'transient',
       code: 'HTTP_503',
       message: 'Hermes is busy',
       attempts: 1,
+      replays: 0,
       at: '2026-11-20T00:00:00.000Z',
       requestId: 'request-1',
     } satisfies FailureNote);

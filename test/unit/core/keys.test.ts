@@ -12,7 +12,7 @@ import {
   parseItemKey,
   receiptKey,
   resultKey,
-  strayFailureKey,
+  failureKeyOf,
 } from '../../../shared/core/keys.ts';
 
 const id = fc.oneof(
@@ -164,8 +164,8 @@ describe('item keys', () => {
 
   test("a stray object's note is nobody else's, and fits", () => {
     const warriors = levelNamed('warriors');
-    expect(strayFailureKey(warriors, 'troops/junk.json')).toBe('failures/warriors/_stray/troops%2Fjunk%2Ejson.json');
-    expect(strayFailureKey(warriors, 'é'.repeat(500)).length).toBeLessThanOrEqual(maxKeyBytes);
+    expect(failureKeyOf(warriors, 'troops/junk.json')).toBe('failures/warriors/_stray/troops%2Fjunk%2Ejson.json');
+    expect(failureKeyOf(warriors, 'é'.repeat(500)).length).toBeLessThanOrEqual(maxKeyBytes);
   });
 });
 
