@@ -50,3 +50,14 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
+
+/** What a person asked of a function can't be done as it is. */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+  readonly code = 'BAD_INPUT';
+
+  /** @param problems one line a mistake: the field, and what is allowed */
+  constructor(problems: readonly string[]) {
+    super(`Bad input: ${problems.join('; ')}`);
+  }
+}

@@ -6,9 +6,9 @@ import type { Level } from '../chain.ts';
 import { ItemError } from './errors.ts';
 import { expand, type Expansion } from './expand.ts';
 import { parseFailureNote, reasonOf, type FailureNote } from './failure.ts';
-import { failureKey, failureKeyOf, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
+import { doneKey, failureKey, failureKeyOf, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
 import type { CallGate, Clock, DeadLetterSink, Log, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
-import { receiptCovers, receiptMetadata, type Receipt } from './receipt.ts';
+import { isDone, receiptMetadata, type Receipt } from './receipt.ts';
 import { createCallGate, type RetryPolicy } from './retry.ts';
 
 /** An object that appeared under a level's prefix. */
@@ -122,17 +122,14 @@ async function attemptItem(event: ItemEvent, work: Work, deps: ItemDeps): Promis
   work.run = path.run;
 
   const isFirst = event.replays === 0 && clock.now() - event.atMs < settings.firstRetryMs;
-  const isLeaf = 'one' in fetch;
   const [object, done] = await Promise.all([
     store.get(event.key, settings.maxItemBytes),
-    store.head(isLeaf ? resultKey(level, path) : receiptKey(level, path)),
+    store.head(doneKey(level, path)),
     isFirst ? undefined : countTries(failureKey(level, path), work, deps),
   ]);
   const nothing = { written: 0, apiCalls: 0 };
   if (object === undefined) return { outcome: 'missing', ...nothing };
-  // A leaf's result is never overwritten, so any result means done. A receipt counts only for the item that it was written for.
-  if (done !== undefined && (isLeaf || receiptCovers(done.metadata, object.eTag)))
-    return { outcome: 'duplicate', ...nothing };
+  if (done !== undefined && isDone(level, done, object.eTag)) return { outcome: 'duplicate', ...nothing };
   // The seed is a person's text, and is checked with a better message where it is read.
   if (path.ids.length > 0) mustBeJson(event.key, object.body);
 

@@ -74,6 +74,11 @@ export function resultKey(level: Level, path: ItemPath): string {
   return join(level.writes, path);
 }
 
+/** The object that says that an item is done: its receipt, or at the leaf its result. */
+export function doneKey(level: Level, path: ItemPath): string {
+  return level.children === 'one' ? resultKey(level, path) : receiptKey(level, path);
+}
+
 /**
  * The key of an item's child.
  * @throws ItemError `EMPTY_ID`, `BAD_ID`; `KEY_TOO_LONG` when the child's key, or that of its failure note, the longest

@@ -1,4 +1,5 @@
 /** What a receipt says: an item of a level with many children is done. Written after the last child, never before. */
+import type { Level } from '../chain.ts';
 import type { Metadata } from './ports.ts';
 
 export type Receipt = {
@@ -26,7 +27,10 @@ export function receiptMetadata(receipt: Receipt): Metadata {
   return { 'input-etag': receipt.inputETag, children: String(receipt.children) };
 }
 
-/** Whether the receipt with this metadata was written for the item with this ETag. */
-export function receiptCovers(metadata: Metadata, inputETag: string): boolean {
-  return metadata['input-etag'] === inputETag;
+/**
+ * Whether an item is done, going by the object under its `doneKey`. A leaf's result is never overwritten, so any result will
+ * do; a receipt counts only for the very item that it was written for.
+ */
+export function isDone(level: Level, done: { metadata: Metadata }, itemETag: string): boolean {
+  return level.children === 'one' || done.metadata['input-etag'] === itemETag;
 }

@@ -109,7 +109,7 @@ async function refusal(reply: Reply, call: string, token: string | undefined, op
   }
   if (status < 400) {
     const target = redirectTarget(headers.get('location'));
-    const advice = 'It was not followed, since it would take the token along: set the API’s URL to where it really is.';
+    const advice = "It was not followed, since it would take the token along: set the API's URL to where it really is.";
     return new ItemError('REDIRECT', `${call} was answered with ${status}, a redirect to ${target}. ${advice}`);
   }
   if (status === 401) {

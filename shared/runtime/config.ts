@@ -3,6 +3,7 @@
  * second defaults here. All mistakes are reported at once, when the function starts.
  */
 import * as v from 'valibot';
+import { chain, type Level, type LevelName } from '../chain.ts';
 import { ConfigError } from '../core/errors.ts';
 
 const text = v.pipe(v.string('is not set'), v.minLength(1, 'is empty'));
@@ -23,8 +24,13 @@ function wholeNumber(min: number, max: number) {
   );
 }
 
-const environment = v.object({
-  BUCKET: text,
+const bucket = { BUCKET: text };
+/** Set by the local engine only: Lambda's waits are so many times shorter there. */
+const timeScale = { LAMBDA_TIME_SCALE: v.optional(wholeNumber(1, 1_000_000), '1') };
+
+const fetchEnvironment = v.object({
+  ...bucket,
+  ...timeScale,
   DEAD_LETTER_QUEUE_URL: url,
   HERMES_URL: url,
   /** Empty: the API wants no token. */
@@ -34,9 +40,30 @@ const environment = v.object({
   MAX_BODY_BYTES: wholeNumber(1_000, 100_000_000),
   MAX_CHILDREN: wholeNumber(1, 10_000_000),
   WRITE_CONCURRENCY: wholeNumber(1, 1_000),
-  /** Set by the local engine only: Lambda's waits are so many times shorter there. */
-  LAMBDA_TIME_SCALE: v.optional(wholeNumber(1, 1_000_000), '1'),
 });
+
+/** The variables that serverless/levels.js makes for each level. */
+const queueUrlSetting = (level: LevelName) =>
+  `DEAD_LETTER_QUEUE_URL_${level.toUpperCase() as Uppercase<LevelName>}` as const;
+const functionSetting = (level: LevelName) => `FUNCTION_${level.toUpperCase() as Uppercase<LevelName>}` as const;
+type LevelSetting = ReturnType<typeof queueUrlSetting> | ReturnType<typeof functionSetting>;
+
+const levelSettings = Object.fromEntries(
+  chain.flatMap(({ level }) => [
+    [queueUrlSetting(level), url],
+    [functionSetting(level), text],
+  ]),
+) as Record<LevelSetting, typeof text>;
+
+const replayEnvironment = v.object({
+  ...bucket,
+  ...timeScale,
+  ...levelSettings,
+  MAX_REPLAYS: wholeNumber(1, 1_000),
+  FETCH_TIMEOUT_SECONDS: wholeNumber(1, 900),
+});
+
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type FetchConfig = {
   bucket: string;
@@ -52,18 +79,18 @@ export type FetchConfig = {
   lambdaTimeScale: number;
 };
 
+export type ReplayConfig = {
+  bucket: string;
+  maxReplays: number;
+  fetchTimeoutMs: number;
+  lambdaTimeScale: number;
+  /** The function's name and its dead-letter queue's URL, for each row of the level table. */
+  levels: { level: Level; functionName: string; deadLetterQueueUrl: string }[];
+};
+
 /** @throws ConfigError with one line for each setting that is missing or bad; it never shows a value */
-export function readFetchConfig(env: Readonly<Record<string, string | undefined>> = process.env): FetchConfig {
-  const parsed = v.safeParse(environment, env, { abortPipeEarly: true });
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.issues.map(
-        (issue) =>
-          `${v.getDotPath(issue) ?? 'the environment'} ${issue.message.startsWith('Invalid key') ? 'is not set' : issue.message}`,
-      ),
-    );
-  }
-  const settings = parsed.output;
+export function readFetchConfig(env: Environment = process.env): FetchConfig {
+  const settings = read(fetchEnvironment, env);
   return {
     bucket: settings.BUCKET,
     deadLetterQueueUrl: settings.DEAD_LETTER_QUEUE_URL,
@@ -76,4 +103,34 @@ export function readFetchConfig(env: Readonly<Record<string, string | undefined>
     writeConcurrency: settings.WRITE_CONCURRENCY,
     lambdaTimeScale: settings.LAMBDA_TIME_SCALE,
   };
+}
+
+/** @throws as `readFetchConfig` */
+export function readReplayConfig(env: Environment = process.env): ReplayConfig {
+  const settings = read(replayEnvironment, env);
+  return {
+    bucket: settings.BUCKET,
+    maxReplays: settings.MAX_REPLAYS,
+    fetchTimeoutMs: settings.FETCH_TIMEOUT_SECONDS * 1000,
+    lambdaTimeScale: settings.LAMBDA_TIME_SCALE,
+    levels: chain.map((level) => ({
+      level,
+      functionName: settings[functionSetting(level.level)],
+      deadLetterQueueUrl: settings[queueUrlSetting(level.level)],
+    })),
+  };
+}
+
+function read<Schema extends v.ObjectSchema<v.ObjectEntries, undefined>>(
+  schema: Schema,
+  env: Environment,
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, env, { abortPipeEarly: true });
+  if (parsed.success) return parsed.output;
+  throw new ConfigError(
+    parsed.issues.map((issue) => {
+      const isAbsent = issue.message.startsWith('Invalid key');
+      return `${v.getDotPath(issue) ?? 'the environment'} ${isAbsent ? 'is not set' : issue.message}`;
+    }),
+  );
 }

@@ -11,6 +11,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
+import { withCode } from '../aws/dead-letter-message.ts';
 import { createDeadLetterSink } from '../aws/dead-letter-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
 import { parseS3Event } from '../aws/s3-event.ts';
@@ -60,9 +61,7 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
   const s3 = new S3Client({ requestHandler: { httpsAgent: { maxSockets: config.writeConcurrency + 2 } } });
   const { hermesTokenSecret: secretId } = config;
   const token =
-    secretId === undefined
-      ? undefined
-      : createSecret(new SecretsManagerClient(), secretId, tokenMaxAgeMs, systemClock.now);
+    secretId === undefined ? undefined : createSecret(new SecretsManagerClient(), secretId, tokenMaxAgeMs, systemClock);
 
   const hermes = (gate: CallGate): Hermes =>
     createHermes({
@@ -123,7 +122,7 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
           errors.push(error);
         }
       }
-      if (errors.length > 0) throw errors[0];
+      if (errors.length > 0) throw withCode(errors[0]);
       return outcomes;
     });
 }

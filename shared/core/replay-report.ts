@@ -1,0 +1,94 @@
+/** What a replay did: counted as it goes, told at the end. */
+
+export type ReplayReason = {
+  level: string;
+  code: string;
+  condition: string;
+  count: number;
+  sample: { key: string | undefined; message: string; at: string };
+};
+
+export type LevelCounts = { replayed: number; alreadyDone: number; parked: number; remaining: number };
+
+export type ReplayReport = {
+  dryRun: boolean;
+  /** Items that their function accepted. In a dry run: that it would have been given. */
+  replayed: number;
+  alreadyDone: number;
+  /** Letters for an item that another letter had brought back in this replay. */
+  duplicates: number;
+  parked: number;
+  skipped: {
+    /** Of another run. */
+    filter: number;
+    unreadable: number;
+    /** The item was deleted. */
+    missing: number;
+    /** Replayed by this replay, and dead again before it ended. */
+    failedAgain: number;
+    /** `from: "failures"` only: Lambda may still be at it. */
+    retrying: number;
+    /** `from: "failures"` only: parked before, and no `force`. */
+    parked: number;
+  };
+  /** What is left on the queues of the levels looked at, by SQS's count; or of the notes that were read. */
+  remaining: number;
+  /** SQS's counts lag by up to a minute. */
+  remainingIsApproximate: boolean;
+  byLevel: Record<string, LevelCounts>;
+  reasons: ReplayReason[];
+  seconds: number;
+  stoppedBecause: 'drained' | 'limit' | 'time';
+};
+
+/** What is known of a failure: on a dead letter or in a note. */
+export type Cause = { code: string; condition: string; message: string; atMs: number };
+
+export class ReplayTally {
+  readonly counts = { replayed: 0, alreadyDone: 0, duplicates: 0, parked: 0 };
+  readonly skipped = { filter: 0, unreadable: 0, missing: 0, failedAgain: 0, retrying: 0, parked: 0 };
+  readonly #byLevel = new Map<string, LevelCounts>();
+  readonly #reasons = new Map<string, ReplayReason>();
+
+  /** Counts an item that is dealt with, in all and for its level. */
+  settle(level: string, what: 'replayed' | 'alreadyDone' | 'parked'): void {
+    this.counts[what] += 1;
+    this.#ofLevel(level)[what] += 1;
+  }
+
+  leave(level: string, messages: number): void {
+    this.#ofLevel(level).remaining += messages;
+  }
+
+  /** Groups what was looked at by level, code and condition, with the first as the sample. */
+  note(level: string, { code, condition, message, atMs }: Cause, key: string | undefined): void {
+    const id = `${level} ${code} ${condition}`;
+    const reason = this.#reasons.get(id);
+    if (reason === undefined) {
+      const at = new Date(atMs).toISOString();
+      this.#reasons.set(id, { level, code, condition, count: 1, sample: { key, message, at } });
+    } else {
+      reason.count += 1;
+    }
+  }
+
+  report(end: Pick<ReplayReport, 'dryRun' | 'remainingIsApproximate' | 'seconds' | 'stoppedBecause'>): ReplayReport {
+    return {
+      dryRun: end.dryRun,
+      ...this.counts,
+      skipped: this.skipped,
+      remaining: [...this.#byLevel.values()].reduce((sum, { remaining }) => sum + remaining, 0),
+      remainingIsApproximate: end.remainingIsApproximate,
+      byLevel: Object.fromEntries(this.#byLevel),
+      reasons: [...this.#reasons.values()].sort((a, b) => b.count - a.count),
+      seconds: end.seconds,
+      stoppedBecause: end.stoppedBecause,
+    };
+  }
+
+  #ofLevel(level: string): LevelCounts {
+    const counts = this.#byLevel.get(level) ?? { replayed: 0, alreadyDone: 0, parked: 0, remaining: 0 };
+    this.#byLevel.set(level, counts);
+    return counts;
+  }
+}
