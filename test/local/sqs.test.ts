@@ -1,0 +1,140 @@
+/** The local SQS through its real client, over HTTP, as the engine serves it. */
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { openEndpoint, type Endpoint } from '../../local/endpoint.ts';
+import { startSqs, type LocalSqs } from '../../local/sqs/service.ts';
+
+const place = { accountId: '000000000000', region: 'us-east-1' };
+const arn = 'arn:aws:sqs:us-east-1:000000000000:dead-letters';
+const closing: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+type Served = { endpoint: Endpoint; sqs: LocalSqs; client: SQSClient; url: string };
+
+async function serve(dataDir?: string): Promise<Served> {
+  const endpoint = await openEndpoint({ port: 0, functionKeyPrefix: 'LOCAL' });
+  const sqs = await startSqs({ ...place, endpoint: endpoint.url, dataDir });
+  const url = `${endpoint.url}/000000000000/dead-letters`;
+  await sqs.ensureQueue({ name: 'dead-letters', arn, url, attributes: { MessageRetentionPeriod: '1209600' } });
+  const refuse = () => Promise.reject(new Error('not in this test'));
+  endpoint.open({
+    s3: refuse,
+    lambda: refuse,
+    secretsmanager: refuse,
+    sts: refuse,
+    sqs: ({ request, response }) => {
+      sqs.serve(request, response);
+      return Promise.resolve(undefined);
+    },
+  });
+  const client = new SQSClient({
+    endpoint: endpoint.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'LOCALtest', secretAccessKey: 'x' },
+  });
+  closing.push(
+    () => endpoint.stop(),
+    () => client.destroy(),
+  );
+  return { endpoint, sqs, client, url };
+}
+
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 's3-cascade-sqs-'));
+  closing.push(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+describe('the local SQS', () => {
+  test('answers the SDK with queue URLs of the one endpoint, and counts its requests as the functions’', async () => {
+    const { client, endpoint, sqs, url } = await serve();
+    closing.push(() => sqs.stop());
+    expect((await client.send(new GetQueueUrlCommand({ QueueName: 'dead-letters' }))).QueueUrl).toBe(url);
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'hello' }));
+    const { Messages: messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url }));
+    expect(messages[0]?.Body).toBe('hello');
+    expect(sqs.depths()).toEqual({ 'dead-letters': { visible: 0, inFlight: 1, delayed: 0 } });
+    await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: messages[0]?.ReceiptHandle }));
+    expect(sqs.depths()).toEqual({ 'dead-letters': { visible: 0, inFlight: 0, delayed: 0 } });
+    const wanted = ['QueueArn', 'MessageRetentionPeriod'] as const;
+    const answer = await client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...wanted] }));
+    expect(answer.Attributes).toEqual({ QueueArn: arn, MessageRetentionPeriod: '1209600' });
+    expect(endpoint.counts()).toEqual({
+      functions: { sqs: { GetQueueUrl: 1, SendMessage: 1, ReceiveMessage: 1, DeleteMessage: 1, GetQueueAttributes: 1 } },
+      people: {},
+    });
+  });
+
+  test('takes a message with characters above U+FFFF, as SQS does', async () => {
+    const { client, sqs, url } = await serve();
+    closing.push(() => sqs.stop());
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'warrior 🐎 not found' }));
+    const { Messages: messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url }));
+    expect(messages[0]?.Body).toBe('warrior 🐎 not found');
+  });
+
+  test('sends in-process, with attributes, and refuses an unknown queue or a message that is too large', async () => {
+    const { client, sqs, url } = await serve();
+    closing.push(() => sqs.stop());
+    await sqs.sendMessage(arn, '{}', { ErrorCode: { DataType: 'Number', StringValue: '200' } });
+    const received = await client.send(
+      new ReceiveMessageCommand({ QueueUrl: url, MessageAttributeNames: ['All'], MaxNumberOfMessages: 10 }),
+    );
+    expect(received.Messages?.map((message) => message.MessageAttributes?.['ErrorCode']?.StringValue)).toEqual(['200']);
+    await expect(sqs.sendMessage(`${arn}-not`, '{}')).rejects.toThrow('There is no queue');
+    await expect(sqs.sendMessage(arn, 'x'.repeat(1_048_577))).rejects.toThrow('larger than the 1048576');
+  });
+
+  test('keeps its messages on disk, also those made visible again, and moves to another port', async () => {
+    const dataDir = folder();
+    const first = await serve(dataDir);
+    await first.sqs.sendMessage(arn, 'kept');
+    const { Messages: messages = [] } = await first.client.send(new ReceiveMessageCommand({ QueueUrl: first.url }));
+    await first.client.send(
+      new ChangeMessageVisibilityCommand({
+        QueueUrl: first.url,
+        ReceiptHandle: messages[0]?.ReceiptHandle,
+        VisibilityTimeout: 0,
+      }),
+    );
+    expect(first.sqs.depths()['dead-letters']).toEqual({ visible: 1, inFlight: 0, delayed: 0 });
+    await first.sqs.stop();
+
+    const second = await serve(dataDir);
+    closing.push(() => second.sqs.stop());
+    expect(second.url).not.toBe(first.url);
+    const { QueueUrl: url } = await second.client.send(new GetQueueUrlCommand({ QueueName: 'dead-letters' }));
+    expect(url).toBe(second.url);
+    const again = await second.client.send(new ReceiveMessageCommand({ QueueUrl: url }));
+    expect(again.Messages?.map((message) => message.Body)).toEqual(['kept']);
+  });
+
+  test('a request of the query protocol is refused, not taken for something else', async () => {
+    const { endpoint, sqs } = await serve();
+    closing.push(() => sqs.stop());
+    const response = await fetch(endpoint.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        authorization: 'AWS4-HMAC-SHA256 Credential=me/20261120/us-east-1/sqs/aws4_request, SignedHeaders=, Signature=',
+      },
+      body: 'Action=ListQueues&Version=2012-11-05',
+    });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain('query protocol');
+  });
+});
