@@ -1,0 +1,78 @@
+/** What the core may rely on in any bucket: one suite for every adapter of the port. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ObjectStore } from '../../shared/core/ports.ts';
+
+export type ObjectStoreUnderTest = { store: ObjectStore; stop: () => Promise<void> };
+
+export function objectStoreContract(name: string, start: () => Promise<ObjectStoreUnderTest>): void {
+  describe(`the bucket ${name}`, () => {
+    let underTest: ObjectStoreUnderTest;
+    let store: ObjectStore;
+    beforeAll(async () => {
+      underTest = await start();
+      ({ store } = underTest);
+    });
+    afterAll(() => underTest.stop());
+
+    test('has nothing under a key that nothing was written to', async () => {
+      expect(await store.get('nothing/here.json', 1000)).toBeUndefined();
+      expect(await store.head('nothing/here.json')).toBeUndefined();
+    });
+
+    test('gives an object back as it was written, with its metadata and one ETag for one content', async () => {
+      const body = '{"name":"Penthesilea 🏹","n":1.0}';
+      expect(await store.create('items/a.json', body, { run: 'r', 'parent-key': 'troops/r/a%20b.json' })).toBe(
+        'created',
+      );
+      const object = await store.get('items/a.json', 1000);
+      expect(object).toMatchObject({ body, metadata: { run: 'r', 'parent-key': 'troops/r/a%20b.json' } });
+      expect(object?.eTag).toMatch(/^[^"]+$/);
+      expect(await store.head('items/a.json')).toMatchObject({ eTag: object?.eTag, metadata: object?.metadata });
+    });
+
+    test('creates an object once: the second time it leaves it as it is', async () => {
+      await store.create('items/once.json', '1', {});
+      expect(await store.create('items/once.json', '2', {})).toBe('exists');
+      expect(await store.get('items/once.json', 1000)).toMatchObject({ body: '1' });
+    });
+
+    test('lets one of many creators win', async () => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 20 }, (_, i) => store.create('items/race.json', String(i), {})),
+      );
+      expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
+      expect((await store.get('items/race.json', 1000))?.body).toBe(String(outcomes.indexOf('created')));
+    });
+
+    test('replaces what is put', async () => {
+      await store.put('notes/a.json', '1', { attempts: '1' });
+      const before = await store.head('notes/a.json');
+      await store.put('notes/a.json', '2', { attempts: '2' });
+      expect(await store.get('notes/a.json', 1000)).toMatchObject({ body: '2', metadata: { attempts: '2' } });
+      expect((await store.head('notes/a.json'))?.eTag).not.toBe(before?.eTag);
+    });
+
+    test('does not read an object that is too large', async () => {
+      await store.create('items/large.json', 'x'.repeat(1001), {});
+      await expect(store.get('items/large.json', 1000)).rejects.toMatchObject({ name: 'ItemError', code: 'TOO_LARGE' });
+      expect((await store.get('items/large.json', 1001))?.body).toHaveLength(1001);
+    });
+
+    test('lists the keys under a prefix in byte order, however many', async () => {
+      const keys = Array.from({ length: 1234 }, (_, i) => `list/${i}.json`);
+      const odd = [
+        'list/%F0%9F%8F%B9.json',
+        'list/-.json',
+        'list/A/b.json',
+        'list/_.json',
+        'list/a-b.json',
+        'list/a.json',
+      ];
+      await Promise.all([...keys, ...odd, 'listless.json'].map((key) => store.create(key, '{}', {})));
+      const pages = await Array.fromAsync(store.list('list/'));
+      expect(pages.flat()).toEqual([...keys, ...odd].sort());
+      expect(pages.every((page) => page.length <= 1000)).toBe(true);
+      expect((await Array.fromAsync(store.list('nothing/'))).flat()).toEqual([]);
+    });
+  });
+}
