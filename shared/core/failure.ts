@@ -7,7 +7,7 @@ export type FailureNote = {
   /** The item's key, whole. */
   key: string;
   /** `parked`: replayed as often as is allowed, and failed each time; only a forced replay takes it again. */
-  status: 'failed' | 'parked';
+  status: 'failed' | 'refired' | 'parked';
   /** `transient`: Lambda tries again, up to its own limit. `item`: it is given up until a person replays it. */
   class: 'transient' | 'item';
   code: string;

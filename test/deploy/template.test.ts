@@ -1,0 +1,213 @@
+/** What `sls deploy` would deploy: the compiled template, compared with the level table and with AWS's rules. */
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { packageService } from '../../local/package/package-service.ts';
+import { chain } from '../../shared/chain.ts';
+import { readFetchConfig, readReplayConfig } from '../../shared/runtime/config.ts';
+
+type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string };
+type Statement = { Sid: string; Action: string | string[]; Resource: unknown; Effect: string; Condition?: unknown };
+
+const serviceDir = join(import.meta.dirname, '../..');
+let packageDir: string;
+let resources: Record<string, Resource>;
+
+beforeAll(async () => {
+  ({ packageDir } = await packageService({ serviceDir, params: { hermesUrl: 'https://hermes.example.com' } }));
+  const template = readFileSync(join(packageDir, 'cloudformation-template-update-stack.json'), 'utf8');
+  ({ Resources: resources } = JSON.parse(template) as { Resources: Record<string, Resource> });
+});
+
+const startCase = (name: string): string =>
+  name.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+const properties = (logicalId: string): Record<string, unknown> => {
+  const resource = resources[logicalId];
+  if (resource === undefined) throw new Error(`The template has no ${logicalId}.`);
+  return resource.Properties;
+};
+const variablesOf = (logicalId: string): Record<string, unknown> =>
+  (properties(logicalId) as { Environment: { Variables: Record<string, unknown> } }).Environment.Variables;
+const statementsOf = (role: string): Statement[] =>
+  (properties(role) as { Policies: { PolicyDocument: { Statement: Statement[] } }[] }).Policies.flatMap(
+    (policy) => policy.PolicyDocument.Statement,
+  );
+const statement = (role: string, sid: string): Statement | undefined =>
+  statementsOf(role).find(({ Sid }) => Sid === sid);
+
+describe.each(chain)('the level $level', (row) => {
+  const functionId = `${startCase(row.function)}LambdaFunction`;
+  const queueId = `${startCase(row.level)}DeadLetters`;
+  const roleId = `${startCase(row.function)}Role`;
+  const arnOf = (logicalId: string): object => ({ 'Fn::GetAtt': [logicalId, 'Arn'] });
+
+  test('is triggered by every object that is created under the prefix it reads, and by nothing else', () => {
+    const { LambdaConfigurations: rules } = (
+      properties('S3BucketCascade') as { NotificationConfiguration: { LambdaConfigurations: { Function: object }[] } }
+    ).NotificationConfiguration;
+    expect(rules.filter((rule) => JSON.stringify(rule.Function).includes(`"${functionId}"`))).toEqual([
+      {
+        Event: 's3:ObjectCreated:*',
+        Function: arnOf(functionId),
+        Filter: {
+          S3Key: {
+            Rules: [
+              { Name: 'prefix', Value: `${row.reads}/` },
+              { Name: 'suffix', Value: '.json' },
+            ],
+          },
+        },
+      },
+    ]);
+  });
+
+  test('may be invoked by that bucket of that account only', () => {
+    expect(properties(`${startCase(row.function)}LambdaPermissionCascadeS3`)).toMatchObject({
+      FunctionName: arnOf(functionId),
+      Action: 'lambda:InvokeFunction',
+      Principal: 's3.amazonaws.com',
+      SourceAccount: { Ref: 'AWS::AccountId' },
+      SourceArn: {
+        'Fn::Sub': expect.stringMatching(/^arn:\$\{AWS::Partition\}:s3:::s3-cascade-dev-\$\{AWS::AccountId\}$/),
+      },
+    });
+  });
+
+  test('is tried three times, for six hours at most, and then goes to its own dead-letter queue', () => {
+    expect(properties(`${startCase(row.function)}LambdaEvConf`)).toMatchObject({
+      MaximumRetryAttempts: 2,
+      MaximumEventAgeInSeconds: 21_600,
+      DestinationConfig: { OnFailure: { Destination: arnOf(queueId) } },
+    });
+    expect(statement(roleId, 'SendDeadLetters')).toMatchObject({
+      Effect: 'Allow',
+      Action: 'sqs:SendMessage',
+      Resource: arnOf(queueId),
+    });
+    expect(variablesOf(functionId)['DEAD_LETTER_QUEUE_URL']).toEqual({ Ref: queueId });
+  });
+
+  test('has a queue that keeps letters fourteen days, encrypted, over TLS only, with an alarm when it is not empty', () => {
+    expect(properties(queueId)).toMatchObject({ MessageRetentionPeriod: 1_209_600, SqsManagedSseEnabled: true });
+    expect(properties(`${queueId}Policy`)).toMatchObject({
+      PolicyDocument: {
+        Statement: [
+          { Effect: 'Deny', Principal: '*', Action: 'sqs:*', Condition: { Bool: { 'aws:SecureTransport': false } } },
+        ],
+      },
+    });
+    expect(properties(`${queueId}Alarm`)).toMatchObject({
+      MetricName: 'ApproximateNumberOfMessagesVisible',
+      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [queueId, 'QueueName'] } }],
+      Threshold: 0,
+    });
+  });
+
+  test('runs on Node 24 on arm64, under a role of its own, and starts with the settings that it is given', () => {
+    expect(properties(functionId)).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Architectures: ['arm64'],
+      Role: arnOf(roleId),
+      Handler: `functions/${row.function.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.handler`,
+    });
+    const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');
+    const variables = Object.entries(variablesOf(functionId)).map(([name, value]) => [name, text(value)] as const);
+    expect(readFetchConfig(Object.fromEntries(variables))).toMatchObject({
+      hermesUrl: 'https://hermes.example.com',
+      lambdaTimeScale: 1,
+    });
+  });
+
+  test('reads its own prefix and writes the next, its receipts and its failures, and nothing else', () => {
+    const under = (sid: string): unknown[] =>
+      (statement(roleId, sid)?.Resource as { 'Fn::Sub': string }[]).map((arn) =>
+        arn['Fn::Sub'].split('/').slice(1).join('/'),
+      );
+    const receipts = row.children === 'many' ? [`receipts/${row.level}/*`] : [];
+    expect(under('WriteChildren').sort()).toEqual([...receipts, `${row.writes}/*`, `failures/${row.level}/*`].sort());
+    expect(under('ReadItems').sort()).toEqual(
+      [
+        row.children === 'many' ? `receipts/${row.level}/*` : `${row.writes}/*`,
+        `${row.reads}/*`,
+        `failures/${row.level}/*`,
+      ].sort(),
+    );
+    expect(under('WriteChildren')).not.toContain(`${row.reads}/*`);
+  });
+
+  test('has a bundle under 520 kB', () => {
+    const file = `${row.function.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.mjs`;
+    expect(statSync(join(packageDir, 'code', row.function, 'functions', file)).size).toBeLessThan(520_000);
+  });
+});
+
+test('no prefix is the beginning of another, and none feeds itself', () => {
+  const prefixes = [
+    ...chain.map(({ reads }) => `${reads}/`),
+    `${chain[chain.length - 1]?.writes}/`,
+    'receipts/',
+    'failures/',
+  ];
+  for (const a of prefixes) for (const b of prefixes) expect(a === b || !a.startsWith(b)).toBe(true);
+  for (const { reads, writes } of chain) expect(writes).not.toBe(reads);
+});
+
+test("each level reads what the level above writes, and its function in the template is the table's", () => {
+  for (const [index, row] of chain.entries()) {
+    if (index > 0) expect(row.reads).toBe(chain[index - 1]?.writes);
+    expect(resources[`${startCase(row.function)}LambdaFunction`]?.Type).toBe('AWS::Lambda::Function');
+  }
+  const fetchers = Object.keys(resources).filter((id) => /^Fetch.*LambdaFunction$/.test(id));
+  expect(fetchers).toHaveLength(chain.length);
+});
+
+test('the bucket is private, encrypted, over TLS only, named by stage and account, and outlives the stack', () => {
+  expect(resources['S3BucketCascade']).toMatchObject({
+    DeletionPolicy: 'Retain',
+    Properties: {
+      BucketName: { 'Fn::Sub': 's3-cascade-dev-${AWS::AccountId}' },
+      PublicAccessBlockConfiguration: {
+        BlockPublicAcls: true,
+        BlockPublicPolicy: true,
+        IgnorePublicAcls: true,
+        RestrictPublicBuckets: true,
+      },
+      BucketEncryption: {
+        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+      },
+    },
+  });
+  expect(properties('CascadeBucketPolicy')).toMatchObject({
+    PolicyDocument: {
+      Statement: [
+        { Effect: 'Deny', Principal: '*', Action: 's3:*', Condition: { Bool: { 'aws:SecureTransport': false } } },
+      ],
+    },
+  });
+});
+
+test('replay knows every level, may drain its queue and invoke its function, and its schedule is off', () => {
+  const variables = variablesOf('ReplayLambdaFunction');
+  const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');
+  const config = readReplayConfig(
+    Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, text(value)])),
+  );
+  expect(config.levels.map(({ functionName }) => functionName)).toEqual(
+    chain.map((row) => properties(`${startCase(row.function)}LambdaFunction`)['FunctionName']),
+  );
+  expect(config.fetchTimeoutMs / 1000).toBe(properties('FetchDataLambdaFunction')['Timeout']);
+  expect(statement('ReplayRole', 'DrainDeadLetters')?.Resource).toEqual(
+    chain.map(({ level }) => ({ 'Fn::GetAtt': [`${startCase(level)}DeadLetters`, 'Arn'] })),
+  );
+  const schedule = Object.values(resources).find(({ Type }) => Type === 'AWS::Events::Rule');
+  expect(schedule?.Properties).toMatchObject({ State: 'DISABLED', Targets: [{ Input: '{"rate":5,"limit":1000}' }] });
+});
+
+test("no function's variables hold a secret: only the secret's name", () => {
+  const names = Object.values(resources)
+    .filter(({ Type }) => Type === 'AWS::Lambda::Function')
+    .flatMap((resource) =>
+      Object.keys((resource.Properties as { Environment: { Variables: object } }).Environment.Variables),
+    );
+  expect([...new Set(names)].filter((name) => /TOKEN|SECRET|PASSWORD|KEY/.test(name))).toEqual(['HERMES_TOKEN_SECRET']);
+});
