@@ -71,13 +71,14 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
         } catch (error) {
           throw explain(prefix, error);
         }
-        yield (page.Contents ?? []).map(({ Key: key }) => {
-          if (key === undefined)
+        yield (page.Contents ?? []).map(({ Key: key, ETag: eTag, LastModified: modified }) => {
+          if (key === undefined || modified === undefined) {
             throw new TransientError(
               'S3_BAD_LIST',
-              `S3 listed an object without a key [bucket=${bucket}, prefix=${prefix}].`,
+              `S3 listed an object without a key or a time [bucket=${bucket}, prefix=${prefix}].`,
             );
-          return key;
+          }
+          return { key, eTag: unquoted(eTag), modifiedMs: modified.getTime() };
         });
         token = page.NextContinuationToken;
         if (page.IsTruncated === true && token === undefined) {

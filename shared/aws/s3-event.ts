@@ -15,7 +15,12 @@ const record = v.looseObject({
     object: v.looseObject({ key: v.pipe(v.string(), v.minLength(1)) }),
   }),
   /** Ours, in a record that was given to the function again. */
-  s3Cascade: v.optional(v.looseObject({ replays: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) })),
+  s3Cascade: v.optional(
+    v.looseObject({
+      replays: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+      again: v.optional(v.boolean()),
+    }),
+  ),
 });
 const s3Event = v.looseObject({ Records: v.array(record) });
 const testEvent = v.looseObject({ Event: v.literal('s3:TestEvent') });
@@ -36,6 +41,7 @@ export function parseS3Event(event: unknown): ItemEvent[] {
     key: decodeEventKey(record.s3.object.key),
     atMs: Date.parse(record.eventTime),
     replays: record.s3Cascade?.replays ?? 0,
+    again: record.s3Cascade?.again ?? false,
     record,
   }));
 }
@@ -68,9 +74,12 @@ export function makeS3Record(bucket: string, key: string, atMs: number): object 
   };
 }
 
-/** The same record, counting one more time that it was given to the function. */
-export function withReplays(record: object, replays: number): object {
-  return { ...record, s3Cascade: { replays } };
+/**
+ * The same record, saying how often the item was given to its function again; and, with `again`, that it is to be worked on
+ * even if it is done.
+ */
+export function withReplays(record: object, replays: number, again = false): object {
+  return { ...record, s3Cascade: { replays, ...(again && { again }) } };
 }
 
 /** The inverse of `decodeEventKey`. */

@@ -6,20 +6,11 @@
  * by path walks the tree from the top down, and an item's children are counted when the walk leaves it.
  */
 import { chain, nextLevel, type Level } from '../chain.ts';
-import type { FailureNote } from './failure.ts';
+import { maxNoteBytes, parseFailureNote, type FailureNote } from './failure.ts';
 import { failureKey, itemPathOf, receiptKey } from './keys.ts';
-import { mergeListings, type List, type Listed } from './listing.ts';
-
-/** What a receipt's metadata say. */
-export type ReceiptHead = { inputETag: string; children: number };
-
-export type CensusSource = {
-  list: List;
-  /** undefined: gone since it was listed, or no receipt. */
-  readReceipt: (key: string) => Promise<ReceiptHead | undefined>;
-  /** undefined: gone since it was listed, or no failure note. */
-  readFailure: (key: string) => Promise<FailureNote | undefined>;
-};
+import { mergeListings } from './listing.ts';
+import type { Listed, ObjectStore } from './ports.ts';
+import { readReceiptMetadata } from './receipt.ts';
 
 /**
  * Something that keeps a run from being complete.
@@ -48,19 +39,23 @@ export type LevelCensus = {
   stray: number;
 };
 
+export type CensusStore = Pick<ObjectStore, 'list' | 'head' | 'get'>;
+
 /** Reads of receipts and notes that go on side by side. */
 const readsAtOnce = 32;
 
 /**
  * @param onFinding told of everything that is in the way of completeness, in no particular order; awaited
- * @returns the counts by level, in the level table's order
+ * @returns the counts by level, in the level table's order; and the calls to the API behind what is done, by the receipts,
+ * a result counting as one
  * @throws what listing or reading throws: a census is whole or it is none
  */
 export async function takeCensus(
   run: string,
-  source: CensusSource,
+  store: CensusStore,
   onFinding: (finding: Finding) => Promise<void> | void,
-): Promise<LevelCensus[]> {
+): Promise<{ levels: LevelCensus[]; apiCalls: number }> {
+  let apiCalls = 0;
   const counts = new Map<Level, LevelCensus>(
     chain.map((level) => [level, { level: level.level, items: 0, done: 0, failed: 0, open: 0, short: 0, stray: 0 }]),
   );
@@ -73,10 +68,11 @@ export async function takeCensus(
     const path = itemPathOf(level, key);
     if (path === undefined) return; // Strays never come here.
     if (hasReceipt !== undefined) {
-      const receipt = level.children === 'one' ? 'result' : await source.readReceipt(receiptKey(level, path));
+      const receipt = level.children === 'one' ? 'result' : await readReceipt(receiptKey(level, path), store);
       // A receipt for what the item was before it was dropped again is none.
       if (receipt === 'result' || receipt?.inputETag === listed.eTag) {
         count.done += 1;
+        apiCalls += receipt === 'result' ? 1 : receipt.apiCalls;
         if (receipt !== 'result' && children < receipt.children) {
           count.short += 1;
           await find('short', hasReceipt.modifiedMs);
@@ -84,7 +80,7 @@ export async function takeCensus(
         return;
       }
     }
-    const note = hasFailure ? await source.readFailure(failureKey(level, path)) : undefined;
+    const note = hasFailure ? await readFailure(failureKey(level, path), store) : undefined;
     // A note that the sweep left when it gave the item out again is no failure yet.
     const kind = note === undefined || note.status === 'refired' ? 'open' : 'failed';
     count[kind] += 1;
@@ -101,7 +97,7 @@ export async function takeCensus(
     }
   };
 
-  for await (const { path, objects } of walk(run, source.list)) {
+  for await (const { path, objects } of walk(run, store)) {
     for (const [depth, level] of chain.entries()) {
       const listed = objects.get(`items ${level.level}`);
       if (listed === undefined) continue;
@@ -128,7 +124,19 @@ export async function takeCensus(
   }
   await leave(0);
   await reads.all();
-  return [...counts.values()];
+  return { levels: [...counts.values()], apiCalls };
+}
+
+/** @returns undefined when it is gone since it was listed, or is no receipt */
+async function readReceipt(key: string, store: CensusStore) {
+  const head = await store.head(key);
+  return head && readReceiptMetadata(head.metadata);
+}
+
+/** @returns undefined when it is gone since it was listed, or is no failure note */
+async function readFailure(key: string, store: CensusStore): Promise<FailureNote | undefined> {
+  const object = await store.get(key, maxNoteBytes);
+  return object && parseFailureNote(object.body);
 }
 
 type Walked = {
@@ -144,7 +152,10 @@ type Walked = {
 type ListingName = `${'items' | 'done' | 'failures'} ${string}`;
 
 /** All that a run has, top down: the seed, then the tree beneath it. */
-async function* walk(run: string, list: List): AsyncGenerator<{ path: string; objects: ReadonlyMap<string, Listed> }> {
+async function* walk(
+  run: string,
+  store: CensusStore,
+): AsyncGenerator<{ path: string; objects: ReadonlyMap<string, Listed> }> {
   const top = new Map<ListingName, string>();
   const tree = new Map<ListingName, string>();
   for (const level of chain) {
@@ -155,8 +166,8 @@ async function* walk(run: string, list: List): AsyncGenerator<{ path: string; ob
     listings.set(`done ${level.level}`, `${isLeaf ? level.writes : `receipts/${level.level}`}/${run}${end}`);
     listings.set(`failures ${level.level}`, `failures/${level.level}/${run}${end}`);
   }
-  yield* mergeListings(top, list);
-  yield* mergeListings(tree, list);
+  yield* mergeListings(top, store);
+  yield* mergeListings(tree, store);
 }
 
 /** Whether a path is a child's of a path, e.g. `a/b.json` of `a.json`, and any path that of the seed. */

@@ -24,6 +24,9 @@ export type FailureNote = {
 
 export type FailureReason = Pick<FailureNote, 'class' | 'code' | 'message'>;
 
+/** A note is some hundred bytes. Whatever is larger is none, and is not read. */
+export const maxNoteBytes = 1_000_000;
+
 /** S3 takes any body, but a note is for reading: an error message is cut to this many characters. */
 const maxMessageLength = 2000;
 

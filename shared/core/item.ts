@@ -19,6 +19,8 @@ export type ItemEvent = {
   atMs: number;
   /** How many times a replay or the sweep gave it to the function again. 0 for what S3 sent. */
   replays: number;
+  /** The sweep found that the item is done but short of children: work on it all the same. */
+  again: boolean;
   /** The event's record as it came, so that a dead letter can be replayed as it was. */
   record: object;
 };
@@ -129,7 +131,8 @@ async function attemptItem(event: ItemEvent, work: Work, deps: ItemDeps): Promis
   ]);
   const nothing = { written: 0, apiCalls: 0 };
   if (object === undefined) return { outcome: 'missing', ...nothing };
-  if (done !== undefined && isDone(level, done, object.eTag)) return { outcome: 'duplicate', ...nothing };
+  if (!event.again && done !== undefined && isDone(level, done, object.eTag))
+    return { outcome: 'duplicate', ...nothing };
   // The seed is a person's text, and is checked with a better message where it is read.
   if (path.ids.length > 0) mustBeJson(event.key, object.body);
 

@@ -6,6 +6,9 @@
  *     receipts/<level>/<run>/<id>/…/<id>.json            an item is done (for a seed: receipts/troops/<run>.json)
  *     failures/<level>/<run>/<id>/…/<id>.json            an item's last error
  *     failures/<level>/_stray/<whole key>.json           an object under a level's prefix whose key is no item's
+ *     runs/<run>.json                                    the run's last report
+ *     data/<run>/_SUCCESS                                the run is complete: all of it is there, nothing failed
+ *     finished/<run>.json                                so it is, and the sweep need not look again
  *
  * An id from the API is one segment, percent-encoded except `[A-Za-z0-9_-]`:
  *
@@ -14,7 +17,7 @@
  * The dot is encoded too: then `.json` and `/` are the only bytes that can follow a segment and both sort after `-`, so a
  * level's items and their children list in one order.
  */
-import { nextLevel, type Level } from '../chain.ts';
+import { chain, nextLevel, type Level } from '../chain.ts';
 import { ItemError } from './errors.ts';
 
 /** Where an item stands: its run, and the API's own ids from the top down. */
@@ -72,6 +75,24 @@ export function failureKey(level: Level, path: ItemPath): string {
 /** The key of what a leaf's item becomes: the same path under the prefix that the level writes. */
 export function resultKey(level: Level, path: ItemPath): string {
   return join(level.writes, path);
+}
+
+export function reportKey(run: string): string {
+  return `runs/${run}${suffix}`;
+}
+
+export function successKey(run: string): string {
+  return `${chain[chain.length - 1]?.writes}/${run}/_SUCCESS`;
+}
+
+export function finishedKey(run: string): string {
+  return `finished/${run}${suffix}`;
+}
+
+/** The run of a key like `<prefix>/<run>.json`; undefined when it is no such key. */
+export function runOfKey(prefix: string, key: string): string | undefined {
+  const run = key.slice(prefix.length + 1, -suffix.length);
+  return key === `${prefix}/${run}${suffix}` && isRunName(run) ? run : undefined;
 }
 
 /** The object that says that an item is done: its receipt, or at the leaf its result. */

@@ -3,17 +3,7 @@
  * a listing which is out of order is an error: the merge would silently pass over what comes too late.
  */
 import { TransientError } from './errors.ts';
-
-/** An object as a listing tells of it. */
-export type Listed = {
-  key: string;
-  /** Without quotes. */
-  eTag: string;
-  /** When S3 says that it was written, in milliseconds since 1970. */
-  modifiedMs: number;
-};
-
-export type List = (prefix: string) => AsyncIterable<readonly Listed[]>;
+import type { Listed, ObjectStore } from './ports.ts';
 
 /** What one path has in the listings that know it: by the name that the listing was given. */
 export type PathGroup<Name extends string> = { path: string; objects: ReadonlyMap<Name, Listed> };
@@ -21,13 +11,13 @@ export type PathGroup<Name extends string> = { path: string; objects: ReadonlyMa
 /**
  * @param listings the prefix of each, by name; an object's path is its key less that prefix
  * @returns the paths in byte order, each once
- * @throws TransientError `S3_BAD_LIST` when a listing is out of order or leaves its prefix; what `list` throws
+ * @throws TransientError `S3_BAD_LIST` when a listing is out of order or leaves its prefix; what the store throws
  */
 export async function* mergeListings<Name extends string>(
   listings: ReadonlyMap<Name, string>,
-  list: List,
+  store: Pick<ObjectStore, 'list'>,
 ): AsyncGenerator<PathGroup<Name>> {
-  const cursors = [...listings].map(([name, prefix]) => ({ name, cursor: new Cursor(prefix, list(prefix)) }));
+  const cursors = [...listings].map(([name, prefix]) => ({ name, cursor: new Cursor(prefix, store.list(prefix)) }));
   try {
     await Promise.all(cursors.map(({ cursor }) => cursor.turnPage()));
     for (;;) {

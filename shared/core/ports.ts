@@ -13,6 +13,15 @@ export type StoredObject = {
   metadata: Metadata;
 };
 
+/** An object as a listing tells of it. */
+export type Listed = {
+  key: string;
+  /** Without quotes. */
+  eTag: string;
+  /** When S3 says that it was written, in milliseconds since 1970. */
+  modifiedMs: number;
+};
+
 export type ObjectHead = { eTag: string; metadata: Metadata };
 
 /**
@@ -25,8 +34,8 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectHead | undefined>;
   /** Writes only if there is nothing under the key, atomically. */
   create(key: string, body: string, metadata: Metadata): Promise<'created' | 'exists'>;
-  /** The keys under a prefix, in byte order, a page at a time. A listing that breaks off is an error, never a short answer. */
-  list(prefix: string): AsyncIterable<readonly string[]>;
+  /** What lies under a prefix, in byte order, a page at a time. A listing that breaks off is an error, never a short answer. */
+  list(prefix: string): AsyncIterable<readonly Listed[]>;
   /** Writes whatever is there: for receipts and failure notes only, never for an item. */
   put(key: string, body: string, metadata: Metadata): Promise<void>;
 }

@@ -21,10 +21,19 @@ export type Receipt = {
 };
 
 /**
- * The ETag is repeated in the metadata, so that one HEAD tells whether an item is done.
+ * What the census and a second try need to know is in the metadata too, so that one HEAD tells it.
  */
 export function receiptMetadata(receipt: Receipt): Metadata {
-  return { 'input-etag': receipt.inputETag, children: String(receipt.children) };
+  return { 'input-etag': receipt.inputETag, children: String(receipt.children), 'api-calls': String(receipt.apiCalls) };
+}
+
+/** @returns undefined for metadata that are no receipt's, e.g. since a person put the object there */
+export function readReceiptMetadata(
+  metadata: Metadata,
+): { inputETag: string; children: number; apiCalls: number } | undefined {
+  const { 'input-etag': inputETag, children, 'api-calls': apiCalls } = metadata;
+  if (inputETag === undefined || !/^\d+$/.test(children ?? '') || !/^\d+$/.test(apiCalls ?? '')) return undefined;
+  return { inputETag, children: Number(children), apiCalls: Number(apiCalls) };
 }
 
 /**

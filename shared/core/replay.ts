@@ -6,7 +6,7 @@
 import type { Level } from '../chain.ts';
 import { doneKey, failureKeyOf, itemPathOf } from './keys.ts';
 import type { ItemEvent } from './item.ts';
-import { parseFailureNote, type FailureNote } from './failure.ts';
+import { maxNoteBytes, parseFailureNote, type FailureNote } from './failure.ts';
 import { createPacer } from './pacer.ts';
 import type { Clock, DeadLetterMessage, DeadLetterQueue, Log, ObjectStore, Refire } from './ports.ts';
 import { isDone } from './receipt.ts';
@@ -47,7 +47,6 @@ export type ReplayDeps = {
   log: Log;
   /** An item is parked instead of being replayed once more than this. */
   maxReplays: number;
-  maxNoteBytes: number;
   /** How long an item whose note says `transient` may still be tried by Lambda, in milliseconds. */
   retryingForMs: number;
   /** Milliseconds since 1970 by which to have stopped. */
@@ -117,10 +116,10 @@ class ReplaySession {
   async replayNotes(level: ReplayLevel): Promise<void> {
     const prefix = `failures/${level.level.level}/${this.#request.run ?? ''}`;
     const read = async (): Promise<void> => {
-      for await (const keys of this.#deps.store.list(prefix)) {
-        for (let start = 0; start < keys.length; start += notesAtOnce) {
+      for await (const notes of this.#deps.store.list(prefix)) {
+        for (let start = 0; start < notes.length; start += notesAtOnce) {
           if (!this.#goesOn()) return;
-          await allOf(keys.slice(start, start + notesAtOnce).map((key) => this.#takeNote(key, level)));
+          await allOf(notes.slice(start, start + notesAtOnce).map(({ key }) => this.#takeNote(key, level)));
         }
       }
     };
@@ -170,7 +169,7 @@ class ReplaySession {
   }
 
   async #takeNote(noteKey: string, level: ReplayLevel): Promise<void> {
-    const { store, maxNoteBytes, clock, retryingForMs, recordFor } = this.#deps;
+    const { store, clock, retryingForMs, recordFor } = this.#deps;
     const object = await store.get(noteKey, maxNoteBytes);
     if (object === undefined) return; // Deleted since it was listed.
     const note = parseFailureNote(object.body);
@@ -180,7 +179,13 @@ class ReplaySession {
     }
     if (!this.#isWanted(level.level, note.key)) return;
     const cause = { code: note.code, message: note.message, condition: note.status, atMs: Date.parse(note.at) };
-    const item: ItemEvent = { key: note.key, atMs: cause.atMs, replays: note.replays, record: recordFor(note.key) };
+    const item: ItemEvent = {
+      key: note.key,
+      atMs: cause.atMs,
+      replays: note.replays,
+      again: false,
+      record: recordFor(note.key),
+    };
     const standing = await this.#standing(item, level.level);
     if (standing === 'done') return; // A receipt outranks a note.
     this.#tally.note(level.level.level, cause, note.key);
@@ -259,7 +264,7 @@ class ReplaySession {
   }
 
   async #park(item: ItemEvent, cause: Cause, level: Level): Promise<void> {
-    const { store, clock, maxNoteBytes, log } = this.#deps;
+    const { store, clock, log } = this.#deps;
     const key = failureKeyOf(level, item.key);
     const body = (await store.get(key, maxNoteBytes))?.body;
     const run = itemPathOf(level, item.key)?.run;

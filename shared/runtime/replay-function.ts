@@ -51,8 +51,6 @@ const reserveMs = 15_000;
 /** Two retries, one and two minutes after a failure (page invocation-async-error-handling), and a minute to spare. */
 const lambdaRetryWaitsMs = 240_000;
 
-const maxNoteBytes = 1_000_000;
-
 /** More connections than replay makes at once: its lanes, each with the messages of a receive. */
 const maxSockets = 200;
 
@@ -76,7 +74,6 @@ export function replayFunction() {
     clock: systemClock,
     log: logTo(logger),
     maxReplays: config.maxReplays,
-    maxNoteBytes,
     retryingForMs: lambdaRetryWaitsMs / config.lambdaTimeScale + 3 * config.fetchTimeoutMs,
   } satisfies Partial<ReplayDeps>;
 

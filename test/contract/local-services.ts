@@ -12,7 +12,11 @@ const accountId = '000000000000';
 const region = 'us-east-1';
 
 export async function startLocalServices() {
-  const endpoint = await openEndpoint({ port: 0, functionKeyPrefix: 'LOCAL' });
+  const endpoint = await openEndpoint({
+    port: 0,
+    functionKeyPrefix: 'LOCAL',
+    onFault: (fault) => process.emitWarning(String(fault)),
+  });
   const sqs = await startSqs({ endpoint: endpoint.url, accountId, region });
   const store = new S3Store(openDatabase());
   const refuse = (): Promise<never> => Promise.reject(new Error('Only S3 and SQS are served here.'));

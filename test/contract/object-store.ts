@@ -70,7 +70,10 @@ export function objectStoreContract(name: string, start: () => Promise<ObjectSto
       ];
       await Promise.all([...keys, ...odd, 'listless.json'].map((key) => store.create(key, '{}', {})));
       const pages = await Array.fromAsync(store.list('list/'));
-      expect(pages.flat()).toEqual([...keys, ...odd].sort());
+      expect(pages.flat().map(({ key }) => key)).toEqual([...keys, ...odd].sort());
+      const [first] = pages.flat();
+      expect(first?.eTag).toBe((await store.head(first?.key ?? ''))?.eTag);
+      expect(first?.modifiedMs).toEqual(expect.any(Number));
       expect(pages.every((page) => page.length <= 1000)).toBe(true);
       expect((await Array.fromAsync(store.list('nothing/'))).flat()).toEqual([]);
     });

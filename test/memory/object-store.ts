@@ -1,12 +1,19 @@
 /** The bucket in memory: the same port as S3, for tests of the decisions. */
 import { ItemError } from '../../shared/core/errors.ts';
-import type { Metadata, ObjectStore } from '../../shared/core/ports.ts';
+import type { Clock, Listed, Metadata, ObjectStore } from '../../shared/core/ports.ts';
 
-export type MemoryObject = { body: string; eTag: string; metadata: Metadata };
+export type MemoryObject = { body: string; eTag: string; metadata: Metadata; modifiedMs: number };
 
 export class MemoryObjectStore implements ObjectStore {
   readonly objects = new Map<string, MemoryObject>();
+  /** The prefix of every page that was listed. */
+  readonly lists: string[] = [];
+  readonly #clock: Clock | undefined;
   #writes = 0;
+
+  constructor(clock?: Clock) {
+    this.#clock = clock;
+  }
 
   /** Puts an object as a person would, outside the port. */
   drop(key: string, body: string): void {
@@ -40,10 +47,12 @@ export class MemoryObjectStore implements ObjectStore {
     return Promise.resolve('created');
   }
 
-  async *list(prefix: string): AsyncGenerator<string[]> {
+  async *list(prefix: string): AsyncGenerator<Listed[]> {
     const keys = this.keys(prefix);
-    for (let start = 0; start < keys.length; start += 1000)
-      yield await Promise.resolve(keys.slice(start, start + 1000));
+    for (let start = 0; start === 0 || start < keys.length; start += 1000) {
+      this.lists.push(prefix);
+      yield await Promise.resolve(keys.slice(start, start + 1000).flatMap((key) => this.#listed(key)));
+    }
   }
 
   put(key: string, body: string, metadata: Metadata): Promise<void> {
@@ -53,6 +62,11 @@ export class MemoryObjectStore implements ObjectStore {
 
   #write(key: string, body: string, metadata: Metadata): void {
     this.#writes += 1;
-    this.objects.set(key, { body, metadata, eTag: `etag-${this.#writes}` });
+    this.objects.set(key, { body, metadata, eTag: `etag-${this.#writes}`, modifiedMs: this.#clock?.now() ?? 0 });
+  }
+
+  #listed(key: string): Listed[] {
+    const object = this.objects.get(key);
+    return object === undefined ? [] : [{ key, eTag: object.eTag, modifiedMs: object.modifiedMs }];
   }
 }

@@ -37,6 +37,7 @@ const eventOf = (key: string): ItemEvent => ({
   key,
   atMs: clock.now(),
   replays: 0,
+  again: false,
   record: { s3: { object: { key } } },
 });
 
@@ -154,6 +155,13 @@ describe('an item that comes again', () => {
     });
     expect(store.objects.get('amazon_warriors/r/a/x.json')).toBe(before);
     expect(store.json('receipts/warriors/r/a.json')).toMatchObject({ children: 2, existing: 1 });
+  });
+
+  test('since the sweep found it short of children is worked on although it is done', async () => {
+    store.objects.delete('amazon_warriors/r/a/x.json');
+    const event = { ...eventOf('troops/r/a.json'), replays: 1, again: true };
+    expect(await run('warriors', '', listing(['x']), { event })).toMatchObject({ outcome: 'expanded', written: 1 });
+    expect(store.keys('amazon_warriors/')).toEqual(['amazon_warriors/r/a/x.json']);
   });
 
   test('after it was deleted is nothing to do', async () => {

@@ -47,7 +47,6 @@ function run(request: ReplayRequest = {}, overrides: Partial<ReplayDeps> = {}): 
     clock,
     log: { info: () => undefined, warn: (_message, fields = {}) => void warnings.push(fields), error: () => undefined },
     maxReplays: 3,
-    maxNoteBytes: 100_000,
     retryingForMs: 1_000_000,
     deadlineMs: clock.now() + 600_000,
     ...overrides,

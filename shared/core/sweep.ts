@@ -1,0 +1,201 @@
+/**
+ * Finds what nobody will ever tell of: items whose event AWS lost. It looks at every run that is not finished, gives lost
+ * items to their function again, a bounded number of times, has short parents expanded again, writes each run's report, and
+ * marks a run that is complete. It never writes an item.
+ */
+import { chain, type Level, type LevelName } from '../chain.ts';
+import type { Finding } from './census.ts';
+import { TransientError } from './errors.ts';
+import { maxNoteBytes, parseFailureNote, type FailureNote } from './failure.ts';
+import { failureKeyOf, finishedKey, itemPathOf, reportKey, runOfKey, successKey } from './keys.ts';
+import type { Clock, Listed, Log, ObjectStore, Refire } from './ports.ts';
+import { parseRunReport, takeRunReport, type RunReport } from './run-report.ts';
+
+export type SweepRequest = {
+  /** Absent: every run that is not finished. */
+  run?: string | undefined;
+  /** Act on this level's items only. The report is of the whole run all the same. */
+  level?: LevelName | undefined;
+  /** In seconds, instead of the time that is derived from the deployment. */
+  olderThan?: number | undefined;
+  /** Look and count, change nothing. */
+  dryRun?: boolean | undefined;
+};
+
+export type SweepDeps = {
+  store: ObjectStore;
+  refires: ReadonlyMap<string, Refire>;
+  /** The record of an item's event; `again` has the function work on an item that is done. */
+  recordFor: (key: string, options: { replays: number; again: boolean }) => object;
+  clock: Clock;
+  log: Log;
+  lostAfterMs: (level: Level) => number;
+  retryingForMs: number;
+  /** Receipts younger than this are not held against a parent: its children may have been listed before they were written. */
+  settleMs: number;
+  /** An item is re-fired this often before it is noted as failed. */
+  maxRefires: number;
+  /** Milliseconds since 1970 by which to have stopped. */
+  deadlineMs: number;
+};
+
+export type SweptRun = RunReport & {
+  /** Items that were given to their function again: `lost` ones and `short` parents. In a dry run: that would have been. */
+  refired: number;
+  /** Items that were re-fired as often as is allowed, and are noted as failed now. */
+  givenUp: number;
+};
+
+export type SweepReport = {
+  dryRun: boolean;
+  runs: SweptRun[];
+  /** Runs that were not looked at since the time was up; the next sweep begins with them. */
+  runsLeft: number;
+  seconds: number;
+  stoppedBecause: 'finished' | 'time';
+};
+
+/** A report has some thousand bytes, however large the run. */
+export const maxReportBytes = 1_000_000;
+
+/** @throws what the store or Lambda throw: a run's report is whole or it is none */
+export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<SweepReport> {
+  const { clock, deadlineMs } = deps;
+  const startedMs = clock.now();
+  const runs = request.run === undefined ? await unfinishedRuns(deps) : [request.run];
+  const swept: SweptRun[] = [];
+  let left = runs.length;
+  for (const run of runs) {
+    if (clock.now() >= deadlineMs) break;
+    try {
+      swept.push(await sweepRun(run, request, deps));
+    } catch (error) {
+      if (!(error instanceof TransientError && error.code === 'OUT_OF_TIME')) throw error;
+      deps.log.warn(
+        'The sweep ran out of time in a run; what it re-fired stays re-fired, and the next sweep goes on.',
+        { run },
+      );
+      break;
+    }
+    left -= 1;
+  }
+  return {
+    dryRun: request.dryRun === true,
+    runs: swept,
+    runsLeft: left,
+    seconds: (clock.now() - startedMs) / 1000,
+    stoppedBecause: left === 0 ? 'finished' : 'time',
+  };
+}
+
+async function sweepRun(run: string, request: SweepRequest, deps: SweepDeps): Promise<SweptRun> {
+  const { store, clock, log, deadlineMs } = deps;
+  const startedMs = clock.now();
+  const isWet = request.dryRun !== true;
+  const counts = { refired: 0, givenUp: 0 };
+  const before = (await store.get(reportKey(run), maxReportBytes))?.body;
+  const report = await takeRunReport({
+    run,
+    store,
+    now: () => clock.now(),
+    lostAfterMs: request.olderThan === undefined ? deps.lostAfterMs : () => (request.olderThan ?? 0) * 1000,
+    retryingForMs: deps.retryingForMs,
+    before: before === undefined ? undefined : parseRunReport(before),
+    onFinding: async (finding, isLost) => {
+      if (clock.now() >= deadlineMs)
+        throw new TransientError('OUT_OF_TIME', `The sweep ran out of time in the run ${run}.`);
+      if (request.level !== undefined && finding.level.level !== request.level) return;
+      const isSettled = startedMs - finding.modifiedMs > deps.settleMs;
+      if (!isLost && !(finding.kind === 'short' && isSettled)) return;
+      const outcome = await bringOn(finding, isWet, deps);
+      counts[outcome] += 1;
+    },
+  });
+  if (isWet) {
+    await store.put(reportKey(run), JSON.stringify(report), {});
+    if (report.complete) {
+      // The marker that people read first; the one that spares the next sweep a look is nothing without it.
+      await store.create(successKey(run), JSON.stringify(report), {});
+      await store.create(finishedKey(run), JSON.stringify({ run, at: report.at }), {});
+      log.info('The run is complete.', { run, apiCalls: report.apiCalls });
+    }
+  }
+  return { ...report, ...counts };
+}
+
+/**
+ * Notes the re-fire, then re-fires: a crash between the two costs one of the few times, and never makes it endless.
+ */
+async function bringOn(
+  { level, key, kind, note: seen }: Finding,
+  isWet: boolean,
+  deps: SweepDeps,
+): Promise<'refired' | 'givenUp'> {
+  const { store, clock, log, maxRefires } = deps;
+  const noteKey = failureKeyOf(level, key);
+  const kept = kind === 'short' ? await store.get(noteKey, maxNoteBytes) : undefined;
+  const before = kept === undefined ? seen : parseFailureNote(kept.body);
+  const code = kind === 'short' ? 'SHORT' : 'LOST';
+  const replays = before?.status === 'refired' ? before.replays : 0;
+  const wasGivenUp = before?.status === 'failed' && before.code === code;
+  const isGivenUp = wasGivenUp || replays >= maxRefires;
+  if (!isWet || wasGivenUp) return isGivenUp ? 'givenUp' : 'refired';
+  const run = itemPathOf(level, key)?.run;
+  const note: FailureNote = {
+    run,
+    level: level.level,
+    key,
+    status: isGivenUp ? 'failed' : 'refired',
+    class: 'item',
+    code,
+    message:
+      kind === 'short'
+        ? 'The item has fewer children than its receipt counts.'
+        : `The item's event was lost: it was neither done nor failed after ${replays + 1} event${replays === 0 ? '' : 's'}.`,
+    attempts: before?.attempts ?? 0,
+    replays: isGivenUp ? replays : replays + 1,
+    at: new Date(clock.now()).toISOString(),
+    requestId: before?.requestId ?? '',
+  };
+  await store.put(noteKey, JSON.stringify(note), { attempts: String(note.attempts), code: note.code });
+  const fields = { run, level: level.level, key, code: note.code, replays };
+  if (isGivenUp) {
+    log.error(
+      'The item was re-fired as often as is allowed and is still not done; it is noted as failed. Replay it from the failures.',
+      fields,
+    );
+    return 'givenUp';
+  }
+  const refire = deps.refires.get(level.level);
+  if (refire === undefined) throw new Error(`Nothing is known to re-fire items of the level ${level.level}.`);
+  await refire.send(deps.recordFor(key, { replays: note.replays, again: kind === 'short' }));
+  log.warn(
+    kind === 'short' ? 'The item is short of children; it is expanded again.' : 'The item was lost; it was re-fired.',
+    fields,
+  );
+  return 'refired';
+}
+
+/**
+ * The runs with a seed and without the marker of a finished one, those first whose report is oldest. Two listings for all
+ * the finished ones: a thousand cost a few requests.
+ */
+async function unfinishedRuns({ store, log }: SweepDeps): Promise<string[]> {
+  const seeds = await runsUnder(chain[0].reads);
+  const [finished, reported] = [await runsUnder('finished'), await runsUnder('runs')];
+  return [...seeds.keys()]
+    .filter((run) => !finished.has(run))
+    .sort((a, b) => (reported.get(a) ?? 0) - (reported.get(b) ?? 0));
+
+  async function runsUnder(prefix: string): Promise<Map<string, number>> {
+    const runs = new Map<string, number>();
+    for await (const page of store.list(`${prefix}/`)) for (const object of page) addRun(runs, prefix, object);
+    return runs;
+  }
+
+  function addRun(runs: Map<string, number>, prefix: string, { key, modifiedMs }: Listed): void {
+    const run = runOfKey(prefix, key);
+    if (run !== undefined) runs.set(run, modifiedMs);
+    else log.warn('This is no run; nobody sweeps it.', { key });
+  }
+}
