@@ -115,58 +115,48 @@ const permissionOf = ({ function: functionName }) => ({
   [`${logicalId(functionName)}LambdaPermissionCascadeS3`]: { Properties: { SourceArn: bucketArn } },
 });
 
-/** Replay works on every level's queue and function. */
-const replayRole = {
+/** A role for one of the functions that work on every level. */
+const recoveryRole = (name, ...statements) => ({
   Type: 'AWS::IAM::Role',
   Properties: {
     AssumeRolePolicyDocument: assumedByLambda,
     Policies: [
-      {
-        PolicyName: 'replay',
-        PolicyDocument: {
-          Version: '2012-10-17',
-          Statement: [
-            writeItsLog('replay'),
-            {
-              Sid: 'DrainDeadLetters',
-              Effect: 'Allow',
-              Action: [
-                'sqs:ReceiveMessage',
-                'sqs:DeleteMessage',
-                'sqs:ChangeMessageVisibility',
-                'sqs:GetQueueAttributes',
-              ],
-              Resource: chain.map(({ level }) => ({ 'Fn::GetAtt': [deadLettersOf(level), 'Arn'] })),
-            },
-            {
-              Sid: 'GiveItemsAgain',
-              Effect: 'Allow',
-              Action: 'lambda:InvokeFunction',
-              // Their names, not Fn::GetAtt: the functions' roles come from the same table, and must not wait for each other.
-              Resource: chain.map(({ function: name }) => ({
-                'Fn::Sub': `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:${functionNameOf(name)}`,
-              })),
-            },
-            {
-              Sid: 'SeeWhatIsDone',
-              Effect: 'Allow',
-              Action: 's3:GetObject',
-              Resource: objects(
-                ...new Set(chain.flatMap((row) => [row.reads, doneUnder(row), `failures/${row.level}`])),
-              ),
-            },
-            { Sid: 'NoteParked', Effect: 'Allow', Action: 's3:PutObject', Resource: objects('failures') },
-            {
-              Sid: 'ListNotesAndTellMissingFromForbidden',
-              Effect: 'Allow',
-              Action: 's3:ListBucket',
-              Resource: bucketArn,
-            },
-          ],
-        },
-      },
+      { PolicyName: name, PolicyDocument: { Version: '2012-10-17', Statement: [writeItsLog(name), ...statements] } },
     ],
   },
+});
+
+const allow = (Sid, Action, Resource) => ({ Sid, Effect: 'Allow', Action, Resource });
+
+const drainDeadLetters = allow(
+  'DrainDeadLetters',
+  ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
+  chain.map(({ level }) => ({ 'Fn::GetAtt': [deadLettersOf(level), 'Arn'] })),
+);
+const giveItemsAgain = allow(
+  'GiveItemsAgain',
+  'lambda:InvokeFunction',
+  chain.map(({ function: name }) => ({ 'Fn::GetAtt': [`${logicalId(name)}LambdaFunction`, 'Arn'] })),
+);
+const seeWhatIsDone = allow(
+  'SeeWhatIsDone',
+  's3:GetObject',
+  objects(...new Set(chain.flatMap((row) => [row.reads, doneUnder(row), `failures/${row.level}`]))),
+);
+const readReports = allow('ReadReports', 's3:GetObject', objects('runs'));
+// As for the fetch functions: also so that S3 answers 404, not 403, for what is not there.
+const list = allow('List', 's3:ListBucket', bucketArn);
+const noteFailures = allow('NoteFailures', 's3:PutObject', objects('failures'));
+const successMarkers = chain.filter(({ children }) => children === 'one').map(({ writes }) => `${writes}/*/_SUCCESS`);
+const writeReports = allow('WriteReportsAndMarkers', 's3:PutObject', [
+  ...objects('runs', 'finished'),
+  ...successMarkers.map((path) => ({ 'Fn::Sub': `${bucketArn['Fn::Sub']}/${path}` })),
+]);
+
+const recoveryRoles = {
+  ReplayRole: recoveryRole('replay', drainDeadLetters, giveItemsAgain, seeWhatIsDone, noteFailures, list),
+  SweepRole: recoveryRole('sweep', giveItemsAgain, seeWhatIsDone, noteFailures, readReports, writeReports, list),
+  StatusRole: recoveryRole('status', seeWhatIsDone, readReports, list),
 };
 
 /** Somebody should look when a dead letter lies on a level's queue. */
@@ -189,16 +179,22 @@ const alarmOf = ({ level }) => ({
   },
 });
 
-/** What replay is told of the levels; shared/runtime/config.ts reads it. */
-export const replayEnvironment = Object.assign(
-  {},
+/** What replay, sweep and status are told of the deployment; shared/runtime/config.ts reads it. */
+export const recoveryEnvironment = Object.assign(
+  {
+    MAX_REPLAYS: '${param:maxReplays}',
+    MAX_REFIRES: '${param:maxRefires}',
+    FETCH_TIMEOUT_SECONDS: '${self:provider.timeout}',
+    FETCH_RETRY_ATTEMPTS: '${self:custom.maximumRetryAttempts}',
+    FETCH_MAX_EVENT_AGE_SECONDS: '${param:maximumEventAge}',
+  },
   ...chain.map(({ level, function: name }) => ({
     [`DEAD_LETTER_QUEUE_URL_${level.toUpperCase()}`]: { Ref: deadLettersOf(level) },
-    [`FUNCTION_${level.toUpperCase()}`]: functionNameOf(name),
+    [`FUNCTION_${level.toUpperCase()}`]: { Ref: `${logicalId(name)}LambdaFunction` },
   })),
 );
 
 export const resources = {
-  Resources: Object.assign({ ReplayRole: replayRole }, ...chain.map(resourcesOf), ...chain.map(alarmOf)),
+  Resources: Object.assign({}, recoveryRoles, ...chain.map(resourcesOf), ...chain.map(alarmOf)),
   extensions: Object.assign({}, ...chain.map(permissionOf)),
 };

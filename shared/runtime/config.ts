@@ -55,12 +55,15 @@ const levelSettings = Object.fromEntries(
   ]),
 ) as Record<LevelSetting, typeof text>;
 
-const replayEnvironment = v.object({
+const recoveryEnvironment = v.object({
   ...bucket,
   ...timeScale,
   ...levelSettings,
   MAX_REPLAYS: wholeNumber(1, 1_000),
+  MAX_REFIRES: wholeNumber(1, 1_000),
   FETCH_TIMEOUT_SECONDS: wholeNumber(1, 900),
+  FETCH_RETRY_ATTEMPTS: wholeNumber(0, 2),
+  FETCH_MAX_EVENT_AGE_SECONDS: wholeNumber(60, 21_600),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -79,10 +82,15 @@ export type FetchConfig = {
   lambdaTimeScale: number;
 };
 
-export type ReplayConfig = {
+/** What replay, sweep and status know of the deployment. */
+export type RecoveryConfig = {
   bucket: string;
   maxReplays: number;
+  maxRefires: number;
   fetchTimeoutMs: number;
+  /** After the first try. */
+  fetchRetryAttempts: number;
+  fetchMaxEventAgeMs: number;
   lambdaTimeScale: number;
   /** The function's name and its dead-letter queue's URL, for each row of the level table. */
   levels: { level: Level; functionName: string; deadLetterQueueUrl: string }[];
@@ -106,12 +114,15 @@ export function readFetchConfig(env: Environment = process.env): FetchConfig {
 }
 
 /** @throws as `readFetchConfig` */
-export function readReplayConfig(env: Environment = process.env): ReplayConfig {
-  const settings = read(replayEnvironment, env);
+export function readRecoveryConfig(env: Environment = process.env): RecoveryConfig {
+  const settings = read(recoveryEnvironment, env);
   return {
     bucket: settings.BUCKET,
     maxReplays: settings.MAX_REPLAYS,
+    maxRefires: settings.MAX_REFIRES,
     fetchTimeoutMs: settings.FETCH_TIMEOUT_SECONDS * 1000,
+    fetchRetryAttempts: settings.FETCH_RETRY_ATTEMPTS,
+    fetchMaxEventAgeMs: settings.FETCH_MAX_EVENT_AGE_SECONDS * 1000,
     lambdaTimeScale: settings.LAMBDA_TIME_SCALE,
     levels: chain.map((level) => ({
       level,

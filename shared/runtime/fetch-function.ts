@@ -22,6 +22,7 @@ import type { CallGate, Page } from '../core/ports.ts';
 import { createHermes, type Hermes } from '../hermes/client.ts';
 import { systemClock } from './clock.ts';
 import { readFetchConfig } from './config.ts';
+import { deadlineOf } from './deadline.ts';
 import { logTo } from './log.ts';
 
 /** An item of this level, with as many ids as the level table says. */
@@ -102,11 +103,10 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
     .use(injectLambdaContext(logger))
     .use(logMetrics(metrics))
     .handler(async (event: unknown, context: Context): Promise<Outcome[]> => {
-      const remainingMs = context.getRemainingTimeInMillis();
-      const workMs = Math.max(remainingMs - reserveMs, Math.floor(remainingMs / 2));
+      const { deadlineMs, workMs } = deadlineOf(context, reserveMs);
       const invocation = {
         requestId: context.awsRequestId,
-        deadlineMs: systemClock.now() + workMs,
+        deadlineMs,
         signal: AbortSignal.timeout(workMs),
       };
       const outcomes: Outcome[] = [];

@@ -12,51 +12,35 @@ import { createDeadLetterQueue } from '../aws/dead-letter-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
 import { createRefire } from '../aws/refire.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
-import { chain } from '../chain.ts';
-import { isRunName } from '../core/keys.ts';
 import { replay, type ReplayDeps, type ReplayRequest } from '../core/replay.ts';
 import type { ReplayReport } from '../core/replay-report.ts';
 import { systemClock } from './clock.ts';
-import { readReplayConfig } from './config.ts';
+import { readRecoveryConfig } from './config.ts';
+import { deadlineOf } from './deadline.ts';
+import { retryingForMs } from './event-life.ts';
+import { flagField, levelField, limitField, rateField, runField } from './fields.ts';
 import { readInput } from './input.ts';
 import { logTo } from './log.ts';
 
-const levels = chain.map(({ level }) => level);
-
 const input = v.strictObject({
-  level: v.optional(v.picklist(levels, `must be one of ${levels.join(', ')}`)),
-  run: v.optional(v.pipe(v.string('must be the name of a run'), v.check(isRunName, 'must be the name of a run'))),
-  limit: v.optional(
-    v.pipe(
-      v.number('must be a whole number from 1'),
-      v.safeInteger('must be a whole number from 1'),
-      v.minValue(1, 'must be a whole number from 1'),
-    ),
-  ),
-  rate: v.optional(
-    v.pipe(
-      v.number('must be a number of items a second above 0'),
-      v.finite('must be finite'),
-      v.gtValue(0, 'must be a number of items a second above 0'),
-    ),
-  ),
-  dryRun: v.optional(v.boolean('must be true or false')),
+  level: levelField,
+  run: runField,
+  limit: limitField,
+  rate: rateField,
+  dryRun: flagField,
   from: v.optional(v.picklist(['dead-letters', 'failures'], 'must be "dead-letters" or "failures"')),
-  force: v.optional(v.boolean('must be true or false')),
+  force: flagField,
 });
 
 /** What is kept at the end of an invocation to let go of messages and count what is left. */
 const reserveMs = 15_000;
-
-/** Two retries, one and two minutes after a failure (page invocation-async-error-handling), and a minute to spare. */
-const lambdaRetryWaitsMs = 240_000;
 
 /** More connections than replay makes at once: its lanes, each with the messages of a receive. */
 const maxSockets = 200;
 
 /** @throws ConfigError at once, so that a function with bad settings does not start */
 export function replayFunction() {
-  const config = readReplayConfig();
+  const config = readRecoveryConfig();
   const logger = new Logger({ serviceName: 'replay' });
   const requestHandler = { httpsAgent: { maxSockets }, httpAgent: { maxSockets } };
   const sqs = new SQSClient({ requestHandler });
@@ -74,16 +58,15 @@ export function replayFunction() {
     clock: systemClock,
     log: logTo(logger),
     maxReplays: config.maxReplays,
-    retryingForMs: lambdaRetryWaitsMs / config.lambdaTimeScale + 3 * config.fetchTimeoutMs,
+    retryingForMs: retryingForMs(config),
   } satisfies Partial<ReplayDeps>;
 
   return middy<unknown, ReplayReport>({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger))
     .handler(async (event: unknown, context: Context): Promise<ReplayReport> => {
       const request: ReplayRequest = readInput(input, event);
-      const remainingMs = context.getRemainingTimeInMillis();
-      const workMs = Math.max(remainingMs - reserveMs, Math.floor(remainingMs / 2));
-      const report = await replay(request, { ...shared, deadlineMs: systemClock.now() + workMs });
+      const { deadlineMs } = deadlineOf(context, reserveMs);
+      const report = await replay(request, { ...shared, deadlineMs });
       logger.info('Replay ended.', { request, report });
       return report;
     });

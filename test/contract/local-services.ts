@@ -22,7 +22,10 @@ export async function startLocalServices() {
   const refuse = (): Promise<never> => Promise.reject(new Error('Only S3 and SQS are served here.'));
   endpoint.open({
     s3: async ({ request, response }) => (await serveS3(store, request, response)).operation,
-    sqs: ({ request, response }) => Promise.resolve(void sqs.serve(request, response) as undefined),
+    sqs: ({ request, response }) => {
+      sqs.serve(request, response);
+      return Promise.resolve(undefined);
+    },
     lambda: refuse,
     secretsmanager: refuse,
     sts: refuse,

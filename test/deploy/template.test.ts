@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { packageService } from '../../local/package/package-service.ts';
 import { chain } from '../../shared/chain.ts';
-import { readFetchConfig, readReplayConfig } from '../../shared/runtime/config.ts';
+import { readFetchConfig, readRecoveryConfig } from '../../shared/runtime/config.ts';
 
 type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string };
 type Statement = { Sid: string; Action: string | string[]; Resource: unknown; Effect: string; Condition?: unknown };
@@ -186,21 +186,53 @@ test('the bucket is private, encrypted, over TLS only, named by stage and accoun
   });
 });
 
-test('replay knows every level, may drain its queue and invoke its function, and its schedule is off', () => {
-  const variables = variablesOf('ReplayLambdaFunction');
+test.each(['Replay', 'Sweep', 'Status'])('%s knows the deployment by its own numbers', (name) => {
   const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');
-  const config = readReplayConfig(
-    Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, text(value)])),
+  const variables = Object.entries(variablesOf(`${name}LambdaFunction`)).map(
+    ([key, value]) => [key, text(value)] as const,
   );
-  expect(config.levels.map(({ functionName }) => functionName)).toEqual(
-    chain.map((row) => properties(`${startCase(row.function)}LambdaFunction`)['FunctionName']),
-  );
-  expect(config.fetchTimeoutMs / 1000).toBe(properties('FetchDataLambdaFunction')['Timeout']);
+  const config = readRecoveryConfig(Object.fromEntries(variables));
+  for (const row of chain) {
+    const invoke = properties(`${startCase(row.function)}LambdaEvConf`);
+    expect(config.fetchTimeoutMs / 1000).toBe(properties(`${startCase(row.function)}LambdaFunction`)['Timeout']);
+    expect(config.fetchRetryAttempts).toBe(invoke['MaximumRetryAttempts']);
+    expect(config.fetchMaxEventAgeMs / 1000).toBe(invoke['MaximumEventAgeInSeconds']);
+    expect(variablesOf(`${name}LambdaFunction`)[`FUNCTION_${row.level.toUpperCase()}`]).toEqual({
+      Ref: `${startCase(row.function)}LambdaFunction`,
+    });
+    expect(variablesOf(`${name}LambdaFunction`)[`DEAD_LETTER_QUEUE_URL_${row.level.toUpperCase()}`]).toEqual({
+      Ref: `${startCase(row.level)}DeadLetters`,
+    });
+  }
+});
+
+test("replay may drain every level's queue and invoke every level's function, and its schedule is off", () => {
   expect(statement('ReplayRole', 'DrainDeadLetters')?.Resource).toEqual(
     chain.map(({ level }) => ({ 'Fn::GetAtt': [`${startCase(level)}DeadLetters`, 'Arn'] })),
   );
-  const schedule = Object.values(resources).find(({ Type }) => Type === 'AWS::Events::Rule');
-  expect(schedule?.Properties).toMatchObject({ State: 'DISABLED', Targets: [{ Input: '{"rate":5,"limit":1000}' }] });
+  expect(statement('ReplayRole', 'GiveItemsAgain')?.Resource).toEqual(
+    chain.map((row) => ({ 'Fn::GetAtt': [`${startCase(row.function)}LambdaFunction`, 'Arn'] })),
+  );
+  expect(properties('ReplayEventsRuleSchedule1')).toMatchObject({
+    State: 'DISABLED',
+    Targets: [{ Input: '{"rate":5,"limit":1000}' }],
+  });
+});
+
+test('the sweep runs every fifteen minutes; status may write nothing', () => {
+  expect(properties('SweepEventsRuleSchedule1')).toMatchObject({
+    State: 'ENABLED',
+    ScheduleExpression: 'rate(15 minutes)',
+    Targets: [{ Input: '{}' }],
+  });
+  const actions = statementsOf('StatusRole').flatMap(({ Action }) => Action);
+  expect(actions.sort()).toEqual([
+    'logs:CreateLogStream',
+    'logs:PutLogEvents',
+    's3:GetObject',
+    's3:GetObject',
+    's3:ListBucket',
+  ]);
 });
 
 test("no function's variables hold a secret: only the secret's name", () => {

@@ -1,0 +1,35 @@
+/** The Lambda around status: checks what is asked, connects the core to S3, and answers with the report. */
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { S3Client } from '@aws-sdk/client-s3';
+import middy from '@middy/core';
+import * as v from 'valibot';
+import { createObjectStore } from '../aws/object-store.ts';
+import { status, type Status, type StatusDeps } from '../core/status.ts';
+import { systemClock } from './clock.ts';
+import { readRecoveryConfig } from './config.ts';
+import { lostAfterMs, retryingForMs } from './event-life.ts';
+import { flagField, runField } from './fields.ts';
+import { readInput } from './input.ts';
+
+const input = v.strictObject({ run: runField, fresh: flagField });
+
+/** More connections than the census makes at once: its listings and its reads. */
+const maxSockets = 64;
+
+/** @throws ConfigError at once, so that a function with bad settings does not start */
+export function statusFunction() {
+  const config = readRecoveryConfig();
+  const deps: StatusDeps = {
+    store: createObjectStore(
+      new S3Client({ requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } }),
+      config.bucket,
+    ),
+    clock: systemClock,
+    lostAfterMs: () => lostAfterMs(config),
+    retryingForMs: retryingForMs(config),
+  };
+  return middy<unknown, Status>({ timeoutEarlyInMillis: 0 })
+    .use(injectLambdaContext(new Logger({ serviceName: 'status' })))
+    .handler((event: unknown): Promise<Status> => status(readInput(input, event), deps));
+}

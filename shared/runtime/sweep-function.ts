@@ -1,0 +1,59 @@
+/** The Lambda around the sweep: checks what is asked, connects the core to S3 and Lambda, and answers with the report. */
+import { Logger } from '@aws-lambda-powertools/logger';
+import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { S3Client } from '@aws-sdk/client-s3';
+import middy from '@middy/core';
+import type { Context } from 'aws-lambda';
+import * as v from 'valibot';
+import { createObjectStore } from '../aws/object-store.ts';
+import { createRefire } from '../aws/refire.ts';
+import { makeS3Record, withReplays } from '../aws/s3-event.ts';
+import { sweep, type SweepDeps, type SweepReport, type SweepRequest } from '../core/sweep.ts';
+import { systemClock } from './clock.ts';
+import { readRecoveryConfig } from './config.ts';
+import { deadlineOf } from './deadline.ts';
+import { lostAfterMs, retryingForMs, settleMs } from './event-life.ts';
+import { flagField, levelField, runField, secondsField } from './fields.ts';
+import { readInput } from './input.ts';
+import { logTo } from './log.ts';
+
+const input = v.strictObject({ run: runField, level: levelField, olderThan: secondsField, dryRun: flagField });
+
+/** What is kept at the end of an invocation to finish what is under way. */
+const reserveMs = 15_000;
+
+/** More connections than the census makes at once: its listings and its reads. */
+const maxSockets = 64;
+
+/** @throws ConfigError at once, so that a function with bad settings does not start */
+export function sweepFunction() {
+  const config = readRecoveryConfig();
+  const logger = new Logger({ serviceName: 'sweep' });
+  const lambda = new LambdaClient();
+  const shared = {
+    store: createObjectStore(
+      new S3Client({ requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } }),
+      config.bucket,
+    ),
+    refires: new Map(config.levels.map(({ level, functionName }) => [level.level, createRefire(lambda, functionName)])),
+    recordFor: (key, { replays, again }) =>
+      withReplays(makeS3Record(config.bucket, key, systemClock.now()), replays, again),
+    clock: systemClock,
+    log: logTo(logger),
+    lostAfterMs: () => lostAfterMs(config),
+    retryingForMs: retryingForMs(config),
+    settleMs: settleMs(config),
+    maxRefires: config.maxRefires,
+  } satisfies Partial<SweepDeps>;
+
+  return middy<unknown, SweepReport>({ timeoutEarlyInMillis: 0 })
+    .use(injectLambdaContext(logger))
+    .handler(async (event: unknown, context: Context): Promise<SweepReport> => {
+      const request: SweepRequest = readInput(input, event);
+      const { deadlineMs } = deadlineOf(context, reserveMs);
+      const report = await sweep(request, { ...shared, deadlineMs });
+      logger.info('Sweep ended.', { request, report });
+      return report;
+    });
+}
