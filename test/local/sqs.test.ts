@@ -26,7 +26,7 @@ afterEach(async () => {
 type Served = { endpoint: Endpoint; sqs: LocalSqs; client: SQSClient; url: string };
 
 async function serve(dataDir?: string): Promise<Served> {
-  const endpoint = await openEndpoint({ port: 0, functionKeyPrefix: 'LOCAL' });
+  const endpoint = await openEndpoint({ port: 0, functionKeyPrefix: 'LOCAL', onFault: console.error });
   const sqs = await startSqs({ ...place, endpoint: endpoint.url, dataDir });
   const url = `${endpoint.url}/000000000000/dead-letters`;
   await sqs.ensureQueue({ name: 'dead-letters', arn, url, attributes: { MessageRetentionPeriod: '1209600' } });
@@ -74,7 +74,9 @@ describe('the local SQS', () => {
     const answer = await client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...wanted] }));
     expect(answer.Attributes).toEqual({ QueueArn: arn, MessageRetentionPeriod: '1209600' });
     expect(endpoint.counts()).toEqual({
-      functions: { sqs: { GetQueueUrl: 1, SendMessage: 1, ReceiveMessage: 1, DeleteMessage: 1, GetQueueAttributes: 1 } },
+      functions: {
+        sqs: { GetQueueUrl: 1, SendMessage: 1, ReceiveMessage: 1, DeleteMessage: 1, GetQueueAttributes: 1 },
+      },
       people: {},
     });
   });

@@ -1,0 +1,31 @@
+/** Who and where one is on the local engine: the account, the region, the key ids, and what functions are told of it. */
+import type { ServiceFunction } from './package/model.ts';
+
+export const accountId = '000000000000';
+export const region = 'us-east-1';
+
+/** Functions sign with key ids of their own, so that their requests are told from people's. */
+export const functionKeyPrefix = 'LOCAL';
+
+/** Anybody's: nothing is checked here. */
+export const peoplesCredentials = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+/** What Lambda's own environment variables are to the SDK, ours are here: where the services are, and who is asking. */
+export function withEnvironment(
+  definition: ServiceFunction,
+  engine: { endpoint: string; timeScale: number; more?: Readonly<Record<string, string>> | undefined },
+): ServiceFunction {
+  const environment = {
+    ...definition.environment,
+    // The SDK addresses buckets by path at an IP address by itself: there is no bucket.127.0.0.1.
+    AWS_ENDPOINT_URL: engine.endpoint,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_ACCESS_KEY_ID: `${functionKeyPrefix}${definition.logicalId.replace(/LambdaFunction$/, '')}`,
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    LAMBDA_TIME_SCALE: String(engine.timeScale),
+    ...engine.more,
+  };
+  return { ...definition, environment };
+}

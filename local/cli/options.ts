@@ -1,0 +1,145 @@
+/**
+ * Reads a command's options from one table, which its help is made of too. A mistake is one line that names the option and
+ * what is allowed.
+ */
+import { parseArgs } from 'node:util';
+
+/** The command line is wrong: exit status 2. The message is one line. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+  readonly code = 'USAGE';
+}
+
+type NumberOption = { kind: 'number'; value: string; min: number; max: number; whole: boolean; help: string };
+type TextOption = { kind: 'text'; value: string; help: string };
+type FlagOption = { kind: 'flag'; help: string };
+export type Option = NumberOption | TextOption | FlagOption;
+
+/** What was given; an option that was not is absent, so that a command knows the difference to its default. */
+export type Given<Options extends Record<string, Option>> = {
+  [Name in keyof Options]?: Options[Name] extends NumberOption
+    ? number
+    : Options[Name] extends TextOption
+      ? string
+      : boolean;
+};
+
+export function whole(min: number, max: number, help: string): NumberOption {
+  return { kind: 'number', value: 'N', min, max, whole: true, help };
+}
+
+export function number(min: number, max: number, help: string): NumberOption {
+  return { kind: 'number', value: 'N', min, max, whole: false, help };
+}
+
+export function text(value: string, help: string): TextOption {
+  return { kind: 'text', value, help };
+}
+
+export function flag(help: string): FlagOption {
+  return { kind: 'flag', help };
+}
+
+/**
+ * @param command how the user typed it, for the messages: `npm start --`
+ * @throws UsageError
+ */
+export function readOptions<Options extends Record<string, Option>>(
+  options: Options,
+  args: readonly string[],
+  command: string,
+): Given<Options> {
+  const given: Record<string, number | string | boolean> = {};
+  // Not strict: the messages of strict parsing are several lines, and differ from one Node to another.
+  const { tokens } = parseArgs({
+    args: joinNegatives(args, options),
+    options: Object.fromEntries(
+      Object.entries(options).map(([name, { kind }]) => [name, { type: kind === 'flag' ? 'boolean' : 'string' }]),
+    ),
+    strict: false,
+    tokens: true,
+  });
+  for (const token of tokens) {
+    if (token.kind === 'option-terminator') continue;
+    if (token.kind === 'positional') {
+      throw new UsageError(`${JSON.stringify(token.value)} is no option. ${command} --help lists them.`);
+    }
+    const { name, rawName, value } = token;
+    const option = Object.hasOwn(options, name) ? options[name] : undefined;
+    if (option === undefined) throw new UsageError(`Unknown option ${rawName}. ${command} --help lists them.`);
+    if (name in given) throw new UsageError(`${rawName} is given twice.`);
+    given[name] = readValue(rawName, option, value);
+  }
+  return given as Given<Options>;
+}
+
+/**
+ * `npm start --troops 5`, without the `--` between, gives the option to npm, which drops it with a word that is easily
+ * missed; the run would be another one than asked for.
+ * @throws UsageError
+ */
+export function refuseSwallowed(
+  options: Record<string, Option>,
+  env: Readonly<Record<string, string | undefined>>,
+  command: string,
+): void {
+  for (const name of Object.keys(options)) {
+    // npm has options of its own with these names.
+    if (['json', 'help', 'port'].includes(name)) continue;
+    if (env[`npm_config_${name.replaceAll('-', '_')}`] !== undefined) {
+      throw new UsageError(`npm took --${name} for itself. Put -- before the options: ${command} --${name} …`);
+    }
+  }
+}
+
+function readValue(rawName: string, option: Option, value: string | undefined): number | string | boolean {
+  if (option.kind === 'flag') {
+    if (value !== undefined) throw new UsageError(`${rawName} takes no value.`);
+    return true;
+  }
+  const allowed = option.kind === 'number' ? rangeOf(option) : option.value;
+  if (value === undefined || value === '') throw new UsageError(`${rawName} needs a value: ${allowed}.`);
+  if (option.kind === 'text') return value;
+  const parsed = /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
+  const isRight = parsed >= option.min && parsed <= option.max && (!option.whole || Number.isSafeInteger(parsed));
+  if (!isRight) throw new UsageError(`${rawName} must be ${allowed}, not ${JSON.stringify(value)}.`);
+  return parsed;
+}
+
+function rangeOf({ whole, min, max }: NumberOption): string {
+  return `${whole ? 'a whole number' : 'a number'} from ${min} to ${max}`;
+}
+
+/** `--port -1` reads as a value that is out of range, not as two options. */
+function joinNegatives(args: readonly string[], options: Record<string, Option>): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const before = joined.at(-1) ?? '';
+    const takesNumber = options[before.replace(/^--/, '')]?.kind === 'number';
+    if (takesNumber && /^-\d/.test(arg)) joined[joined.length - 1] = `${before}=${arg}`;
+    else joined.push(arg);
+  }
+  return joined;
+}
+
+/** The table as help, two columns. */
+export function helpOf(options: Record<string, Option>): string {
+  const rows = Object.entries(options).map(
+    ([name, option]) => [`--${name}${option.kind === 'flag' ? '' : ` ${option.value}`}`, option.help] as const,
+  );
+  const width = Math.max(...rows.map(([left]) => left.length));
+  const room = 100 - width - 4;
+  return rows
+    .map(([left, help]) => `  ${left.padEnd(width)}  ${wrap(help, room).join(`\n${' '.repeat(width + 4)}`)}`)
+    .join('\n');
+}
+
+function wrap(paragraph: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of paragraph.split(' ')) {
+    const line = lines.at(-1);
+    if (line === undefined || line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${line} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,113 @@
+/**
+ * Owns: the inside of an execution environment: loads the handler once, then runs one invocation after another. This is
+ * the file that an environment's thread runs.
+ * Refuses: a second invocation at a time, and to outlive an error that nobody caught. Two things of a real environment
+ * a thread can't have: its working directory and its time zone are the process's.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import { portRequestHandler } from '../s3/in-process.ts';
+import { errorPayload, loadHandler, RuntimeError } from './handler-module.ts';
+import type { Handler } from './handler-module.ts';
+import type { FromThread, ThreadStart, ToThread } from './thread-protocol.ts';
+
+/** What the runtime's process exits with after an exception that nobody caught, and after such a rejection. */
+const EXIT_UNCAUGHT = 129;
+const EXIT_UNHANDLED = 128;
+
+type Output = { write: (chunk: string | Uint8Array, ...rest: unknown[]) => boolean };
+
+/** Sends what the function writes along the same port as its results, so that a line never comes after its invocation's end. */
+function captureOutput(output: Output, send: (message: FromThread) => void): void {
+  const decoder = new TextDecoder();
+  output.write = (chunk, ...rest) => {
+    const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    if (text !== '') send({ type: 'log', text });
+    const done = rest.at(-1);
+    if (typeof done === 'function') process.nextTick(done);
+    return true;
+  };
+}
+
+function invocationContext(functionArn: string, { requestId, deadlineMs }: ToThread): Record<string, unknown> {
+  const env = process.env;
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
+    invokedFunctionArn: functionArn,
+    awsRequestId: requestId,
+    getRemainingTimeInMillis: () => Math.max(0, deadlineMs - Date.now()),
+  };
+}
+
+function stringify(result: unknown): string {
+  try {
+    // undefined for what JSON has no word for; a handler that returns nothing answers null.
+    const json: unknown = JSON.stringify(result);
+    return typeof json === 'string' ? json : 'null';
+  } catch (error) {
+    throw new RuntimeError('Runtime.JSONStringifyError', 'Unable to stringify response body', { cause: error });
+  }
+}
+
+type Loaded = { readonly handler: Handler; readonly functionArn: string; readonly send: (message: FromThread) => void };
+
+async function runOne({ handler, functionArn, send }: Loaded, invocation: ToThread): Promise<void> {
+  const startedAt = performance.now();
+  let payload: string;
+  let isError = false;
+  try {
+    payload = stringify(await handler(JSON.parse(invocation.payload), invocationContext(functionArn, invocation)));
+  } catch (error) {
+    payload = errorPayload(error);
+    isError = true;
+  }
+  const durationMs = performance.now() - startedAt;
+  // One turn, as the runtime does: a rejection that the handler left behind is then its own, not the next invocation's.
+  await nextTurn();
+  send({ type: 'result', payload, isError, durationMs });
+}
+
+/** Where shared/aws/s3-client.ts looks for it. */
+function offerS3(port: MessagePort): void {
+  Object.assign(globalThis, { [Symbol.for('s3-cascade.s3-request-handler')]: portRequestHandler(port) });
+}
+
+async function serve(port: MessagePort, start: ThreadStart): Promise<void> {
+  const startedAt = performance.now();
+  const send = (message: FromThread) => {
+    port.postMessage(message);
+  };
+  let during: 'init' | 'run' = 'init';
+  const die = (error: unknown, exitCode: number) => {
+    send({ type: 'fatal', payload: errorPayload(error), during });
+    process.exit(exitCode);
+  };
+  captureOutput(process.stdout as Output, send);
+  captureOutput(process.stderr as Output, send);
+  process.on('uncaughtException', (error) => die(error, EXIT_UNCAUGHT));
+  process.on('unhandledRejection', (reason) => {
+    die(new RuntimeError('Runtime.UnhandledPromiseRejection', String(reason), { cause: reason }), EXIT_UNHANDLED);
+  });
+
+  if (start.s3Port !== undefined) offerS3(start.s3Port);
+  let handler: Handler;
+  try {
+    handler = await loadHandler(start.taskRoot, start.handler);
+  } catch (error) {
+    die(error, 1);
+    return;
+  }
+  during = 'run';
+  const loaded = { handler, functionArn: start.functionArn, send };
+  port.on('message', (message: ToThread) => void runOne(loaded, message));
+  send({ type: 'ready', initMs: performance.now() - startedAt });
+}
+
+const given = workerData as Partial<ThreadStart> | null;
+if (!isMainThread && parentPort !== null && given?.handler !== undefined) await serve(parentPort, given as ThreadStart);

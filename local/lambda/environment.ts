@@ -1,0 +1,247 @@
+/**
+ * Owns: one execution environment: a thread with its own variables and its own bound on memory, that loads one function
+ * and runs one invocation at a time. Timeouts and crashes end the thread and become the answer that Lambda would give.
+ * Refuses: to choose what runs here, and to try anything again.
+ */
+import { randomUUID } from 'node:crypto';
+import { Worker, type MessagePort } from 'node:worker_threads';
+import { INIT_PHASE_LIMIT_MS } from './async-rules.ts';
+import { LATEST, regionOf } from './definition.ts';
+import type { FunctionDefinition } from './definition.ts';
+import { errorPayload } from './handler-module.ts';
+import { InvocationLog } from './invocation-log.ts';
+import type { FromThread, ThreadStart, ToThread } from './thread-protocol.ts';
+
+export type Outcome = 'success' | 'error' | 'timeout' | 'crash';
+
+export type RunResult = {
+  readonly outcome: Outcome;
+  /** JSON: what the handler returned, or the error. */
+  readonly payload: string;
+  /** Empty unless the invocation asked for it. */
+  readonly logTail: string;
+  readonly durationMs: number;
+  /** Whole milliseconds, the init phase of a new environment included, as AWS bills it since August 2025. */
+  readonly billedMs: number;
+};
+
+export type EnvironmentOptions = {
+  readonly onLog?: ((functionName: string, line: string) => void) | undefined;
+  /** Called once, when the thread can't take another invocation. */
+  readonly onEnded: (environment: Environment) => void;
+  /** Opens a way to the local S3 for a new thread; absent: it goes over the socket. */
+  readonly openS3Port?: (() => MessagePort) | undefined;
+  /** How long loading may take, before the function's own timeout is added to it. */
+  readonly initLimitMs?: number | undefined;
+};
+
+export type Invocation = { readonly requestId: string; readonly payload: string; readonly wantsLogTail: boolean };
+type Running = Invocation & { readonly resolve: (result: RunResult) => void };
+
+/** The runtime gives V8's old space nine tenths of the function's memory. Array buffers are outside of it: V8 does not bound those. */
+const HEAP_SHARE = 0.9;
+/** Enough for short-lived objects; V8's default would take three times as much for each thread. */
+const YOUNG_GENERATION_MB = 16;
+/** What a program needs of the machine itself; the rest of our own environment is not the function's business. */
+const INHERITED = ['PATH', 'TMPDIR', 'LANG'] as const;
+
+export class Environment {
+  readonly definition: FunctionDefinition;
+  /** On the clock of `performance.now()`; what it means while busy is nothing. */
+  idleSinceMs = performance.now();
+  /** Since when it has been able to do something, on the same clock. */
+  readySinceMs = Infinity;
+  readonly #options: EnvironmentOptions;
+  readonly #log: InvocationLog;
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  #phase: 'starting' | 'ready' | 'ended' = 'starting';
+  #running: Running | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** The first invocation reports and bills the init phase. */
+  #initMs: number | undefined;
+  #startedAtMs = performance.now();
+
+  /** @throws what `new Worker` throws, for instance for a bad NODE_OPTIONS of the function */
+  constructor(definition: FunctionDefinition, options: EnvironmentOptions) {
+    this.definition = definition;
+    this.#options = options;
+    const { onLog } = options;
+    this.#log = new InvocationLog(onLog && ((line) => onLog(definition.name, line)));
+    const s3Port = options.openS3Port?.();
+    this.#worker = new Worker(new URL('./environment-thread.ts', import.meta.url), {
+      name: definition.name,
+      env: environmentVariables(definition),
+      workerData: {
+        functionArn: definition.arn,
+        taskRoot: definition.codeDir,
+        handler: definition.handler,
+        s3Port,
+      } satisfies ThreadStart,
+      ...(s3Port && { transferList: [s3Port] }),
+      execArgv: [],
+      // What node itself writes before the thread's own capture is in place must not land on our stdout.
+      stdout: true,
+      stderr: true,
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.floor(definition.memoryMb * HEAP_SHARE),
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+      },
+    });
+    for (const stream of [this.#worker.stdout, this.#worker.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => this.#log.write(text));
+    }
+    this.#worker.on('message', (message: FromThread) => this.#receive(message));
+    this.#worker.on('error', (error) => this.#died(error));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', (exitCode) => {
+        this.#exit(exitCode);
+        resolve();
+      });
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#running === undefined && this.#phase !== 'ended';
+  }
+
+  /** Runs one invocation. The caller sees to it that the environment is idle. Never rejects. */
+  run(invocation: Invocation): Promise<RunResult> {
+    return new Promise((resolve) => {
+      this.#running = { ...invocation, resolve };
+      this.#log.start(invocation.requestId);
+      if (this.#phase === 'ready') {
+        this.#send(invocation);
+      } else {
+        const limitMs = (this.#options.initLimitMs ?? INIT_PHASE_LIMIT_MS) + this.definition.timeoutMs;
+        this.#timer = setTimeout(() => this.#timeOut(), limitMs);
+      }
+    });
+  }
+
+  /** Ends the thread, in the middle of an invocation too: that one never gets a result. */
+  async end(): Promise<void> {
+    this.#running = undefined;
+    this.#ended();
+    await this.#worker.terminate();
+    await this.#exited;
+  }
+
+  #send({ requestId, payload }: Invocation): void {
+    const { timeoutMs } = this.definition;
+    this.#startedAtMs = performance.now();
+    this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
+    const deadlineMs = Date.now() + timeoutMs;
+    this.#worker.postMessage({ type: 'invoke', requestId, payload, deadlineMs } satisfies ToThread);
+  }
+
+  #receive(message: FromThread): void {
+    if (this.#phase === 'ended') return;
+    switch (message.type) {
+      case 'log':
+        this.#log.write(message.text);
+        break;
+      case 'ready':
+        this.#phase = 'ready';
+        this.readySinceMs = performance.now();
+        this.#initMs = this.readySinceMs - this.#startedAtMs;
+        clearTimeout(this.#timer);
+        if (this.#running !== undefined) this.#send(this.#running);
+        break;
+      case 'result':
+        this.#finish(message.isError ? 'error' : 'success', message.payload, message.durationMs);
+        break;
+      case 'fatal':
+        this.#ended();
+        this.#finish(message.during === 'init' ? 'error' : 'crash', message.payload);
+        break;
+    }
+  }
+
+  #timeOut(): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { timeoutMs } = this.definition;
+    const seconds = (timeoutMs / 1000).toFixed(2);
+    this.#ended();
+    const errorMessage = `RequestId: ${running.requestId} Error: Task timed out after ${seconds} seconds`;
+    this.#finish('timeout', JSON.stringify({ errorType: 'Sandbox.Timedout', errorMessage }), timeoutMs, errorMessage);
+    // Also out of a busy loop: V8 stops the code wherever it is.
+    void this.#worker.terminate();
+  }
+
+  /** What no listener in the thread can catch: out of memory, or a thread that did not come up. */
+  #died(error: unknown): void {
+    if (this.#phase === 'ended') return;
+    const outOfMemory = Error.isError(error) && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+    this.#ended();
+    if (outOfMemory) this.#crash(`signal: aborted (JavaScript heap out of memory, ${this.definition.memoryMb} MB)`);
+    else this.#finish('crash', errorPayload(error));
+  }
+
+  #exit(exitCode: number): void {
+    if (this.#phase === 'ended') return;
+    this.#ended();
+    this.#crash(exitCode === 0 ? undefined : `exit status ${exitCode}`);
+  }
+
+  #crash(reason: string | undefined): void {
+    const said =
+      reason === undefined ? 'Runtime exited without providing a reason' : `Runtime exited with error: ${reason}`;
+    const errorMessage = `RequestId: ${this.#running?.requestId ?? ''} Error: ${said}`;
+    this.#finish('crash', JSON.stringify({ errorType: 'Runtime.ExitError', errorMessage }), undefined, errorMessage);
+  }
+
+  #finish(
+    outcome: Outcome,
+    payload: string,
+    durationMs = performance.now() - this.#startedAtMs,
+    problem?: string,
+  ): void {
+    clearTimeout(this.#timer);
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    this.idleSinceMs = performance.now();
+    const initMs = this.#initMs;
+    this.#initMs = undefined;
+    const billedMs = Math.ceil(durationMs + (initMs ?? 0));
+    const { requestId, wantsLogTail } = running;
+    this.#log.end({ requestId, durationMs, billedMs, memoryMb: this.definition.memoryMb, initMs }, problem);
+    running.resolve({ outcome, payload, durationMs, billedMs, logTail: wantsLogTail ? this.#log.tail() : '' });
+  }
+
+  #ended(): void {
+    clearTimeout(this.#timer);
+    if (this.#phase === 'ended') return;
+    this.#phase = 'ended';
+    this.#options.onEnded(this);
+  }
+}
+
+function environmentVariables(definition: FunctionDefinition): Record<string, string> {
+  const inherited: Record<string, string> = {};
+  for (const name of INHERITED) {
+    const value = process.env[name];
+    if (value !== undefined) inherited[name] = value;
+  }
+  const region = definition.environment.AWS_REGION ?? regionOf(definition.arn);
+  const day = new Date().toISOString().slice(0, 10).replaceAll('-', '/');
+  // The runtime's own variables come last: a function can't set them (page configuration-envvars).
+  return {
+    ...inherited,
+    ...definition.environment,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_LAMBDA_FUNCTION_NAME: definition.name,
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memoryMb),
+    AWS_LAMBDA_FUNCTION_VERSION: LATEST,
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${definition.name}`,
+    AWS_LAMBDA_LOG_STREAM_NAME: `${day}/[${LATEST}]${randomUUID().replaceAll('-', '')}`,
+    LAMBDA_TASK_ROOT: definition.codeDir,
+    TZ: ':UTC',
+    _HANDLER: definition.handler,
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Owns: the way from a function's thread to the local S3 without a socket: a request handler for the AWS SDK, and its other
+ * end at the store. The client signs, serializes and retries as it does over HTTP; only the wire is a message port.
+ * Refuses: streams. A function's bodies are whole texts.
+ */
+import { Readable } from 'node:stream';
+import type { MessagePort } from 'node:worker_threads';
+import { handleS3 } from './request.ts';
+import type { S3Store } from './store.ts';
+
+type PortRequest = {
+  id: number;
+  method: string;
+  path: string;
+  query: string;
+  headers: Record<string, string>;
+  body: Uint8Array | string | undefined;
+};
+
+type PortResponse = { id: number; status: number; headers: Record<string, string>; body: Uint8Array | string };
+
+/** What the SDK gives a request handler (`HttpRequest` of @smithy/types). */
+type SdkRequest = {
+  method: string;
+  path: string;
+  query?: Readonly<Record<string, string | readonly string[] | null>>;
+  headers: Readonly<Record<string, string>>;
+  body?: unknown;
+};
+
+type SdkResponse = { response: { statusCode: number; headers: Record<string, string>; body: Readable } };
+
+/** Told of every request that came over a port: who signed it, and what it was. */
+export type OnPortRequest = (answered: {
+  headers: Readonly<Record<string, string>>;
+  operation: string;
+  fault?: unknown;
+}) => void;
+
+/** The store's end. */
+export function servePort(port: MessagePort, store: S3Store, onRequest: OnPortRequest): void {
+  const encoder = new TextEncoder();
+  port.on('message', ({ id, method, path, query, headers, body }: PortRequest) => {
+    const bytes = typeof body === 'string' ? encoder.encode(body) : (body ?? new Uint8Array());
+    const answer = handleS3(store, { method, path, query: new URLSearchParams(query), headers, body: bytes });
+    onRequest({ headers, operation: answer.operation, fault: answer.fault });
+    port.postMessage({ id, status: answer.status, headers: answer.headers, body: answer.body } satisfies PortResponse);
+  });
+}
+
+/** The function's end, for `requestHandler` of the SDK's S3 client. */
+export function portRequestHandler(port: MessagePort) {
+  const waiting = new Map<number, (response: PortResponse) => void>();
+  let sent = 0;
+  port.on('message', (response: PortResponse) => {
+    waiting.get(response.id)?.(response);
+    waiting.delete(response.id);
+    // A thread may end while nothing is under way.
+    if (waiting.size === 0) port.unref();
+  });
+  port.unref();
+
+  return {
+    async handle({ method, path, query = {}, headers, body }: SdkRequest): Promise<SdkResponse> {
+      if (body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)) {
+        throw new TypeError('The in-process S3 takes texts and bytes, no streams.');
+      }
+      sent += 1;
+      const request: PortRequest = {
+        id: sent,
+        method,
+        path,
+        query: queryText(query),
+        headers: lowerCased(headers),
+        body,
+      };
+      const response = await new Promise<PortResponse>((resolve) => {
+        waiting.set(request.id, resolve);
+        port.ref();
+        port.postMessage(request);
+      });
+      const bytes = typeof response.body === 'string' ? Buffer.from(response.body) : response.body;
+      // A HEAD's answer is as long as its headers say and has no body.
+      const hasBody = bytes.length > 0 && method !== 'HEAD';
+      return {
+        response: {
+          statusCode: response.status,
+          headers: response.headers,
+          body: Readable.from(hasBody ? [bytes] : [], { objectMode: false }),
+        },
+      };
+    },
+    updateHttpClientConfig: () => undefined,
+    httpHandlerConfigs: () => ({}),
+    destroy: () => undefined,
+  };
+}
+
+function queryText(query: NonNullable<SdkRequest['query']>): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value ?? '']).map((one: string): [string, string] => [name, one]),
+  );
+  return new URLSearchParams(pairs).toString();
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
