@@ -6,7 +6,6 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
-import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
@@ -14,6 +13,7 @@ import type { Context } from 'aws-lambda';
 import { withCode } from '../aws/dead-letter-message.ts';
 import { createDeadLetterSink } from '../aws/dead-letter-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
+import { createS3Client } from '../aws/s3-client.ts';
 import { parseS3Event } from '../aws/s3-event.ts';
 import { createSecret } from '../aws/secret.ts';
 import { levelNamed, type IdsOf, type LevelName } from '../chain.ts';
@@ -59,7 +59,7 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
     defaultDimensions: { level: level.level },
   });
   // Children are written side by side; with fewer sockets than that they would queue up in the client.
-  const s3 = new S3Client({ requestHandler: { httpsAgent: { maxSockets: config.writeConcurrency + 2 } } });
+  const s3 = createS3Client(config.writeConcurrency + 2);
   const { hermesTokenSecret: secretId } = config;
   const token =
     secretId === undefined ? undefined : createSecret(new SecretsManagerClient(), secretId, tokenMaxAgeMs, systemClock);

@@ -2,10 +2,13 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import type { Log } from '../core/ports.ts';
 
+/**
+ * `level` is the severity in Powertools' lines, a reserved key; the level of an item is `itemLevel` there.
+ */
 export function logTo(logger: Logger): Log {
-  return {
-    info: (message, fields = {}) => logger.info(message, fields),
-    warn: (message, fields = {}) => logger.warn(message, fields),
-    error: (message, fields = {}) => logger.error(message, fields),
-  };
+  const write =
+    (severity: 'info' | 'warn' | 'error'): Log['info'] =>
+    (message, { level, ...fields } = {}) =>
+      logger[severity](message, { ...(level !== undefined && { itemLevel: level }), ...fields });
+  return { info: write('info'), warn: write('warn'), error: write('error') };
 }

@@ -2,7 +2,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
@@ -10,6 +9,7 @@ import * as v from 'valibot';
 import { readDeadLetter } from '../aws/dead-letter-message.ts';
 import { createDeadLetterQueue } from '../aws/dead-letter-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
+import { createS3Client } from '../aws/s3-client.ts';
 import { createRefire } from '../aws/refire.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
 import { replay, type ReplayDeps, type ReplayRequest } from '../core/replay.ts';
@@ -51,7 +51,7 @@ export function replayFunction() {
       queue: createDeadLetterQueue(sqs, deadLetterQueueUrl),
       refire: createRefire(lambda, functionName),
     })),
-    store: createObjectStore(new S3Client({ requestHandler }), config.bucket),
+    store: createObjectStore(createS3Client(maxSockets), config.bucket),
     understand: readDeadLetter,
     recordFor: (key) => makeS3Record(config.bucket, key, systemClock.now()),
     withReplays,

@@ -1,10 +1,10 @@
 /** The Lambda around status: checks what is asked, connects the core to S3, and answers with the report. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { S3Client } from '@aws-sdk/client-s3';
 import middy from '@middy/core';
 import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
+import { createS3Client } from '../aws/s3-client.ts';
 import { status, type Status, type StatusDeps } from '../core/status.ts';
 import { systemClock } from './clock.ts';
 import { readRecoveryConfig } from './config.ts';
@@ -21,10 +21,7 @@ const maxSockets = 64;
 export function statusFunction() {
   const config = readRecoveryConfig();
   const deps: StatusDeps = {
-    store: createObjectStore(
-      new S3Client({ requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } }),
-      config.bucket,
-    ),
+    store: createObjectStore(createS3Client(maxSockets), config.bucket),
     clock: systemClock,
     lostAfterMs: () => lostAfterMs(config),
     retryingForMs: retryingForMs(config),

@@ -2,11 +2,11 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { S3Client } from '@aws-sdk/client-s3';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
+import { createS3Client } from '../aws/s3-client.ts';
 import { createRefire } from '../aws/refire.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
 import { sweep, type SweepDeps, type SweepReport, type SweepRequest } from '../core/sweep.ts';
@@ -32,10 +32,7 @@ export function sweepFunction() {
   const logger = new Logger({ serviceName: 'sweep' });
   const lambda = new LambdaClient();
   const shared = {
-    store: createObjectStore(
-      new S3Client({ requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } }),
-      config.bucket,
-    ),
+    store: createObjectStore(createS3Client(maxSockets), config.bucket),
     refires: new Map(config.levels.map(({ level, functionName }) => [level.level, createRefire(lambda, functionName)])),
     recordFor: (key, { replays, again }) =>
       withReplays(makeS3Record(config.bucket, key, systemClock.now()), replays, again),

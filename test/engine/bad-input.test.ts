@@ -1,5 +1,5 @@
 /** Bad input: each ends as a failure with a reason that a person can act on, and everything else of the run goes on. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { callKey } from '../../local/hermes/call-key.ts';
 import type { Override } from '../../local/hermes/options.ts';
@@ -7,7 +7,6 @@ import { peoplesCredentials } from '../../local/account.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 
 let world: World;
-afterAll(() => world.stop());
 
 describe('a seed', () => {
   beforeAll(async () => {
@@ -78,6 +77,8 @@ describe('a seed', () => {
 });
 
 describe('a Hermes that answers one call with', () => {
+  afterEach(() => world.stop());
+
   test.each<[string, Override, string]>([
     ['HTML', 'html', 'NOT_JSON'],
     ['truncated JSON', 'truncated-json', 'NOT_JSON'],
@@ -97,7 +98,6 @@ describe('a Hermes that answers one call with', () => {
     expect(world.json(`failures/warriors/r1/${troop}.json`)).toMatchObject({ class: 'item', code, attempts: 1 });
     expect(world.objects('failures/').size).toBe(1);
     expect(world.objects(`data/r1/${other}/`).size).toBe(4);
-    await world.stop();
   });
 
   test('500 for ever: Lambda tries three times in all, then it is a dead letter with its reason', async () => {
@@ -111,6 +111,5 @@ describe('a Hermes that answers one call with', () => {
       attempts: 3,
     });
     expect(world.engine.lambda.stats()).toMatchObject({ retries: 2, deadLetters: 1 });
-    await world.stop();
   });
 });

@@ -33,7 +33,7 @@ export async function startWorld(
   hermesOptions: HermesOptions,
   engineOptions: Partial<EngineOptions> = {},
 ): Promise<World> {
-  const token = 'correct horse battery staple';
+  const token = 'correct-horse-battery-staple';
   const hermes = await startHermes({ token, ...hermesOptions });
   const { packageDir } = await packageService({ serviceDir, params: { hermesTokenSecret: secretName } });
   const engine = await startEngine({
