@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { openDatabase } from './database.ts';
 import { openEndpoint, type Endpoint, type RequestCounts } from './endpoint.ts';
@@ -75,6 +76,9 @@ export type Engine = {
  * @throws TemplateError, PackageError when the service can not be run here
  */
 export async function startEngine(options: EngineOptions): Promise<Engine> {
+  // Each environment is a thread with a heap of its own: threads that help each other collect only get in each other's way
+  // on a few cores (measured: a tenth to a fifth of a run's CPU).
+  setFlagsFromString('--single-threaded-gc');
   const { dataDir } = options;
   const closers: (() => Promise<void> | void)[] = [];
   const stop = once(() => closeAll(closers));

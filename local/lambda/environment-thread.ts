@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { portRequestHandler } from '../s3/in-process.ts';
+import { portClientConfig } from '../s3/in-process.ts';
 import { errorPayload, loadHandler, RuntimeError } from './handler-module.ts';
 import type { Handler } from './handler-module.ts';
 import type { FromThread, ThreadStart, ToThread } from './thread-protocol.ts';
@@ -75,7 +75,7 @@ async function runOne({ handler, functionArn, send }: Loaded, invocation: ToThre
 
 /** Where shared/aws/s3-client.ts looks for it. */
 function offerS3(port: MessagePort): void {
-  Object.assign(globalThis, { [Symbol.for('s3-cascade.s3-request-handler')]: portRequestHandler(port) });
+  Object.assign(globalThis, { [Symbol.for('s3-cascade.s3-client-config')]: portClientConfig(port) });
 }
 
 async function serve(port: MessagePort, start: ThreadStart): Promise<void> {

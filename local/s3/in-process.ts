@@ -1,6 +1,7 @@
 /**
- * Owns: the way from a function's thread to the local S3 without a socket: a request handler for the AWS SDK, and its other
- * end at the store. The client signs, serializes and retries as it does over HTTP; only the wire is a message port.
+ * Owns: the way from a function's thread to the local S3 without a socket: settings for the SDK's S3 client, and their other
+ * end at the store. The client serializes, checks and retries as it does over HTTP; only the wire is a message port, and
+ * since a port is one environment's own, nothing is signed to tell who asks.
  * Refuses: streams. A function's bodies are whole texts.
  */
 import { Readable } from 'node:stream';
@@ -48,8 +49,13 @@ export function servePort(port: MessagePort, store: S3Store, onRequest: OnPortRe
   });
 }
 
-/** The function's end, for `requestHandler` of the SDK's S3 client. */
-export function portRequestHandler(port: MessagePort) {
+/** The function's end: what the SDK's S3 client is made with. */
+export function portClientConfig(port: MessagePort) {
+  const unsigned = { sign: <Request>(request: Request): Promise<Request> => Promise.resolve(request) };
+  return { requestHandler: portRequestHandler(port), signer: unsigned };
+}
+
+function portRequestHandler(port: MessagePort) {
   const waiting = new Map<number, (response: PortResponse) => void>();
   let sent = 0;
   port.on('message', (response: PortResponse) => {

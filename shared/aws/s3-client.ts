@@ -2,13 +2,13 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 
 /**
- * The local engine may give its functions a way to its S3 that needs no socket: the same signed requests and the same
- * answers, at a fraction of the CPU. On AWS there is none.
+ * The local engine may give its functions a way to its S3 that needs no socket: the same requests and the same answers, at
+ * a fraction of the CPU. On AWS there is none.
  */
-const localHandler = Symbol.for('s3-cascade.s3-request-handler');
+const localConfig = Symbol.for('s3-cascade.s3-client-config');
 
 /** @param maxSockets connections at once: with fewer than there are calls side by side, calls queue up in the client */
 export function createS3Client(maxSockets: number): S3Client {
-  const local = (globalThis as { [localHandler]?: S3ClientConfig['requestHandler'] })[localHandler];
-  return new S3Client({ requestHandler: local ?? { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } });
+  const local = (globalThis as { [localConfig]?: S3ClientConfig })[localConfig];
+  return new S3Client(local ?? { requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } });
 }
