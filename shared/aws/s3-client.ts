@@ -10,5 +10,8 @@ const localConfig = Symbol.for('s3-cascade.s3-client-config');
 /** @param maxSockets connections at once: with fewer than there are calls side by side, calls queue up in the client */
 export function createS3Client(maxSockets: number): S3Client {
   const local = (globalThis as { [localConfig]?: S3ClientConfig })[localConfig];
-  return new S3Client(local ?? { requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } });
+  const client = new S3Client(local ?? { requestHandler: { httpsAgent: { maxSockets }, httpAgent: { maxSockets } } });
+  // It prepares a copy of every input and output for a logger that there is not.
+  client.middlewareStack.remove('loggerMiddleware');
+  return client;
 }

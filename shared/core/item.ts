@@ -5,8 +5,8 @@
 import type { Level } from '../chain.ts';
 import { ItemError } from './errors.ts';
 import { expand, type Expansion } from './expand.ts';
-import { parseFailureNote, reasonOf, type FailureNote } from './failure.ts';
-import { doneKey, failureKey, failureKeyOf, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
+import { countEarlierTries, noteFailure, sendDeadLetter, type Work } from './item-failure.ts';
+import { doneKey, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
 import type { CallGate, Clock, DeadLetterSink, Log, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
 import { isDone, receiptMetadata, type Receipt } from './receipt.ts';
 import { createCallGate, type RetryPolicy } from './retry.ts';
@@ -25,17 +25,28 @@ export type ItemEvent = {
   record: object;
 };
 
-/** What a level's fetch is given. */
-export type Item = ItemPath & {
-  key: string;
+/** What a level's fetch is given: the run and the ids that its key holds. */
+export type Item = ItemPath & { key: string };
+
+/** An item that has been read, since its receipt has to name what it was written for. */
+export type ReadItem = Item & {
   /** The API's own JSON, or the seed. */
   body: string;
 };
 
+/** A leaf's item: it is read only if the fetch asks for it, since its key says all that most APIs need. */
+export type UnreadItem = Item & {
+  /**
+   * The API's own JSON.
+   * @throws ItemError `MISSING` when it was deleted, `NOT_JSON`, `TOO_LARGE`; what the store throws
+   */
+  read: () => Promise<string>;
+};
+
 /** How a level asks the API: for a list of children, or for one result as JSON text. */
-export type Fetch =
-  | { many: (item: Item, gate: CallGate) => AsyncIterable<Page> }
-  | { one: (item: Item, gate: CallGate) => Promise<string> };
+export type Fetch = { many: FetchMany } | { one: FetchOne };
+export type FetchMany = (item: ReadItem, gate: CallGate) => AsyncIterable<Page>;
+export type FetchOne = (item: UnreadItem, gate: CallGate) => Promise<string>;
 
 export type ItemSettings = {
   retry: RetryPolicy;
@@ -71,7 +82,7 @@ export type ItemDeps = {
 /**
  * - `expanded`: all children and the receipt are there now.
  * - `duplicate`: they were there before; the API was not called.
- * - `missing`: the item was deleted after its event; there is nothing to do.
+ * - `missing`: the item was deleted after its event; there is nothing to do. A leaf's item is not read, so it is not missed.
  * - `failed`: an item error; noted and on the dead-letter queue.
  */
 export type Outcome = {
@@ -115,64 +126,82 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
   }
 }
 
-/** What is known so far of the try, for the log and the failure note. */
-type Work = { run: string | undefined; attempt: number; noteRead: boolean; apiCalls: number };
-
-async function attemptItem(event: ItemEvent, work: Work, deps: ItemDeps): Promise<Outcome> {
-  const { level, fetch, store, clock, settings } = deps;
-  const path = parseItemKey(level, event.key);
+function attemptItem(event: ItemEvent, work: Work, deps: ItemDeps): Promise<Outcome> {
+  const path = parseItemKey(deps.level, event.key);
   work.run = path.run;
+  const attempt: Attempt = { path, event, work, deps, gate: gateOf(work, deps) };
+  return 'one' in deps.fetch ? fetchOne(deps.fetch.one, attempt) : fetchMany(deps.fetch.many, attempt);
+}
 
-  const isFirst = event.replays === 0 && clock.now() - event.atMs < settings.firstRetryMs;
+/** One try of one item, whose key says that it is one. */
+type Attempt = { path: ItemPath; event: ItemEvent; work: Work; deps: ItemDeps; gate: CallGate };
+
+const duplicate: Outcome = { outcome: 'duplicate', written: 0, apiCalls: 0 };
+const missing: Outcome = { outcome: 'missing', written: 0, apiCalls: 0 };
+
+async function fetchMany(many: FetchMany, { path, event, work, deps, gate }: Attempt): Promise<Outcome> {
+  const { level, store, clock, settings, deadlineMs } = deps;
   const [object, done] = await Promise.all([
     store.get(event.key, settings.maxItemBytes),
     store.head(doneKey(level, path)),
-    isFirst ? undefined : countTries(failureKey(level, path), work, deps),
+    countEarlierTries(event, work, settings.firstRetryMs, deps),
   ]);
-  const nothing = { written: 0, apiCalls: 0 };
-  if (object === undefined) return { outcome: 'missing', ...nothing };
-  if (!event.again && done !== undefined && isDone(level, done, object.eTag))
-    return { outcome: 'duplicate', ...nothing };
+  if (object === undefined) return missing;
+  if (!event.again && done !== undefined && isDone(level, done, object.eTag)) return duplicate;
   // The seed is a person's text, and is checked with a better message where it is read.
   if (path.ids.length > 0) mustBeJson(event.key, object.body);
 
-  const gate = createCallGate({
-    policy: settings.retry,
-    clock,
-    random: deps.random,
-    deadlineMs: deps.deadlineMs,
-    signal: deps.signal,
-    onCall: (durationMs) => {
-      work.apiCalls += 1;
-      deps.onCall(durationMs);
-    },
-  });
-  const item: Item = { ...path, key: event.key, body: object.body };
-  const lineage = (): Metadata => ({
-    run: path.run,
-    'parent-key': event.key,
-    'fetched-at': iso(clock),
-    attempt: String(work.attempt),
-  });
-
-  if ('one' in fetch) {
-    const body = await fetch.one(item, gate);
-    const created = await store.create(resultKey(level, path), body, lineage());
-    return { outcome: 'expanded', written: created === 'created' ? 1 : 0, apiCalls: work.apiCalls };
-  }
   const expansion = await expand({
     level,
     path,
-    pages: fetch.many(item, gate),
+    pages: many({ ...path, key: event.key, body: object.body }, gate),
     store,
     clock,
-    deadlineMs: deps.deadlineMs,
+    deadlineMs,
     writeConcurrency: settings.writeConcurrency,
     maxChildren: settings.maxChildren,
-    metadata: lineage,
+    metadata: () => lineageOf(path, event, work, clock),
   });
   await writeReceipt(path, object, expansion, work, event, deps);
   return { outcome: 'expanded', written: expansion.children - expansion.existing, apiCalls: work.apiCalls };
+}
+
+async function fetchOne(one: FetchOne, { path, event, work, deps, gate }: Attempt): Promise<Outcome> {
+  const { level, store, clock, settings } = deps;
+  const [done] = await Promise.all([
+    store.head(doneKey(level, path)),
+    countEarlierTries(event, work, settings.firstRetryMs, deps),
+  ]);
+  if (!event.again && done !== undefined) return duplicate;
+
+  const read = async (): Promise<string> => {
+    const object = await store.get(event.key, settings.maxItemBytes);
+    if (object === undefined) throw new ItemError('MISSING', `The item ${event.key} was deleted after its event.`);
+    mustBeJson(event.key, object.body);
+    return object.body;
+  };
+  const body = await one({ ...path, key: event.key, read }, gate);
+  const created = await store.create(resultKey(level, path), body, lineageOf(path, event, work, clock));
+  return { outcome: 'expanded', written: created === 'created' ? 1 : 0, apiCalls: work.apiCalls };
+}
+
+function gateOf(work: Work, { settings, clock, random, deadlineMs, signal, onCall }: ItemDeps): CallGate {
+  return createCallGate({
+    policy: settings.retry,
+    clock,
+    random,
+    deadlineMs,
+    signal,
+    onCall: (durationMs) => {
+      work.apiCalls += 1;
+      onCall(durationMs);
+    },
+  });
+}
+
+/** What a child carries: where it comes from, when, and at which try. */
+function lineageOf({ run }: ItemPath, { key }: ItemEvent, { attempt }: Work, clock: Clock): Metadata {
+  return { run, 'parent-key': key, 'fetched-at': new Date(clock.now()).toISOString(), attempt: String(attempt) };
 }
 
 async function writeReceipt(
@@ -191,52 +220,9 @@ async function writeReceipt(
     ...expansion,
     apiCalls: work.apiCalls,
     attempt: work.attempt,
-    at: iso(clock),
+    at: new Date(clock.now()).toISOString(),
   };
   await store.put(receiptKey(level, path), JSON.stringify(receipt), receiptMetadata(receipt));
-}
-
-/** @returns the note as it was written */
-async function noteFailure(event: ItemEvent, work: Work, error: unknown, deps: ItemDeps): Promise<FailureNote> {
-  const { level, store, clock } = deps;
-  const key = failureKeyOf(level, event.key);
-  if (!work.noteRead) await countTries(key, work, deps);
-  const note: FailureNote = {
-    run: work.run,
-    level: level.level,
-    key: event.key,
-    status: 'failed',
-    ...reasonOf(error),
-    attempts: work.attempt,
-    replays: event.replays,
-    at: iso(clock),
-    requestId: deps.requestId,
-  };
-  await store.put(key, JSON.stringify(note), { attempts: String(note.attempts), code: note.code });
-  return note;
-}
-
-async function countTries(key: string, work: Work, { store, settings }: ItemDeps): Promise<void> {
-  const note = await store.get(key, settings.maxItemBytes);
-  // A note that can't be read counts no tries: it is about to be written anew, and nothing is decided by the number.
-  work.attempt = 1 + (note === undefined ? 0 : (parseFailureNote(note.body)?.attempts ?? 0));
-  work.noteRead = true;
-}
-
-/**
- * The dead letter of an item error: no retry is wasted on it. It holds the event, so that a replay has what S3 sent.
- * @throws what the queue throws: then Lambda has to try again, since neither S3 nor Lambda would ever tell of this item
- */
-async function sendDeadLetter(event: ItemEvent, note: FailureNote, { deadLetters }: ItemDeps): Promise<void> {
-  const { level, run, key, code, message, attempts, at, requestId } = note;
-  await deadLetters.send(
-    JSON.stringify({
-      source: 's3-cascade',
-      version: '1',
-      reason: { level, run, key, code, message, attempts, at, requestId },
-      event: { Records: [event.record] },
-    }),
-  );
 }
 
 /** @throws ItemError `NOT_JSON`: somebody else's object under a level's prefix */
@@ -254,8 +240,4 @@ function mustBeJson(key: string, body: string): void {
       },
     );
   }
-}
-
-function iso(clock: Clock): string {
-  return new Date(clock.now()).toISOString();
 }

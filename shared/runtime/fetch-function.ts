@@ -17,7 +17,7 @@ import { createS3Client } from '../aws/s3-client.ts';
 import { parseS3Event } from '../aws/s3-event.ts';
 import { createSecret } from '../aws/secret.ts';
 import { levelNamed, type IdsOf, type LevelName } from '../chain.ts';
-import { processItem, type Fetch, type Item, type ItemDeps, type Outcome } from '../core/item.ts';
+import { processItem, type Fetch, type ItemDeps, type Outcome, type ReadItem, type UnreadItem } from '../core/item.ts';
 import type { CallGate, Page } from '../core/ports.ts';
 import { createHermes, type Hermes } from '../hermes/client.ts';
 import { systemClock } from './clock.ts';
@@ -25,13 +25,13 @@ import { readFetchConfig } from './config.ts';
 import { deadlineOf } from './deadline.ts';
 import { logTo } from './log.ts';
 
-/** An item of this level, with as many ids as the level table says. */
-export type ItemOf<Name extends LevelName> = Item & { ids: Readonly<IdsOf<Name>> };
+/** An item with as many ids as the level table says. */
+type Of<Name extends LevelName, Item> = Item & { ids: Readonly<IdsOf<Name>> };
 
 /** What a file in `functions/` says: how its level asks the API. Either a list page by page, or one result. */
 export type LevelFetch<Name extends LevelName> =
-  | { many: (item: ItemOf<Name>, hermes: Hermes) => AsyncIterable<Page> }
-  | { one: (item: ItemOf<Name>, hermes: Hermes) => Promise<string> };
+  | { many: (item: Of<Name, ReadItem>, hermes: Hermes) => AsyncIterable<Page> }
+  | { one: (item: Of<Name, UnreadItem>, hermes: Hermes) => Promise<string> };
 
 /** What is kept at the end of an invocation to note a failure and send a dead letter. */
 const reserveMs = 5_000;
@@ -72,11 +72,11 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
       timeoutMs: config.callTimeoutMs,
       maxBodyBytes: config.maxBodyBytes,
     });
-  // parseItemKey gives as many ids as the level's row names, which is what ItemOf says.
+  // parseItemKey gives as many ids as the level's row names, which is what Of says.
   const fetch: Fetch =
     'one' in levelFetch
-      ? { one: (item, gate) => levelFetch.one(item as ItemOf<Name>, hermes(gate)) }
-      : { many: (item, gate) => levelFetch.many(item as ItemOf<Name>, hermes(gate)) };
+      ? { one: (item, gate) => levelFetch.one(item as Of<Name, UnreadItem>, hermes(gate)) }
+      : { many: (item, gate) => levelFetch.many(item as Of<Name, ReadItem>, hermes(gate)) };
 
   const shared = {
     level,

@@ -118,6 +118,27 @@ describe('an item that goes well', () => {
     });
   });
 
+  test('at the leaf is read only if the fetch asks for it', async () => {
+    store.drop('data_groups/r/a/b/c.json', '{"href":"/x"}');
+    store.drop('data_groups/r/a/b/junk.json', 'hello');
+    const reads: string[] = [];
+    const get = store.get.bind(store);
+    store.get = (key, maxBytes) => {
+      reads.push(key);
+      return get(key, maxBytes);
+    };
+    await run('data', 'data_groups/r/a/b/c.json', { one: () => Promise.resolve('{}') });
+    expect(reads).toEqual([]);
+    const reading: Fetch = { one: async (item) => item.read() };
+    await run('data', 'data_groups/r/a/b/c2.json', reading);
+    expect(store.json('failures/data/r/a/b/c2.json')).toMatchObject({ code: 'MISSING' });
+    await run('data', 'data_groups/r/a/b/junk.json', reading);
+    expect(store.json('failures/data/r/a/b/junk.json')).toMatchObject({ code: 'NOT_JSON' });
+    store.drop('data_groups/r/a/b/d.json', '{"href":"/y"}');
+    await run('data', 'data_groups/r/a/b/d.json', reading);
+    expect(store.json('data/r/a/b/d.json')).toEqual({ href: '/y' });
+  });
+
   test('is told of in one line with run, level, key, attempt and outcome', async () => {
     store.drop('troops/r/a.json', '{}');
     await run('warriors', 'troops/r/a.json', listing(['x']));
