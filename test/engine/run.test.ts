@@ -1,10 +1,13 @@
 /** Whole runs: the packaged service on the local engine, fetching from a Hermes over HTTP. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { auditCalls } from '../../local/hermes/audit.ts';
 import { callKey } from '../../local/hermes/call-key.ts';
 import { hermesTree } from '../../local/hermes/tree.ts';
 import { chain } from '../../shared/chain.ts';
-import { expectWholeTree, startWorld, type World } from './world.ts';
+import { expectWholeTree, startWorld, token, type World } from './world.ts';
 
 let world: World;
 afterEach(() => world.stop());
@@ -112,6 +115,27 @@ describe('notifications', () => {
     await world.engine.idle();
     expect(world.hermes.calls()).toHaveLength(before);
     expectWholeTree(world, 'r1');
+  });
+});
+
+describe('the token', () => {
+  test('stands in no log line, note or object, whether the API takes it or refuses it', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 's3-cascade-token-'));
+    try {
+      world = await startWorld(small, { dataDir });
+      await world.run('r1');
+      world.hermes.configure({ token: 'another-token' });
+      await world.run('r2');
+      expect(world.json('failures/troops/r2.json')).toMatchObject({ code: 'HTTP_401' });
+      const stored = [...world.objects('').values()].join('');
+      await world.stop();
+      const logs = readdirSync(join(dataDir, 'logs')).map((file) => readFileSync(join(dataDir, 'logs', file), 'utf8'));
+      expect(logs.join('')).toContain('Item expanded.');
+      expect(logs.join('')).not.toContain(token);
+      expect(stored).not.toContain(token);
+    } finally {
+      rmSync(dataDir, { recursive: true, force: true });
+    }
   });
 });
 

@@ -12,6 +12,8 @@ import { childKey, itemKey, resultKey } from '../../shared/core/keys.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');
 const secretName = 'hermes-token';
+/** What Hermes asks for, and the local Secrets Manager has. */
+export const token = 'correct-horse-battery-staple';
 
 export type World = {
   hermes: LocalHermes;
@@ -33,7 +35,6 @@ export async function startWorld(
   hermesOptions: HermesOptions,
   engineOptions: Partial<EngineOptions> = {},
 ): Promise<World> {
-  const token = 'correct-horse-battery-staple';
   const hermes = await startHermes({ token, ...hermesOptions });
   const { packageDir } = await packageService({ serviceDir, params: { hermesTokenSecret: secretName } });
   const engine = await startEngine({
