@@ -2,6 +2,7 @@
  * From an object to the events that S3 sends about it: which rules of the bucket match, and what the event says.
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
  */
+import { encodeEventKey } from '../shared/aws/s3-event.ts';
 import type { NotificationRule } from './package/model.ts';
 import type { ObjectCreated } from './s3/store.ts';
 
@@ -39,15 +40,4 @@ export function s3EventBody(created: ObjectCreated, rule: NotificationRule, regi
       },
     ],
   });
-}
-
-/**
- * "The key is URL encoded": as an HTML form does it, a space being `+`; the slashes stay. Readers that forget to decode it
- * work until the first id with a space, a plus or a percent sign.
- */
-export function encodeEventKey(key: string): string {
-  return encodeURIComponent(key)
-    .replace(/[!'()~]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%20', '+')
-    .replaceAll('%2F', '/');
 }

@@ -82,7 +82,10 @@ export function withReplays(record: object, replays: number, again = false): obj
   return { ...record, s3Cascade: { replays, ...(again && { again }) } };
 }
 
-/** The inverse of `decodeEventKey`. */
+/** The inverse of `decodeEventKey`, as S3 does it: as an HTML form, a space being `+`; the slashes stay. */
 export function encodeEventKey(key: string): string {
-  return key.split('/').map(encodeURIComponent).join('/').replaceAll('%20', '+');
+  return encodeURIComponent(key)
+    .replace(/[!'()~]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%20', '+')
+    .replaceAll('%2F', '/');
 }

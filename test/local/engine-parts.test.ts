@@ -11,7 +11,8 @@ import { lockFolder } from '../../local/folder-lock.ts';
 import { notificationLine } from '../../local/notification-faults.ts';
 import type { NotificationRule } from '../../local/package/model.ts';
 import { unzipTo } from '../../local/package/unzip.ts';
-import { encodeEventKey, matchingRules, s3EventBody } from '../../local/s3-events.ts';
+import { matchingRules, s3EventBody } from '../../local/s3-events.ts';
+import { encodeEventKey } from '../../shared/aws/s3-event.ts';
 import type { ObjectCreated } from '../../local/s3/store.ts';
 
 const closing: (() => void)[] = [];
