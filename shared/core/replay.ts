@@ -29,7 +29,7 @@ export type ReplayRequest = {
   /** Look and count, change nothing. */
   dryRun?: boolean | undefined;
   from?: 'dead-letters' | 'failures' | undefined;
-  /** Take parked items again, and let go of letters whose item is gone. */
+  /** Take parked items again, and notes that Lambda may still be at; let go of letters whose item is gone. */
   force?: boolean | undefined;
 };
 
@@ -189,9 +189,11 @@ class ReplaySession {
     const standing = await this.#standing(item, level.level);
     if (standing === 'done') return; // A receipt outranks a note.
     this.#tally.note(level.level.level, cause, note.key);
-    const isParked = note.status === 'parked' && this.#request.force !== true;
-    const isRetrying =
-      note.status === 'failed' && note.class === 'transient' && clock.now() - cause.atMs < retryingForMs;
+    // Whoever forces says that nobody else is at it: parked items, and those whose retries were lost on the way.
+    const isForced = this.#request.force === true;
+    const isParked = !isForced && note.status === 'parked';
+    const isFresh = clock.now() - cause.atMs < retryingForMs;
+    const isRetrying = !isForced && note.status === 'failed' && note.class === 'transient' && isFresh;
     if (isParked || isRetrying) this.#tally.skipped[isParked ? 'parked' : 'retrying'] += 1;
     if (isParked || isRetrying || !(await this.#bringBack(item, standing, cause, level)))
       this.#tally.leave(level.level.level, 1);

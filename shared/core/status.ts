@@ -60,7 +60,8 @@ async function runLines({ store, clock }: StatusDeps): Promise<RunLine[]> {
       if (run !== undefined) seeds.set(run, modifiedMs);
     }
   }
-  const latest = [...seeds].sort(([, a], [, b]) => b - a).slice(0, latestRuns);
+  // S3 lists times in whole seconds; of two in the same second the later name is first, as names are mostly dates.
+  const latest = [...seeds].sort(([runA, a], [runB, b]) => b - a || (runA < runB ? 1 : -1)).slice(0, latestRuns);
   return Promise.all(
     latest.map(async ([run]) => {
       const report = await lastReport(run, store);
@@ -71,7 +72,8 @@ async function runLines({ store, clock }: StatusDeps): Promise<RunLine[]> {
   );
 }
 
-function summaryOf({ complete, levels, apiCalls }: RunReport): string {
+/** A report in half a line. */
+export function summaryOf({ complete, levels, apiCalls }: RunReport): string {
   const sum = (of: (level: RunReport['levels'][number]) => number): number =>
     levels.reduce((all, level) => all + of(level), 0);
   const failed = sum(({ failed: { retrying, dead, parked } }) => retrying + dead + parked);

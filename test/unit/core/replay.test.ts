@@ -410,6 +410,7 @@ describe('from the failure notes', () => {
   test('what Lambda may still be trying is left to it', async () => {
     await noteFor('a', { class: 'transient' });
     expect(await run({ from: 'failures' })).toMatchObject({ replayed: 0, skipped: { retrying: 1 }, remaining: 1 });
+    expect(await run({ from: 'failures', force: true, dryRun: true })).toMatchObject({ replayed: 1 });
     clock.nowMs += 1_000_000;
     expect(await run({ from: 'failures' })).toMatchObject({ replayed: 1, remaining: 0 });
   });

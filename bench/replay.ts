@@ -1,0 +1,201 @@
+/**
+ * How long a replay takes for 10,000 dead letters, against the bare loop: receives and deletes of the same number of
+ * messages with the same SDK, and nothing else. SQS and S3 are the local ones, in a process of their own; its Lambda accepts
+ * every event and runs nothing. Each letter is Lambda's own record for an item that lies in the bucket and is open, so that
+ * a replay looks at the item and at its result, and gives it out: three requests more for each one than the bare loop makes.
+ * Rounds are interleaved. Not measured: what the functions then do.
+ *
+ *     node bench/replay.ts [--letters 10000] [--rounds 3]
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { parseArgs } from 'node:util';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { S3Client } from '@aws-sdk/client-s3';
+import { accountId, peoplesCredentials, region } from '../local/account.ts';
+import { openDatabase } from '../local/database.ts';
+import { openEndpoint } from '../local/endpoint.ts';
+import { serveS3 } from '../local/s3/http.ts';
+import { S3Store } from '../local/s3/store.ts';
+import { startSqs } from '../local/sqs/service.ts';
+import { readDeadLetter } from '../shared/aws/dead-letter-message.ts';
+import { createDeadLetterQueue } from '../shared/aws/dead-letter-queue.ts';
+import { createObjectStore } from '../shared/aws/object-store.ts';
+import { createRefire } from '../shared/aws/refire.ts';
+import { makeS3Record, withReplays } from '../shared/aws/s3-event.ts';
+import { levelNamed } from '../shared/chain.ts';
+import { itemKey } from '../shared/core/keys.ts';
+import { replay } from '../shared/core/replay.ts';
+
+const { values } = parseArgs({
+  options: {
+    letters: { type: 'string', default: '10000' },
+    rounds: { type: 'string', default: '3' },
+    /** Given by this program to itself. */
+    serve: { type: 'boolean', default: false },
+  },
+});
+const letters = Number(values.letters);
+const bucket = 'bench';
+const level = levelNamed('data');
+const lanes = 4;
+
+type Ready = { endpoint: string; queueUrl: string };
+
+/** The services, with so many items in the bucket and a dead letter for each on the queue. */
+async function serve(): Promise<Ready> {
+  const endpoint = await openEndpoint({
+    port: 0,
+    functionKeyPrefix: 'LOCAL',
+    onFault: (fault) => process.emitWarning(String(fault)),
+  });
+  const store = new S3Store(openDatabase());
+  const sqs = await startSqs({ endpoint: endpoint.url, accountId, region });
+  endpoint.open({
+    s3: async ({ request, response }) => (await serveS3(store, request, response)).operation,
+    sqs: ({ request, response }) => {
+      sqs.serve(request, response);
+      return Promise.resolve(undefined);
+    },
+    async lambda({ request, response }) {
+      request.resume();
+      await once(request, 'end');
+      response.writeHead(202).end();
+      return 'Invoke';
+    },
+    secretsmanager: () => Promise.reject(new Error('No secrets are served here.')),
+    sts: () => Promise.reject(new Error('Nobody is told who they are here.')),
+  });
+  store.createBucket(bucket);
+  const arn = `arn:aws:sqs:${region}:${accountId}:letters`;
+  const queueUrl = `${endpoint.url}/${accountId}/letters`;
+  await sqs.ensureQueue({ name: 'letters', arn, url: queueUrl, attributes: {} });
+  for (let number = 0; number < letters; number += 1) {
+    const key = itemKey(level, { run: 'bench', ids: ['troop', 'warrior', String(number)] });
+    store.put(bucket, key, Buffer.from('{}'));
+    await sqs.sendMessage(arn, destinationRecord(key), {});
+  }
+  return { endpoint: endpoint.url, queueUrl };
+}
+
+/** What Lambda sends for an event whose tries all failed. */
+function destinationRecord(key: string): string {
+  const timestamp = new Date().toISOString();
+  return JSON.stringify({
+    version: '1.0',
+    timestamp,
+    requestContext: {
+      requestId: 'e4b46cbf-b738-xmpl-8880-a18cdf61200e',
+      functionArn: `arn:aws:lambda:${region}:${accountId}:function:bench:$LATEST`,
+      condition: 'RetriesExhausted',
+      approximateInvokeCount: 3,
+    },
+    requestPayload: { Records: [makeS3Record(bucket, key, Date.parse(timestamp))] },
+    responseContext: { statusCode: 200, executedVersion: '$LATEST', functionError: 'Unhandled' },
+    responsePayload: { errorType: 'TransientError', errorMessage: 'HTTP_500: The call was answered with 500.' },
+  });
+}
+
+/** As the replay function makes them. */
+function clientOf(endpoint: string) {
+  const maxSockets = 200;
+  return {
+    endpoint,
+    region,
+    credentials: peoplesCredentials,
+    requestHandler: { httpAgent: { maxSockets }, httpsAgent: { maxSockets } },
+  };
+}
+
+async function runReplay({ endpoint, queueUrl }: Ready): Promise<number> {
+  const client = clientOf(endpoint);
+  const report = await replay(
+    {},
+    {
+      levels: [
+        {
+          level,
+          queue: createDeadLetterQueue(new SQSClient(client), queueUrl),
+          refire: createRefire(new LambdaClient(client), 'bench'),
+        },
+      ],
+      store: createObjectStore(new S3Client(client), bucket),
+      understand: readDeadLetter,
+      recordFor: (key) => makeS3Record(bucket, key, Date.now()),
+      withReplays,
+      clock: { now: Date.now, wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
+      log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      maxReplays: 3,
+      retryingForMs: 0,
+      deadlineMs: Date.now() + 900_000,
+    },
+  );
+  return report.replayed;
+}
+
+/** Receives and deletes in tens, as many side by side as replay does. */
+async function runBareLoop({ endpoint, queueUrl }: Ready): Promise<number> {
+  const sqs = new SQSClient(clientOf(endpoint));
+  let deleted = 0;
+  const lane = async (): Promise<void> => {
+    for (;;) {
+      const { Messages: messages = [] } = await sqs.send(
+        new ReceiveMessageCommand({
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: 10,
+          VisibilityTimeout: 900,
+          WaitTimeSeconds: 1,
+          MessageAttributeNames: ['All'],
+          MessageSystemAttributeNames: ['SentTimestamp'],
+        }),
+      );
+      if (messages.length === 0) return;
+      const entries = messages.map(({ ReceiptHandle: handle }, index) => ({
+        Id: String(index),
+        ReceiptHandle: handle,
+      }));
+      await sqs.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries }));
+      deleted += messages.length;
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return deleted;
+}
+
+async function measure(work: (ready: Ready) => Promise<number>): Promise<number> {
+  const services = fork(import.meta.filename, ['--serve', '--letters', values.letters]);
+  try {
+    const [ready] = (await once(services, 'message')) as [Ready];
+    const startedMs = performance.now();
+    const count = await work(ready);
+    const seconds = (performance.now() - startedMs) / 1000;
+    if (count !== letters) throw new Error(`${count} letters were dealt with, not ${letters}.`);
+    return seconds;
+  } finally {
+    services.kill();
+  }
+}
+
+const median = (numbers: number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
+
+if (values.serve) {
+  process.send?.(await serve());
+} else {
+  const seconds = { 'bare loop': [] as number[], replay: [] as number[] };
+  for (let round = 1; round <= Number(values.rounds); round += 1) {
+    for (const [name, work] of [['bare loop', runBareLoop] as const, ['replay', runReplay] as const]) {
+      const took = await measure(work);
+      seconds[name].push(took);
+      const perSecond = Math.round(letters / took);
+      process.stdout.write(
+        `round ${round}  ${name.padEnd(10)}${letters} letters in ${took.toFixed(1)} s: ${perSecond} a second\n`,
+      );
+    }
+  }
+  const ratio = median(seconds.replay) / median(seconds['bare loop']);
+  process.stdout.write(
+    `\nreplay takes ${ratio.toFixed(1)} times as long as the bare loop, medians of ${values.rounds}\n`,
+  );
+  process.exit(0);
+}

@@ -1,0 +1,23 @@
+/**
+ * A local engine in a process of its own that loses events, for tests that kill it: started with one JSON argument
+ * `{packageDir, dataDir, hermesUrl, dropShare, loseShare, seed}`, it prints a line of JSON with its endpoint and bucket, then
+ * one with the number of objects after each that is written, and never ends by itself.
+ */
+import { startEngine } from '../../local/engine.ts';
+import { lossyFaults, type LossOptions } from './lossy-faults.ts';
+
+type Argument = LossOptions & { packageDir: string; dataDir: string; hermesUrl: string };
+
+const { packageDir, dataDir, hermesUrl, ...loss } = JSON.parse(process.argv[2] ?? '') as Argument;
+let objects = 0;
+const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const { endpoint, bucket } = await startEngine({
+  packageDir,
+  dataDir,
+  environment: { HERMES_URL: hermesUrl, HERMES_TOKEN_SECRET: '' },
+  timeScale: 1000,
+  maxEnvironments: 4,
+  onObjectCreated: () => say({ objects: (objects += 1) }),
+  ...lossyFaults(loss),
+});
+say({ endpoint, bucket });
