@@ -41,3 +41,9 @@ export function oneLine(value: string, most: number): string {
   const characters = Array.from(line);
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : line;
 }
+
+/** A time to wait, as roughly as it is known: `45 s`, `12 min`, `3.4 h`. */
+export function duration(value: number): string {
+  if (value < 100) return `${Math.round(value)} s`;
+  return value < 6000 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
+}

@@ -1,13 +1,16 @@
 /** `npm run local`: the packaged service on one endpoint until Ctrl-C, for everybody's own clients. */
 import { resolve } from 'node:path';
-import { interruption, runCommand, type ExitStatus } from './cli/command.ts';
+import { duration } from '../cli/format.ts';
+import { interruption } from '../cli/interruption.ts';
+import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from '../cli/options.ts';
+import { runCommand, type ExitStatus } from './cli/command.ts';
 import { apiAccess, startLocalHermes } from './cli/local-hermes.ts';
-import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from './cli/options.ts';
 import { settleRun } from './cli/run-file.ts';
 import { defaultEnvironments, defaultServePort, defaultTimeScale, serveOptions, todaysRun } from './cli/run-options.ts';
 import { peoplesCredentials } from './account.ts';
 import { startEngine, type Engine } from './engine.ts';
 import { lockFolder } from './folder-lock.ts';
+import type { ServiceModel } from './package/model.ts';
 import { packageService } from './package/package-service.ts';
 
 const command = 'npm run local --';
@@ -37,17 +40,18 @@ async function main(): Promise<ExitStatus> {
     closers.push(api.stop);
     process.stderr.write('Packaging the service …\n');
     const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..') });
+    const timeScale = options['time-scale'] ?? defaultTimeScale;
     const engine = await startEngine({
       packageDir,
       dataDir,
       port: options.port ?? defaultServePort,
-      timeScale: options['time-scale'] ?? defaultTimeScale,
+      timeScale,
       maxEnvironments: options.environments ?? defaultEnvironments,
       ...api.access,
       schedules: true,
     });
     closers.push(() => engine.stop());
-    process.stdout.write(welcome(engine, api.url, dataDir));
+    process.stdout.write(welcome(engine, { hermesUrl: api.url, dataDir, timeScale }));
     await interrupted.asked;
     const waiting = engine.lambda.pending();
     process.stderr.write(
@@ -74,7 +78,10 @@ async function openApi(options: Options, dataDir: string | undefined) {
   return { url, access, stop: () => Promise.resolve() };
 }
 
-function welcome({ endpoint, bucket, queues, model }: Engine, hermesUrl: string, dataDir: string | undefined): string {
+type Place = { hermesUrl: string; dataDir: string | undefined; timeScale: number };
+
+function welcome({ endpoint, bucket, queues, model }: Engine, place: Place): string {
+  const { hermesUrl, dataDir, timeScale } = place;
   const { accessKeyId, secretAccessKey } = peoplesCredentials;
   const functions = model.functions.map(({ name }) => name.slice(name.lastIndexOf('-') + 1));
   return `The engine is on ${endpoint}, fetching from ${hermesUrl}; Ctrl-C ends it. ${dataDir === undefined ? 'Nothing is kept.' : `All is kept in ${dataDir}.`}
@@ -92,12 +99,26 @@ With these in another terminal:
   aws s3 cp seed.json s3://$BUCKET/seeds/r1.json
   aws s3 ls --recursive s3://$BUCKET/
   aws sqs get-queue-attributes --endpoint-url $AWS_ENDPOINT_URL --attribute-names All --queue-url ${queues[0]?.url ?? ''}
-  npx sls invoke -f ${functions[0] ?? 'NAME'} -d '{"Service":"Amazon S3","Event":"s3:TestEvent"}'
+  npm run status -- --run r1 --watch
+  npx sls invoke -f status -d '{"run":"r1"}'
+  npx sls invoke -f sweep -d '{"run":"r1"}'
+  npx sls invoke -f replay -d '{"run":"r1","dryRun":true}'
 
 (\`aws sqs\` of the AWS CLI version 1 takes no heed of AWS_ENDPOINT_URL, so it is told.)
 
-Functions: ${functions.join(', ')}
+${scheduleLines(model, timeScale).join('')}Functions: ${functions.join(', ')}
 `;
+}
+
+function scheduleLines({ schedules, functions }: ServiceModel, timeScale: number): string[] {
+  return schedules.flatMap(({ enabled, everyMs, functionArn }) => {
+    const name = functions.find(({ arn }) => arn === functionArn)?.name;
+    if (!enabled || everyMs === undefined || name === undefined) return [];
+    const everySeconds = everyMs / timeScale / 1000;
+    return [
+      `${name} runs by itself, every ${everySeconds < 10 ? `${everySeconds.toFixed(1)} s` : duration(everySeconds)}.\n`,
+    ];
+  });
 }
 
 await runCommand(main);

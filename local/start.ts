@@ -7,14 +7,16 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { chain } from '../shared/chain.ts';
-import { itemKey } from '../shared/core/keys.ts';
-import { interruption, runCommand, type ExitStatus } from './cli/command.ts';
+import { itemKey, successKey } from '../shared/core/keys.ts';
+import type { RunReport } from '../shared/core/run-report.ts';
+import { interruption } from '../cli/interruption.ts';
+import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from '../cli/options.ts';
+import { checkRunName } from '../cli/run-name.ts';
+import { runCommand, type ExitStatus } from './cli/command.ts';
 import { startLocalHermes } from './cli/local-hermes.ts';
-import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from './cli/options.ts';
 import { startProgress } from './cli/progress.ts';
 import { settleRun, writeRunFile, type RunSettings } from './cli/run-file.ts';
-import { checkRunName, defaultEnvironments, defaultTimeScale, startOptions, todaysRun } from './cli/run-options.ts';
-import { reportRun } from './cli/run-report.ts';
+import { defaultEnvironments, defaultTimeScale, startOptions, todaysRun } from './cli/run-options.ts';
 import { summarize, summaryJson, summaryPage } from './cli/summary.ts';
 import { createTally } from './cli/tally.ts';
 import { peoplesCredentials } from './account.ts';
@@ -22,6 +24,7 @@ import { startEngine, type Engine } from './engine.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { HermesThread } from './hermes/thread.ts';
 import { packageService } from './package/package-service.ts';
+import { lookAtRun, sweepToTheEnd } from './sweep-run.ts';
 
 const command = 'npm start --';
 const help = `Packages the service, starts a local engine and a Hermes, drops a seed and shows how the run goes.
@@ -106,10 +109,12 @@ async function run(
     await dropSeed(engine, settings.run, seed);
     progress.say(headline(settings, engine));
     progress.watch(tally.levels);
-    await Promise.race([engine.idle(), interrupted.asked]);
+    const ending = await Promise.race([sweepToTheEnd(engine, settings.run), interrupted.asked]);
     const elapsedSeconds = (performance.now() - startedMs) / 1000;
     progress.end();
-    return await report(options, settings, { engine, hermes, elapsedSeconds, dataDir, isKept }, interrupted.isAsked());
+    const isInterrupted = ending === 'interrupted';
+    const found = isInterrupted ? await lookAtRun(engine, settings.run) : ending;
+    return await report(options, { engine, hermes, found, isInterrupted, elapsedSeconds, dataDir, isKept });
   } finally {
     progress.end();
     for (const close of closers.reverse()) await close();
@@ -152,23 +157,23 @@ function* storedKeys({ s3, bucket }: Engine): Generator<string> {
 type Ended = {
   engine: Engine;
   hermes: HermesThread;
+  found: RunReport;
+  isInterrupted: boolean;
   elapsedSeconds: number;
   dataDir: string;
   isKept: boolean;
 };
 
-async function report(
-  options: Options,
-  { run }: RunSettings,
-  { engine, hermes, elapsedSeconds, dataDir, isKept }: Ended,
-  isInterrupted: boolean,
-): Promise<ExitStatus> {
+async function report(options: Options, ended: Ended): Promise<ExitStatus> {
+  const { engine, hermes, found, isInterrupted, elapsedSeconds, dataDir, isKept } = ended;
+  const { run } = found;
   const { calls } = await hermes.stats();
   const figures = engine.lambda.stats();
   const depths = Object.values(engine.sqs.depths());
   const { functions } = engine.counts();
   const summary = summarize({
-    report: reportRun(engine.s3, engine.bucket, run),
+    // Only a sweep says that a run is complete, and marks it.
+    report: { ...found, complete: found.complete && !isInterrupted },
     apiCalls: calls,
     invocations: figures.invocations,
     retries: figures.retries,
@@ -180,7 +185,8 @@ async function report(
     bucket: engine.bucket,
     dataDir: isKept ? dataDir : undefined,
   });
-  const what = { bucket: engine.bucket, run, keptIn: isKept ? dataDir : undefined };
+  const { complete } = summary;
+  const what = { bucket: engine.bucket, run, complete, keptIn: isKept ? dataDir : undefined };
   process.stdout.write(
     options.json === true
       ? `${summaryJson(summary)}\n`
@@ -190,18 +196,26 @@ async function report(
           lookAt: lookAt(what),
         }),
   );
-  return summary.complete ? 0 : 1;
+  return complete ? 0 : 1;
 }
 
-function lookAt({ bucket, run, keptIn }: { bucket: string; run: string; keptIn: string | undefined }): string[] {
+type Left = { bucket: string; run: string; complete: boolean; keptIn: string | undefined };
+
+function lookAt({ bucket, run, complete, keptIn }: Left): string[] {
   const { writes } = chain[chain.length - 1] ?? chain[0];
+  const marker = complete ? [`s3://${bucket}/${successKey(run)} says that the run is complete.`] : [];
   if (keptIn === undefined) {
-    return ['Nothing was kept. With --keep, or with --data-dir DIR, the bucket and the logs stay to look at.'];
+    return [
+      ...marker,
+      'Nothing was kept. With --keep, or with --data-dir DIR, the bucket and the logs stay to look at.',
+    ];
   }
   return [
+    ...marker,
     `The result lies in ${keptIn}, under s3://${bucket}/${writes}/${run}/; the functions' logs in ${join(keptIn, 'logs')}.`,
     'To look at it:',
     `  npm run local -- --data-dir ${keptIn}          (prints the variables to export)`,
+    `  npm run status -- --run ${run}`,
     `  aws s3 ls --recursive s3://${bucket}/${writes}/${run}/`,
   ];
 }

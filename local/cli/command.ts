@@ -1,8 +1,8 @@
-/** What both commands share: how they end, and how they take Ctrl-C. */
+/** What both commands share: how they end. */
 import { PortError } from '../endpoint.ts';
 import { FolderError } from '../folder-lock.ts';
 import { PackageError, TemplateError } from '../package/errors.ts';
-import { UsageError } from './options.ts';
+import { UsageError } from '../../cli/options.ts';
 
 /** 0: as asked for, 1: not complete, 2: it could not be started as asked for. */
 export type ExitStatus = 0 | 1 | 2;
@@ -18,22 +18,4 @@ export async function runCommand(main: () => Promise<ExitStatus>): Promise<void>
     process.stderr.write(`${text ?? 'failed'}\n`);
     process.exitCode = isTheirs ? 2 : 1;
   }
-}
-
-/**
- * Resolves at the first SIGINT or SIGTERM; a second SIGINT a moment later ends the process at once. (npm passes on a
- * Ctrl-C that the terminal has sent to this process too: two at the same time are one.)
- */
-export function interruption(): { asked: Promise<'interrupted'>; isAsked: () => boolean } {
-  let askedAtMs: number | undefined;
-  const asked = new Promise<'interrupted'>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (askedAtMs !== undefined && performance.now() - askedAtMs > 500) process.exit(1);
-        askedAtMs ??= performance.now();
-        resolve('interrupted');
-      });
-    }
-  });
-  return { asked, isAsked: () => askedAtMs !== undefined };
 }

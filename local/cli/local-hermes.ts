@@ -1,6 +1,6 @@
 /** The Hermes that both commands fetch from when they are given no other, and what the functions are told of it. */
 import { startHermesThread, type HermesThread } from '../hermes/thread.ts';
-import type { Given } from './options.ts';
+import type { Given } from '../../cli/options.ts';
 import type { startOptions } from './run-options.ts';
 import type { RunSettings } from './run-file.ts';
 

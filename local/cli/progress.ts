@@ -1,6 +1,7 @@
 /** The live lines: one a level, on stderr, on a terminal only. */
 import { createLogUpdate } from 'log-update';
-import { count } from './format.ts';
+import { bar } from '../../cli/drawing.ts';
+import { count } from '../../cli/format.ts';
 import type { LevelTally } from './tally.ts';
 
 export type Progress = {
@@ -15,6 +16,9 @@ export type Progress = {
 const everyMs = 200;
 /** Rates are taken over so long: long enough to be steady, short enough to show a stall. */
 const rateWindowMs = 2_000;
+
+/** With it a line has 78 characters at the widest level's name. */
+const barWidth = 12;
 
 /** @param stream quiet when it is no terminal */
 export function startProgress(stream: NodeJS.WriteStream): Progress {
@@ -66,6 +70,6 @@ export function progressLines(
       `${count(failed).padStart(7)} failed`,
       `${count(Math.round(perSecond)).padStart(7)}/s`,
     ];
-    return `  ${level.padEnd(width)}${numbers.join('')}`;
+    return `  ${level.padEnd(width)} ${bar({ items, done, failed }, barWidth)}${numbers.join('')}`;
   });
 }

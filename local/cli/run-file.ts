@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultSizes } from './run-options.ts';
-import { UsageError } from './options.ts';
+import { UsageError } from '../../cli/options.ts';
 
 /** What makes a run and its tree. */
 export type RunSettings = { run: string; troops: number; warriors: number; groups: number; hostile: boolean };

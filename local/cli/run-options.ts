@@ -1,6 +1,5 @@
 /** The options of `npm start` and `npm run local`: their tables, their defaults, and what they mean together. */
-import { isRunName } from '../../shared/core/keys.ts';
-import { flag, number, text, UsageError, whole } from './options.ts';
+import { flag, number, text, whole } from '../../cli/options.ts';
 
 /** 1 + 10 + 10 x 20 + 10 x 20 x 9 = 2,011 calls. */
 export const defaultSizes = { troops: 10, warriors: 20, groups: 9 };
@@ -57,14 +56,6 @@ export const serveOptions = {
   ...engineOptions,
   help: flag('this text'),
 };
-
-/** @throws UsageError */
-export function checkRunName(run: string): string {
-  if (isRunName(run)) return run;
-  throw new UsageError(
-    `--run must be 1 to 64 of A-Z a-z 0-9 _ - and not start with _ or -, not ${JSON.stringify(run)}.`,
-  );
-}
 
 /** Today where the person is, as `2026-11-20`. */
 export function todaysRun(now: Date): string {

@@ -1,20 +1,40 @@
 /** The end of a run: its figures, as one JSON object or as a page for people. Pure. */
 import { costOf, s3RequestsOf, type CostLine, type S3Requests } from './cost.ts';
-import { count, dollars, oneLine, plural, seconds, table } from './format.ts';
-import type { FailureReason, LevelReport, RunReport } from './run-report.ts';
+import { reasonLines, reasonsOf, type Reason } from '../../cli/drawing.ts';
+import { count, dollars, plural, seconds, table } from '../../cli/format.ts';
+import { chain } from '../../shared/chain.ts';
+import type { RunReport } from '../../shared/core/run-report.ts';
 
 export type SqsRequests = { send: number; receive: number; delete: number; other: number };
+
+export type LevelSummary = {
+  level: string;
+  reads: string;
+  writes: string;
+  /** Objects under what it reads. */
+  items: number;
+  done: number;
+  failed: number;
+  /** Neither done nor failed. */
+  open: number;
+  /** Done, with fewer children than the receipt counts. */
+  short: number;
+  /** Objects under what it reads that are no items. */
+  stray: number;
+  /** Objects under what it writes, the success marker apart. */
+  objects: number;
+};
 
 export type Summary = {
   run: string;
   complete: boolean;
-  levels: LevelReport[];
+  levels: LevelSummary[];
   apiCalls: number;
   invocations: number;
   retries: number;
   /** Messages on the dead-letter queues at the end. */
   deadLetters: number;
-  /** The functions' requests since this start. */
+  /** The functions' requests since this start, the sweep's included. */
   s3: S3Requests;
   sqs: SqsRequests;
   lambdaGbSeconds: number;
@@ -24,8 +44,7 @@ export type Summary = {
   /** null: nothing is kept. */
   dataDir: string | null;
   /** The commonest first. */
-  failures: FailureReason[];
-  disagreements: RunReport['disagreements'];
+  failures: Reason[];
 };
 
 export type Measured = {
@@ -51,7 +70,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
   return {
     run: report.run,
     complete: report.complete,
-    levels: report.levels,
+    levels: levelsOf(report),
     apiCalls: measured.apiCalls,
     invocations,
     retries: measured.retries,
@@ -63,8 +82,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
     seconds: rounded(measured.seconds),
     bucket: measured.bucket,
     dataDir: measured.dataDir ?? null,
-    failures: report.failures,
-    disagreements: report.disagreements,
+    failures: reasonsOf(report.reasons),
     costLines: cost.lines,
   };
 }
@@ -101,7 +119,11 @@ export function summaryPage(
     table(
       ['API calls', `>${count(summary.apiCalls)}`, `${count(perSecond)} a second`],
       [
-        ['Invocations', count(summary.invocations), plural(summary.retries, 'retry', 'retries')],
+        [
+          'Invocations',
+          count(summary.invocations),
+          `${plural(summary.retries, 'retry', 'retries')}; the sweep is counted`,
+        ],
         [
           'S3 requests',
           count(s3.put + s3.get + s3.head + s3.list + s3.copy + s3.delete),
@@ -113,8 +135,7 @@ export function summaryPage(
       ],
     ),
   ];
-  if (summary.failures.length > 0) blocks.push(failureLines(summary.failures));
-  if (summary.disagreements.length > 0) blocks.push(disagreementLines(summary.disagreements));
+  blocks.push(reasonLines(summary.failures, 170), inTheWay(levels));
   blocks.push([
     `On AWS this would have cost about ${dollars(summary.costUsd)} (us-east-1, arm64, no free tier):`,
     ...indent(
@@ -130,24 +151,43 @@ export function summaryPage(
     ),
   ]);
   blocks.push(summary.complete ? [...how.lookAt] : [how.goOn, ...how.lookAt].filter((line) => line !== ''));
-  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return `${blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
 }
 
-function failureLines(failures: readonly FailureReason[]): string[] {
-  const shown = failures.slice(0, 5);
-  const lines = shown.flatMap(({ level, code, message, count: times, sampleKey }) => [
-    `  ${count(times)} x ${code} at level ${level}: ${oneLine(message, 160)}`,
-    `      for one: ${sampleKey}`,
+/** What the sweep can't mend and no failure note tells of. */
+function inTheWay(levels: readonly LevelSummary[]): string[] {
+  return levels.flatMap(({ level, reads, writes, short, stray }) => [
+    ...(short > 0
+      ? [`${plural(short, 'item')} of ${level} lack children under ${writes}/ that the receipts count.`]
+      : []),
+    ...(stray > 0
+      ? [`${plural(stray, 'object')} under ${reads}/ can not be an item of ${level}: delete what is not yours.`]
+      : []),
   ]);
-  const rest = failures.length - shown.length;
-  return ['Why, the commonest first:', ...lines, ...(rest > 0 ? [`  and ${plural(rest, 'other reason')}`] : [])];
 }
 
-function disagreementLines(disagreements: RunReport['disagreements']): string[] {
-  return [
-    `${plural(disagreements.length, 'receipt counts', 'receipts count')} other children than are listed:`,
-    ...disagreements.slice(0, 5).map(({ key, counted, listed }) => `  ${key}: ${counted} counted, ${listed} listed`),
-  ];
+function levelsOf({ levels }: RunReport): LevelSummary[] {
+  return chain.map(({ level, reads, writes }, at) => {
+    const found = levels[at];
+    if (found?.level !== level) throw new Error(`The report has no level ${level}.`);
+    const { items, done, failed, open, short, stray } = found;
+    return {
+      level,
+      reads,
+      writes,
+      items,
+      done,
+      failed: failed.retrying + failed.dead + failed.parked,
+      open,
+      short,
+      stray,
+      // One level's children are the next one's items; the leaf's are what is done.
+      objects: levels[at + 1]?.items ?? done,
+    };
+  });
 }
 
 function sendsOf({ send, receive, delete: deleted }: SqsRequests): string {

@@ -1,6 +1,6 @@
 /**
- * Counts a run's objects by level as they are stored: cheap, for the live lines. The final figures come from a listing
- * (run-report.ts), not from here.
+ * Counts a run's objects by level as they are stored: cheap, for the live lines. The final figures come from the sweep's
+ * census, not from here.
  */
 import { chain } from '../../shared/chain.ts';
 

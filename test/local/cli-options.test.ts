@@ -1,7 +1,8 @@
 /** The command line of both commands: every mistake is one line that says what is allowed. */
 import { describe, expect, test } from '@jest/globals';
-import { helpOf, readOptions, refuseSwallowed, UsageError } from '../../local/cli/options.ts';
-import { checkRunName, serveOptions, startOptions, todaysRun } from '../../local/cli/run-options.ts';
+import { helpOf, readOptions, refuseSwallowed, UsageError } from '../../cli/options.ts';
+import { checkRunName } from '../../cli/run-name.ts';
+import { serveOptions, startOptions, todaysRun } from '../../local/cli/run-options.ts';
 
 const read = (...args: string[]) => readOptions(startOptions, args, 'npm start --');
 

@@ -1,4 +1,4 @@
-/** The two commands as a person runs them: in processes of their own, on the packaged service. */
+/** The commands as a person runs them: in processes of their own, on the packaged service. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,13 +20,14 @@ function folder(): string {
   return made;
 }
 
+type Script = 'local/start' | 'local/serve' | 'cli/status';
 type Running = { child: ChildProcess; stdout: () => string; ended: Promise<Ended> };
 type Ended = { status: number | null; stdout: string; stderr: string };
 
 /** @param temporary where the command makes its temporary folders */
-function launch(script: 'start' | 'serve', args: string[], temporary = folder()): Running {
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: temporary };
-  const child = spawn(process.execPath, [join(root, 'local', `${script}.ts`), ...args], { env, stdio: 'pipe' });
+function launch(script: Script, args: string[], temporary = folder(), more: Record<string, string> = {}): Running {
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: temporary, ...more };
+  const child = spawn(process.execPath, [join(root, `${script}.ts`), ...args], { env, stdio: 'pipe' });
   closing.push(() => void child.kill('SIGKILL'));
   let stdout = '';
   let stderr = '';
@@ -36,8 +37,7 @@ function launch(script: 'start' | 'serve', args: string[], temporary = folder())
   return { child, stdout: () => stdout, ended };
 }
 
-const run = (script: 'start' | 'serve', args: string[], temporary?: string): Promise<Ended> =>
-  launch(script, args, temporary).ended;
+const run = (args: string[], temporary?: string): Promise<Ended> => launch('local/start', args, temporary).ended;
 
 const tiny = ['--troops', '2', '--warriors', '2', '--groups', '2', '--environments', '4'];
 
@@ -52,15 +52,16 @@ type Json = {
 describe('npm start', () => {
   test('ends with a page for people, is quiet in a pipe, and leaves nothing behind', async () => {
     const temporary = folder();
-    const { status, stdout, stderr } = await run('start', [...tiny, '--run', 'r1'], temporary);
+    const { status, stdout, stderr } = await run([...tiny, '--run', 'r1'], temporary);
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^Run r1 is complete: 8 results in /);
+    expect(stdout).toContain('/data/r1/_SUCCESS says that the run is complete.');
     expect(status).toBe(0);
     expect(readdirSync(temporary).filter((name) => name.startsWith('s3-cascade-'))).toEqual([]);
   });
 
   test('--json prints one object and nothing else, every call made once', async () => {
-    const { status, stdout, stderr } = await run('start', [...tiny, '--json']);
+    const { status, stdout, stderr } = await run([...tiny, '--json']);
     expect([status, stderr]).toEqual([0, '']);
     expect(stdout.trim().split('\n')).toHaveLength(1);
     const summary = JSON.parse(stdout) as Json;
@@ -75,7 +76,7 @@ describe('npm start', () => {
 
   test('exits with 1 for a run that is not complete, and says why', async () => {
     const args = [...tiny, '--json', '--fail-forever', '1', '--time-scale', '100000'];
-    const { status, stdout } = await run('start', args);
+    const { status, stdout } = await run(args);
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({
       complete: false,
@@ -87,7 +88,7 @@ describe('npm start', () => {
   test('drops a seed file as it is: a bad one is the chain’s to refuse', async () => {
     const file = join(folder(), 'seed.json');
     writeFileSync(file, 'not JSON');
-    const { status, stdout } = await run('start', [...tiny, '--json', '--seed-file', file]);
+    const { status, stdout } = await run([...tiny, '--json', '--seed-file', file]);
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ apiCalls: 0, failures: [{ level: 'troops', code: 'BAD_SEED' }] });
   });
@@ -95,27 +96,28 @@ describe('npm start', () => {
   test('goes on where it was after SIGKILL, and fetches nothing again that was done', async () => {
     const dataDir = join(folder(), 'data');
     const args = ['--data-dir', dataDir, '--troops', '3', '--warriors', '8', '--groups', '8', '--latency-ms', '20'];
-    const killed = launch('start', args);
+    const killed = launch('local/start', args);
     await untilLogged(dataDir, 'fetchData.log');
     killed.child.kill('SIGKILL');
     await killed.ended;
 
-    const { status, stdout } = await run('start', ['--data-dir', dataDir, '--json']);
+    const { status, stdout } = await run(['--data-dir', dataDir, '--json']);
     expect(status).toBe(0);
     const { apiCalls, levels } = JSON.parse(stdout) as Json;
     expect(levels.at(-1)).toMatchObject({ items: 192, done: 192 });
     expect(apiCalls).toBeLessThan(1 + 3 + 24 + 192);
 
-    const again = await run('start', ['--data-dir', dataDir, '--json']);
+    const again = await run(['--data-dir', dataDir, '--json']);
     expect(JSON.parse(again.stdout)).toMatchObject({ complete: true, apiCalls: 0 });
-    const other = await run('start', ['--data-dir', dataDir, '--warriors', '9']);
+    expect((JSON.parse(again.stdout) as Json).levels.at(-1)).toMatchObject({ done: 192, objects: 192 });
+    const other = await run(['--data-dir', dataDir, '--warriors', '9']);
     expect([other.status, other.stderr.split('\n').length]).toEqual([2, 2]);
     expect(other.stderr).toContain('holds a run with --warriors 8, not 9');
   });
 
   test('stops at Ctrl-C, says how it stands and how to go on', async () => {
     const dataDir = join(folder(), 'data');
-    const running = launch('start', ['--data-dir', dataDir, '--latency-ms', '50']);
+    const running = launch('local/start', ['--data-dir', dataDir, '--latency-ms', '50']);
     await untilLogged(dataDir, 'fetchWarriors.log');
     running.child.kill('SIGINT');
     const { status, stdout } = await running.ended;
@@ -140,7 +142,7 @@ describe('npm start', () => {
       [['--port', port], `Port ${port} on 127.0.0.1 is in use`],
     ];
     for (const [args, message] of mistakes) {
-      const { status, stdout, stderr } = await run('start', args);
+      const { status, stdout, stderr } = await run(args);
       expect([status, stdout]).toEqual([2, '']);
       expect(stderr).toContain(message);
       expect(stderr.trim().split('\n')).toHaveLength(1);
@@ -148,18 +150,20 @@ describe('npm start', () => {
   });
 
   test('--help tells every option', async () => {
-    const { status, stdout } = await run('start', ['--help']);
+    const { status, stdout } = await run(['--help']);
     expect(status).toBe(0);
     for (const option of ['--troops', '--fail-forever', '--data-dir', '--json']) expect(stdout).toContain(option);
   });
 });
 
 describe('npm run local', () => {
-  test('prints what to export, serves until Ctrl-C, and runs a seed that somebody drops', async () => {
+  test('prints what to export, runs a seed that somebody drops, sweeps by itself, and npm run status watches it', async () => {
     const dataDir = join(folder(), 'data');
-    const running = launch('serve', ['--port', '0', '--data-dir', dataDir, ...tiny.slice(0, 6)]);
+    const args = ['--port', '0', '--data-dir', dataDir, '--time-scale', '900', ...tiny.slice(0, 6)];
+    const running = launch('local/serve', args);
     const { child, stdout } = running;
     while (!stdout().includes('Functions:')) await once(child.stdout ?? child, 'data');
+    expect(stdout()).toContain('s3-cascade-dev-sweep runs by itself, every 1.0 s.');
     const exported = Object.fromEntries(
       [...stdout().matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
     );
@@ -173,7 +177,17 @@ describe('npm run local', () => {
     });
     closing.push(() => client.destroy());
     await client.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
-    await untilLogged(dataDir, 'fetchData.log');
+
+    const watched = await launch('cli/status', ['--run', 'r1', '--watch'], folder(), exported).ended;
+    expect([watched.status, watched.stderr]).toEqual([0, '']);
+    expect(watched.stdout).toMatch(/r1: complete, 15 of 15 items done, 0 failed, 0 lost, 15 API calls\n$/);
+    await untilLogged(dataDir, 'sweep.log');
+    const unknown = await launch('cli/status', ['--run', 'r2'], folder(), exported).ended;
+    expect(unknown).toEqual({
+      status: 3,
+      stdout: '',
+      stderr: 'there is no run r2: no seed lies under seeds/r2.json\n',
+    });
     child.kill('SIGINT');
     expect((await running.ended).status).toBe(0);
   });
