@@ -35,7 +35,7 @@ export type EngineOptions = {
   port?: number | undefined;
   /** Lambda's own waits are so many times shorter than on AWS; a whole number. Default 60. */
   timeScale?: number | undefined;
-  /** Execution environments at once, of all functions together. Default 8. */
+  /** Execution environments at once, of all functions together. Default 4. */
   maxEnvironments?: number | undefined;
   /** Set for every function, over what the template says: `HERMES_URL` and the like. */
   environment?: Readonly<Record<string, string>> | undefined;
@@ -183,7 +183,7 @@ function startServices(
     functions: model.functions.map((definition) =>
       withEnvironment(definition, { endpoint: endpoint.url, timeScale, more: options.environment }),
     ),
-    maxEnvironments: options.maxEnvironments ?? 8,
+    maxEnvironments: options.maxEnvironments ?? 4,
     timeScale,
     sendMessage: async (queueArn, body, attributes) => {
       endpoint.count('functions', 'sqs', 'SendMessage');

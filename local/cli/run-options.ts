@@ -4,7 +4,7 @@ import { flag, number, text, whole } from '../../cli/options.ts';
 /** 1 + 10 + 10 x 20 + 10 x 20 x 9 = 2,011 calls. */
 export const defaultSizes = { troops: 10, warriors: 20, groups: 9 };
 export const defaultTimeScale = 60;
-export const defaultEnvironments = 8;
+export const defaultEnvironments = 4;
 export const defaultServePort = 4566;
 
 const sizeOptions = {
