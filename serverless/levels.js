@@ -153,9 +153,24 @@ const writeReports = allow('WriteReportsAndMarkers', 's3:PutObject', [
   ...successMarkers.map((path) => ({ 'Fn::Sub': `${bucketArn['Fn::Sub']}/${path}` })),
 ]);
 
+// A run that was complete may be no more: its seed was dropped again, or an object deleted.
+const removeMarkers = allow('RemoveMarkers', 's3:DeleteObject', [
+  ...objects('finished'),
+  ...successMarkers.map((path) => ({ 'Fn::Sub': `${bucketArn['Fn::Sub']}/${path}` })),
+]);
+
 const recoveryRoles = {
   ReplayRole: recoveryRole('replay', drainDeadLetters, giveItemsAgain, seeWhatIsDone, noteFailures, list),
-  SweepRole: recoveryRole('sweep', giveItemsAgain, seeWhatIsDone, noteFailures, readReports, writeReports, list),
+  SweepRole: recoveryRole(
+    'sweep',
+    giveItemsAgain,
+    seeWhatIsDone,
+    noteFailures,
+    readReports,
+    writeReports,
+    removeMarkers,
+    list,
+  ),
   StatusRole: recoveryRole('status', seeWhatIsDone, readReports, list),
 };
 

@@ -1,5 +1,6 @@
 /** The bucket on S3. Thin: it translates calls, outcomes and errors, and decides nothing. */
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -99,6 +100,14 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
           if (hasStatus(error, 412)) return 'exists';
           if (!hasStatus(error, 409) || tries >= raceTries) throw explain(key, error);
         }
+      }
+    },
+
+    async remove(key) {
+      try {
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+      } catch (error) {
+        throw explain(key, error);
       }
     },
 

@@ -38,6 +38,8 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<readonly Listed[]>;
   /** Writes whatever is there: for receipts and failure notes only, never for an item. */
   put(key: string, body: string, metadata: Metadata): Promise<void>;
+  /** For markers only, never for an item. What is not there is removed already. */
+  remove(key: string): Promise<void>;
 }
 
 /** A level's dead-letter queue, as the level's function sees it: for what must not wait for Lambda's retries. */

@@ -89,7 +89,7 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
 }
 
 async function sweepRun(run: string, request: SweepRequest, deps: SweepDeps): Promise<SweptRun> {
-  const { store, clock, log, deadlineMs } = deps;
+  const { store, clock, deadlineMs } = deps;
   const startedMs = clock.now();
   const isWet = request.dryRun !== true;
   const counts = { refired: 0, givenUp: 0 };
@@ -113,14 +113,23 @@ async function sweepRun(run: string, request: SweepRequest, deps: SweepDeps): Pr
   });
   if (isWet) {
     await store.put(reportKey(run), JSON.stringify(report), {});
-    if (report.complete) {
-      // The marker that people read first; the one that spares the next sweep a look is nothing without it.
-      await store.create(successKey(run), JSON.stringify(report), {});
-      await store.create(finishedKey(run), JSON.stringify({ run, at: report.at }), {});
-      log.info('The run is complete.', { run, apiCalls: report.apiCalls });
-    }
+    await (report.complete ? markComplete(report, deps) : unmark(run, deps));
   }
   return { ...report, ...counts };
+}
+
+/** The marker that people read first; the one that spares the next sweep a look is nothing without it. */
+async function markComplete(report: RunReport, { store, log }: SweepDeps): Promise<void> {
+  const { run, at, apiCalls } = report;
+  await store.put(successKey(run), JSON.stringify(report), {});
+  await store.put(finishedKey(run), JSON.stringify({ run, at }), {});
+  log.info('The run is complete.', { run, apiCalls });
+}
+
+/** A run that was complete is not any more when its seed was dropped again, or an object deleted. DELETE costs nothing. */
+async function unmark(run: string, { store }: SweepDeps): Promise<void> {
+  await store.remove(successKey(run));
+  await store.remove(finishedKey(run));
 }
 
 /**
@@ -177,14 +186,14 @@ async function bringOn(
 }
 
 /**
- * The runs with a seed and without the marker of a finished one, those first whose report is oldest. Two listings for all
- * the finished ones: a thousand cost a few requests.
+ * The runs with a seed that is younger than the marker of a finished one, if there is any, those first whose report is
+ * oldest. Three listings for all the finished ones: a thousand cost three requests.
  */
 async function unfinishedRuns({ store, log }: SweepDeps): Promise<string[]> {
   const seeds = await runsUnder(chain[0].reads);
   const [finished, reported] = [await runsUnder('finished'), await runsUnder('runs')];
   return [...seeds.keys()]
-    .filter((run) => !finished.has(run))
+    .filter((run) => (seeds.get(run) ?? 0) > (finished.get(run) ?? -1))
     .sort((a, b) => (reported.get(a) ?? 0) - (reported.get(b) ?? 0));
 
   async function runsUnder(prefix: string): Promise<Map<string, number>> {

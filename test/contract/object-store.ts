@@ -52,6 +52,13 @@ export function objectStoreContract(name: string, start: () => Promise<ObjectSto
       expect((await store.head('notes/a.json'))?.eTag).not.toBe(before?.eTag);
     });
 
+    test('removes an object, and takes one that is not there for removed', async () => {
+      await store.put('markers/a.json', '1', {});
+      await store.remove('markers/a.json');
+      await store.remove('markers/a.json');
+      expect(await store.head('markers/a.json')).toBeUndefined();
+    });
+
     test('does not read an object that is too large', async () => {
       await store.create('items/large.json', 'x'.repeat(1001), {});
       await expect(store.get('items/large.json', 1000)).rejects.toMatchObject({ name: 'ItemError', code: 'TOO_LARGE' });

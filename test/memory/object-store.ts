@@ -60,6 +60,11 @@ export class MemoryObjectStore implements ObjectStore {
     return Promise.resolve();
   }
 
+  remove(key: string): Promise<void> {
+    this.objects.delete(key);
+    return Promise.resolve();
+  }
+
   #write(key: string, body: string, metadata: Metadata): void {
     this.#writes += 1;
     this.objects.set(key, { body, metadata, eTag: `etag-${this.#writes}`, modifiedMs: this.#clock?.now() ?? 0 });

@@ -78,11 +78,26 @@ describe('a run that is complete', () => {
     expect(store.lists).toHaveLength(3);
   });
 
+  test('is not complete any more when its seed is dropped again with more in it: the markers go until it is', async () => {
+    await completeRun(store, ['a']);
+    await run();
+    clock.nowMs += 1000;
+    store.drop('seeds/r.json', '{"dropped":"again"}');
+    expect(await run()).toMatchObject({ runs: [{ run: 'r', complete: false }] });
+    expect(store.keys('data/r/_SUCCESS')).toEqual([]);
+    expect(store.keys('finished/')).toEqual([]);
+    const eTag = store.objects.get('seeds/r.json')?.eTag ?? '';
+    await store.put('receipts/troops/r.json', '{}', { 'input-etag': eTag, children: '1', 'api-calls': '1' });
+    expect(await run()).toMatchObject({ runs: [{ complete: true }] });
+    expect(await run()).toMatchObject({ runs: [] });
+  });
+
   test('is looked at again when a person asks for it', async () => {
     await completeRun(store, ['a']);
     await run();
     store.objects.delete('data/r/a/a/a.json');
     expect(await run({ run: 'r' })).toMatchObject({ runs: [{ complete: false }] });
+    expect(store.keys('data/r/_SUCCESS')).toEqual([]);
   });
 });
 
