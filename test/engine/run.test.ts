@@ -32,6 +32,13 @@ describe('a seed that is dropped', () => {
     expectWholeTree(world, 'r1');
   });
 
+  test('becomes the whole tree when the functions reach S3 over HTTP, as they do on AWS', async () => {
+    world = await startWorld(small, { functionsOverHttp: true });
+    await world.run('r1');
+    expectWholeTree(world, 'r1');
+    expect(await world.invoke('sweep', { run: 'r1' })).toMatchObject({ runs: [{ complete: true }] });
+  });
+
   test('becomes the whole tree over many pages', async () => {
     world = await startWorld({ ...small, pageSize: 2 });
     await world.run('r1');
