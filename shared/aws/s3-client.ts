@@ -7,6 +7,9 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
  */
 const localConfig = Symbol.for('s3-cascade.s3-client-config');
 
+/** More connections than a census makes at once: its listings and its reads. */
+export const censusSockets = 64;
+
 /** @param maxSockets connections at once: with fewer than there are calls side by side, calls queue up in the client */
 export function createS3Client(maxSockets: number): S3Client {
   const local = (globalThis as { [localConfig]?: S3ClientConfig })[localConfig];

@@ -102,7 +102,7 @@ export async function takeRunReport(options: RunReportOptions): Promise<RunRepor
 }
 
 /** When the last thing happened that should have brought an open item on: it was written, or the sweep re-fired it. */
-export function waitingSinceMs({ modifiedMs, note }: Finding): number {
+function waitingSinceMs({ modifiedMs, note }: Finding): number {
   return note?.status === 'refired' ? Math.max(modifiedMs, Date.parse(note.at)) : modifiedMs;
 }
 

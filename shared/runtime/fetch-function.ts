@@ -23,6 +23,7 @@ import { createHermes, type Hermes } from '../hermes/client.ts';
 import { systemClock } from './clock.ts';
 import { readFetchConfig } from './config.ts';
 import { deadlineOf } from './deadline.ts';
+import { firstRetryMs } from './event-life.ts';
 import { logTo } from './log.ts';
 
 /** An item with as many ids as the level table says. */
@@ -35,12 +36,6 @@ export type LevelFetch<Name extends LevelName> =
 
 /** What is kept at the end of an invocation to note a failure and send a dead letter. */
 const reserveMs = 5_000;
-
-/** AWS: "Lambda … waits one minute before the first retry" (page invocation-async-error-handling). */
-const lambdaFirstRetryMs = 60_000;
-
-/** The clocks of S3 and of the function differ by less than this share of the minute. */
-const clockMargin = 0.8;
 
 /** How long the API's token is kept before it is read again, so that a rotated one is taken up. */
 const tokenMaxAgeMs = 300_000;
@@ -91,7 +86,7 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
       writeConcurrency: config.writeConcurrency,
       maxChildren: config.maxChildren,
       maxItemBytes: config.maxBodyBytes,
-      firstRetryMs: (lambdaFirstRetryMs * clockMargin) / config.lambdaTimeScale,
+      firstRetryMs: firstRetryMs(config),
     },
     onCall: (durationMs: number) => {
       metrics.addMetric('ApiCalls', MetricUnit.Count, 1);

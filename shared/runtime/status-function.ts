@@ -4,7 +4,7 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import middy from '@middy/core';
 import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
-import { createS3Client } from '../aws/s3-client.ts';
+import { censusSockets, createS3Client } from '../aws/s3-client.ts';
 import { status, type Status, type StatusDeps } from '../core/status.ts';
 import { systemClock } from './clock.ts';
 import { readRecoveryConfig } from './config.ts';
@@ -14,14 +14,11 @@ import { readInput } from './input.ts';
 
 const input = v.strictObject({ run: runField, fresh: flagField });
 
-/** More connections than the census makes at once: its listings and its reads. */
-const maxSockets = 64;
-
 /** @throws ConfigError at once, so that a function with bad settings does not start */
 export function statusFunction() {
   const config = readRecoveryConfig();
   const deps: StatusDeps = {
-    store: createObjectStore(createS3Client(maxSockets), config.bucket),
+    store: createObjectStore(createS3Client(censusSockets), config.bucket),
     clock: systemClock,
     lostAfterMs: () => lostAfterMs(config),
     retryingForMs: retryingForMs(config),

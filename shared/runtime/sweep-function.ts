@@ -6,7 +6,7 @@ import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
-import { createS3Client } from '../aws/s3-client.ts';
+import { censusSockets, createS3Client } from '../aws/s3-client.ts';
 import { createRefire } from '../aws/refire.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
 import { sweep, type SweepDeps, type SweepReport, type SweepRequest } from '../core/sweep.ts';
@@ -23,16 +23,13 @@ const input = v.strictObject({ run: runField, level: levelField, olderThan: seco
 /** What is kept at the end of an invocation to finish what is under way. */
 const reserveMs = 15_000;
 
-/** More connections than the census makes at once: its listings and its reads. */
-const maxSockets = 64;
-
 /** @throws ConfigError at once, so that a function with bad settings does not start */
 export function sweepFunction() {
   const config = readRecoveryConfig();
   const logger = new Logger({ serviceName: 'sweep' });
   const lambda = new LambdaClient();
   const shared = {
-    store: createObjectStore(createS3Client(maxSockets), config.bucket),
+    store: createObjectStore(createS3Client(censusSockets), config.bucket),
     refires: new Map(config.levels.map(({ level, functionName }) => [level.level, createRefire(lambda, functionName)])),
     recordFor: (key, { replays, again }) =>
       withReplays(makeS3Record(config.bucket, key, systemClock.now()), replays, again),
