@@ -20,7 +20,7 @@ import { serveS3 } from '../local/s3/http.ts';
 import { S3Store } from '../local/s3/store.ts';
 import { startSqs } from '../local/sqs/service.ts';
 import { readDeadLetter } from '../shared/aws/dead-letter-message.ts';
-import { createDeadLetterQueue } from '../shared/aws/dead-letter-queue.ts';
+import { createMessageQueue } from '../shared/aws/message-queue.ts';
 import { createObjectStore } from '../shared/aws/object-store.ts';
 import { createRefire } from '../shared/aws/refire.ts';
 import { makeS3Record, withReplays } from '../shared/aws/s3-event.ts';
@@ -116,7 +116,7 @@ async function runReplay({ endpoint, queueUrl }: Ready): Promise<number> {
       levels: [
         {
           level,
-          queue: createDeadLetterQueue(new SQSClient(client), queueUrl),
+          queue: createMessageQueue(new SQSClient(client), queueUrl),
           refire: createRefire(new LambdaClient(client), 'bench'),
         },
       ],

@@ -46,6 +46,7 @@ export async function lookAtRun({ endpoint, bucket }: Engine, run: string): Prom
       store: createObjectStore(client, bucket),
       now: Date.now,
       lostAfterMs: () => Infinity,
+      stoppedUntilMs: 0,
       retryingForMs: 0,
     });
   } finally {

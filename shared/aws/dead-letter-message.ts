@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot';
 import { ItemError } from '../core/errors.ts';
-import type { DeadLetterMessage } from '../core/ports.ts';
+import type { QueueMessage } from '../core/ports.ts';
 import type { Cause } from '../core/replay-report.ts';
 import type { DeadLetter } from '../core/replay.ts';
 import { parseS3Event } from './s3-event.ts';
@@ -29,7 +29,7 @@ const ownLetter = v.looseObject({
 });
 
 /** @returns undefined for what is none of these */
-export function readDeadLetter(message: DeadLetterMessage): DeadLetter | undefined {
+export function readDeadLetter(message: QueueMessage): DeadLetter | undefined {
   let body: unknown;
   try {
     body = JSON.parse(message.body);
@@ -52,6 +52,12 @@ export function readDeadLetter(message: DeadLetterMessage): DeadLetter | undefin
   return letter(body, { code: 'UNKNOWN', message: 'A plain S3 event.', condition: 'S3Event', atMs: message.sentAtMs });
 }
 
+/** The event in whatever may come as a message: one that SQS moved back from a dead-letter queue is still a letter. */
+export function eventIn(body: unknown): unknown {
+  if (v.is(destinationRecord, body)) return body.requestPayload;
+  return v.is(ownLetter, body) ? body.event : body;
+}
+
 function letter(event: unknown, cause: Cause): DeadLetter | undefined {
   try {
     return { ...cause, items: parseS3Event(event) };
@@ -61,7 +67,7 @@ function letter(event: unknown, cause: Cause): DeadLetter | undefined {
   }
 }
 
-function causeOf(record: v.InferOutput<typeof destinationRecord>, message: DeadLetterMessage): Cause {
+function causeOf(record: v.InferOutput<typeof destinationRecord>, message: QueueMessage): Cause {
   const { condition } = record.requestContext;
   const atMs = timeOf(record.timestamp, message);
   if (!v.is(thrown, record.responsePayload))
@@ -93,7 +99,7 @@ export function withCode(error: unknown): unknown {
   return error;
 }
 
-function timeOf(at: string | undefined, message: DeadLetterMessage): number {
+function timeOf(at: string | undefined, message: QueueMessage): number {
   const atMs = Date.parse(at ?? '');
   return Number.isNaN(atMs) ? message.sentAtMs : atMs;
 }

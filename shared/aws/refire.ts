@@ -1,10 +1,11 @@
 /** Gives an item to its level's function again, with the event that it would have had. Never by writing the object again. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
+import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { TransientError } from '../core/errors.ts';
 import type { Refire } from '../core/ports.ts';
 import { explained } from './errors.ts';
 
-/** @throws in `send`: TransientError for the network, throttling and 5xx; otherwise Lambda's own error, with the function's name */
+/** By invoking the function. @throws in `send`: TransientError for the network, throttling and 5xx; otherwise Lambda's own error, with the function's name */
 export function createRefire(client: LambdaClient, functionName: string): Refire {
   const where = `[function=${functionName}]`;
   return {
@@ -21,6 +22,20 @@ export function createRefire(client: LambdaClient, functionName: string): Refire
         if (status !== 202) throw new TransientError('NOT_ACCEPTED', `Lambda answered ${status} to an event ${where}.`);
       } catch (error) {
         throw explained(where, error);
+      }
+    },
+  };
+}
+
+/** By the queue that triggers the function. @throws in `send`: as `createRefire`, with the queue's URL */
+export function createQueueRefire(client: SQSClient, queueUrl: string): Refire {
+  return {
+    async send(record) {
+      try {
+        const body = JSON.stringify({ Records: [record] });
+        await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
+      } catch (error) {
+        throw explained(`[queue=${queueUrl}]`, error);
       }
     },
   };

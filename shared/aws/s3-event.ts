@@ -46,6 +46,11 @@ export function parseS3Event(event: unknown): ItemEvent[] {
   }));
 }
 
+/** Whether this is an event that S3 sends, and no input of a person's. */
+export function isS3Event(event: unknown): boolean {
+  return v.is(testEvent, event) || v.is(s3Event, event);
+}
+
 /**
  * S3 encodes keys in events as a form does: a space is `+`, other bytes are percent-encoded
  * (page notification-content-structure: "The object key name value is URL encoded").

@@ -3,6 +3,7 @@
  *
  * - `TransientError`: the same work may succeed later. Waits inside the invocation, then Lambda's own retries.
  * - `ItemError`: trying again can't help. A failure note and a dead letter at once.
+ * - `DeferredError`: nothing went wrong, but the API may not be called now. The item is handed back, which costs it no try.
  * - `ConfigError`: the deployment is wrong. The function does not start.
  *
  * Anything else that is thrown is handled like a `TransientError` with the code `UNEXPECTED`: nothing is given up for good
@@ -32,6 +33,18 @@ export class ItemError extends Error {
 
   constructor(code: string, message: string, options: { cause?: unknown } = {}) {
     super(message, { cause: options.cause });
+    this.code = code;
+  }
+}
+
+/** The API may not be called before this invocation ends. It is no failure of the item, and counts as no try. */
+export class DeferredError extends Error {
+  override readonly name = 'DeferredError';
+  /** `PAUSED` by a person, `FROZEN` at the API's word, or `NO_TURN`: the next turn is too far away. */
+  readonly code: 'PAUSED' | 'FROZEN' | 'NO_TURN';
+
+  constructor(code: DeferredError['code'], message: string) {
+    super(message);
     this.code = code;
   }
 }

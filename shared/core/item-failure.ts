@@ -1,12 +1,13 @@
 /**
- * What becomes of an item's try that failed: the note in the bucket, which counts the tries, and the dead letter of an item
- * error.
+ * What becomes of an item's try that did not end well: the note in the bucket, which counts the tries, the dead letter of an
+ * item error, and the message of an item that has to wait.
  */
 import type { Level } from '../chain.ts';
 import { maxNoteBytes, parseFailureNote, reasonOf, type FailureNote } from './failure.ts';
 import type { ItemEvent } from './item.ts';
 import { failureKeyOf } from './keys.ts';
-import type { Clock, DeadLetterSink, ObjectStore } from './ports.ts';
+import type { DeferredError } from './errors.ts';
+import type { Clock, MessageSink, ObjectStore } from './ports.ts';
 
 /** What is known so far of the try, for the log and the failure note. */
 export type Work = { run: string | undefined; attempt: number; noteRead: boolean; apiCalls: number };
@@ -14,7 +15,7 @@ export type Work = { run: string | undefined; attempt: number; noteRead: boolean
 export type FailureDeps = {
   level: Level;
   store: ObjectStore;
-  deadLetters: DeadLetterSink;
+  deadLetters: MessageSink;
   clock: Clock;
   requestId: string;
 };
@@ -26,7 +27,9 @@ export async function countEarlierTries(
   firstRetryMs: number,
   deps: FailureDeps,
 ): Promise<void> {
-  const isFirst = event.replays === 0 && deps.clock.now() - event.atMs < firstRetryMs;
+  const isFirstDelivery =
+    event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
+  const isFirst = event.replays === 0 && isFirstDelivery;
   if (!isFirst) await countTries(failureKeyOf(deps.level, event.key), work, deps);
 }
 
@@ -75,5 +78,21 @@ export async function sendDeadLetter(event: ItemEvent, note: FailureNote, { dead
       reason: { level, run, key, code, message, attempts, at, requestId },
       event: { Records: [event.record] },
     }),
+  );
+}
+
+/**
+ * Hands an item back. Its message holds the event as it came, so that the tries that it had stay counted as they were.
+ * @throws what the queue throws: then the event has to be tried again
+ */
+export async function sendToWait(
+  event: ItemEvent,
+  { run }: Work,
+  { code, message }: DeferredError,
+  { level, waiting, clock }: Pick<FailureDeps, 'level' | 'clock'> & { waiting: MessageSink },
+): Promise<void> {
+  const reason = { level: level.level, run, key: event.key, code, message, at: new Date(clock.now()).toISOString() };
+  await waiting.send(
+    JSON.stringify({ source: 's3-cascade', version: '1', reason, event: { Records: [event.record] } }),
   );
 }

@@ -3,13 +3,14 @@
  * becomes of it when that fails: a note in the bucket, and either Lambda's retries or a dead letter at once.
  */
 import type { Level } from '../chain.ts';
-import { ItemError } from './errors.ts';
+import { DeferredError, ItemError } from './errors.ts';
 import { expand, type Expansion } from './expand.ts';
-import { countEarlierTries, noteFailure, sendDeadLetter, type Work } from './item-failure.ts';
+import { countEarlierTries, noteFailure, sendDeadLetter, sendToWait, type Work } from './item-failure.ts';
 import { doneKey, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
-import type { CallGate, Clock, DeadLetterSink, Log, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
+import type { CallGate, Clock, Log, MessageSink, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
 import { isDone, receiptMetadata, type Receipt } from './receipt.ts';
 import { createCallGate, type RetryPolicy } from './retry.ts';
+import type { Turns } from './turns.ts';
 
 /** An object that appeared under a level's prefix. */
 export type ItemEvent = {
@@ -19,6 +20,8 @@ export type ItemEvent = {
   atMs: number;
   /** How many times a replay or the sweep gave it to the function again. 0 for what S3 sent. */
   replays: number;
+  /** Which delivery of a queue's message this is, from 1; undefined when Lambda was invoked with the event. */
+  delivery?: number | undefined;
   /** The sweep found that the item is done but short of children: work on it all the same. */
   again: boolean;
   /** The event's record as it came, so that a dead letter can be replayed as it was. */
@@ -65,7 +68,10 @@ export type ItemDeps = {
   level: Level;
   fetch: Fetch;
   store: ObjectStore;
-  deadLetters: DeadLetterSink;
+  deadLetters: MessageSink;
+  /** The level's waiting queue: items whose turn at the API did not come. */
+  waiting: MessageSink;
+  turns: Turns;
   clock: Clock;
   random: () => number;
   log: Log;
@@ -84,9 +90,10 @@ export type ItemDeps = {
  * - `duplicate`: they were there before; the API was not called.
  * - `missing`: the item was deleted after its event; there is nothing to do. A leaf's item is not read, so it is not missed.
  * - `failed`: an item error; noted and on the dead-letter queue.
+ * - `deferred`: its turn at the API did not come; it is on the waiting queue, and this was no try.
  */
 export type Outcome = {
-  outcome: 'expanded' | 'duplicate' | 'missing' | 'failed';
+  outcome: 'expanded' | 'duplicate' | 'missing' | 'failed' | 'deferred';
   /** Children of the item that this try wrote. */
   written: number;
   apiCalls: number;
@@ -111,13 +118,18 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
     log.info(`Item ${done.outcome}.`, { ...about(), ...done, durationMs: clock.now() - startedMs });
     return done;
   } catch (error) {
+    if (error instanceof DeferredError) {
+      await sendToWait(event, work, error, deps);
+      log.info('The item was handed back; it goes on when it may.', { ...about(), code: error.code });
+      return { outcome: 'deferred', written: 0, apiCalls: work.apiCalls };
+    }
     const note = await noteFailure(event, work, error, deps).catch((noteError: unknown) => {
       log.error('The failure note could not be written; the dead letter will tell.', { ...about(), error: noteError });
       throw error;
     });
     const fields = { ...about(), code: note.code, class: note.class, error };
     if (!(error instanceof ItemError)) {
-      log.warn('The item failed; Lambda tries again, then it goes to the dead-letter queue.', fields);
+      log.warn('The item failed; it is tried again, then it goes to the dead-letter queue.', fields);
       throw error;
     }
     await sendDeadLetter(event, note, deps);
@@ -185,9 +197,10 @@ async function fetchOne(one: FetchOne, { path, event, work, deps, gate }: Attemp
   return { outcome: 'expanded', written: created === 'created' ? 1 : 0, apiCalls: work.apiCalls };
 }
 
-function gateOf(work: Work, { settings, clock, random, deadlineMs, signal, onCall }: ItemDeps): CallGate {
+function gateOf(work: Work, { settings, turns, clock, random, deadlineMs, signal, onCall }: ItemDeps): CallGate {
   return createCallGate({
     policy: settings.retry,
+    turns,
     clock,
     random,
     deadlineMs,

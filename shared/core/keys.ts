@@ -9,6 +9,9 @@
  *     runs/<run>.json                                    the run's last report
  *     data/<run>/_SUCCESS                                the run is complete: all of it is there, nothing failed
  *     finished/<run>.json                                so it is, and the sweep need not look again
+ *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
+ *     control/last-good-rate.json                        its last content that could be understood
+ *     control/freeze.json                                until when the API asked everyone to stay away
  *
  * An id from the API is one segment, percent-encoded except `[A-Za-z0-9_-]`:
  *
@@ -88,6 +91,11 @@ export function successKey(run: string): string {
 export function finishedKey(run: string): string {
   return `finished/${run}${suffix}`;
 }
+
+/** Dropped by people, and read by every environment while it makes calls. */
+export const rateKey = 'control/rate.json';
+export const lastGoodRateKey = 'control/last-good-rate.json';
+export const freezeKey = 'control/freeze.json';
 
 /** The run of a key like `<prefix>/<run>.json`; undefined when it is no such key. */
 export function runOfKey(prefix: string, key: string): string | undefined {

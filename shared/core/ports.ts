@@ -42,14 +42,14 @@ export interface ObjectStore {
   remove(key: string): Promise<void>;
 }
 
-/** A level's dead-letter queue, as the level's function sees it: for what must not wait for Lambda's retries. */
-export interface DeadLetterSink {
+/** A queue, as a level's function sees it: the dead-letter queue for what needs a person, the waiting queue for what has to wait. */
+export interface MessageSink {
   /** Returns once the queue has the message. Throws when it has not. */
   send(body: string): Promise<void>;
 }
 
-/** A message on a dead-letter queue. Until it is removed or released, or its time is up, nobody else sees it. */
-export type DeadLetterMessage = {
+/** A message on a level's dead-letter or waiting queue. Until it is removed or released, or its time is up, nobody else sees it. */
+export type QueueMessage = {
   id: string;
   /** Names this receiving of the message. */
   handle: string;
@@ -60,10 +60,10 @@ export type DeadLetterMessage = {
   sentAtMs: number;
 };
 
-/** A level's dead-letter queue, as replay sees it. Throws when SQS refuses or fails: a partial answer is an error. */
-export interface DeadLetterQueue {
+/** A level's dead-letter or waiting queue, as who empties it sees it. Throws when SQS refuses or fails: a partial answer is an error. */
+export interface MessageQueue {
   /** Up to ten messages, invisible to others for `invisibleMs`. Empty when there are none to be had now. */
-  receive(invisibleMs: number): Promise<DeadLetterMessage[]>;
+  receive(invisibleMs: number): Promise<QueueMessage[]>;
   /** Any number of handles. */
   remove(handles: readonly string[]): Promise<void>;
   /** Makes messages visible again at once. Any number of handles; one whose time was up already is visible anyway. */

@@ -8,7 +8,7 @@ import { doneKey, failureKeyOf, itemPathOf } from './keys.ts';
 import type { ItemEvent } from './item.ts';
 import { maxNoteBytes, parseFailureNote, type FailureNote } from './failure.ts';
 import { createPacer } from './pacer.ts';
-import type { Clock, DeadLetterMessage, DeadLetterQueue, Log, ObjectStore, Refire } from './ports.ts';
+import type { Clock, QueueMessage, MessageQueue, Log, ObjectStore, Refire } from './ports.ts';
 import { isDone } from './receipt.ts';
 import { ReplayTally, type Cause, type ReplayReport } from './replay-report.ts';
 
@@ -33,13 +33,13 @@ export type ReplayRequest = {
   force?: boolean | undefined;
 };
 
-export type ReplayLevel = { level: Level; queue: DeadLetterQueue; refire: Refire };
+export type ReplayLevel = { level: Level; queue: MessageQueue; refire: Refire };
 
 export type ReplayDeps = {
   levels: readonly ReplayLevel[];
   store: ObjectStore;
   /** undefined: it can't be understood. */
-  understand: (message: DeadLetterMessage) => DeadLetter | undefined;
+  understand: (message: QueueMessage) => DeadLetter | undefined;
   /** The record that the item's event had, or one like it. */
   recordFor: (key: string) => object;
   withReplays: (record: object, replays: number) => object;
@@ -141,7 +141,7 @@ class ReplaySession {
   }
 
   /** @returns whether the message may go */
-  async #takeMessage(message: DeadLetterMessage, level: ReplayLevel): Promise<boolean> {
+  async #takeMessage(message: QueueMessage, level: ReplayLevel): Promise<boolean> {
     const letter = this.#deps.understand(message);
     if (letter === undefined) {
       this.#tally.skipped.unreadable += 1;

@@ -49,6 +49,8 @@ export type RunReportOptions = {
   now: () => number;
   /** An open item this much older than now is lost: no event for it can be alive. In milliseconds. */
   lostAfterMs: (level: Level) => number;
+  /** Calls to the API were stopped until then, in milliseconds since 1970: no open item is older. Infinity while they are. */
+  stoppedUntilMs: number;
   /** How long Lambda may still be trying an item after its failure was noted, in milliseconds. */
   retryingForMs: number;
   /** The last report of the run, for the rate. */
@@ -69,7 +71,9 @@ export async function takeRunReport(options: RunReportOptions): Promise<RunRepor
 
   const { levels: census, apiCalls } = await takeCensus(run, store, (finding) => {
     const { level } = finding.level;
-    const isLost = finding.kind === 'open' && now() - waitingSinceMs(finding) > options.lostAfterMs(finding.level);
+    const isLost =
+      finding.kind === 'open' &&
+      now() - Math.max(waitingSinceMs(finding), options.stoppedUntilMs) > options.lostAfterMs(finding.level);
     if (isLost) lost.set(level, (lost.get(level) ?? 0) + 1);
     if (finding.kind === 'failed' && finding.note !== undefined) {
       const counts = failed.get(level) ?? { retrying: 0, dead: 0, parked: 0 };

@@ -16,6 +16,7 @@ export type StatusRequest = {
 export type StatusDeps = {
   store: ObjectStore;
   clock: Clock;
+  stoppedUntilMs: () => Promise<number>;
 } & Pick<RunReportOptions, 'lostAfterMs' | 'retryingForMs'>;
 
 /** A run's report, and how old its figures are. */
@@ -48,7 +49,15 @@ async function runStatus(run: string, fresh: boolean, deps: StatusDeps): Promise
     throw new InputError([`there is no run ${run}: no seed lies under seeds/${run}.json`]);
   }
   const { lostAfterMs, retryingForMs } = deps;
-  const report = await takeRunReport({ run, store, now: () => clock.now(), lostAfterMs, retryingForMs, before: last });
+  const report = await takeRunReport({
+    run,
+    store,
+    now: () => clock.now(),
+    lostAfterMs,
+    stoppedUntilMs: await deps.stoppedUntilMs(),
+    retryingForMs,
+    before: last,
+  });
   return { ...report, ageSeconds: 0, from: 'census' };
 }
 

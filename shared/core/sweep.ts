@@ -30,6 +30,8 @@ export type SweepDeps = {
   clock: Clock;
   log: Log;
   lostAfterMs: (level: Level) => number;
+  /** Until when calls to the API were stopped, as `stoppedUntilMs` tells. */
+  stoppedUntilMs: () => Promise<number>;
   retryingForMs: number;
   /** Receipts younger than this are not held against a parent: its children may have been listed before they were written. */
   settleMs: number;
@@ -63,12 +65,13 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
   const { clock, deadlineMs } = deps;
   const startedMs = clock.now();
   const runs = request.run === undefined ? await unfinishedRuns(deps) : [request.run];
+  const stoppedUntilMs = await deps.stoppedUntilMs();
   const swept: SweptRun[] = [];
   let left = runs.length;
   for (const run of runs) {
     if (clock.now() >= deadlineMs) break;
     try {
-      swept.push(await sweepRun(run, request, deps));
+      swept.push(await sweepRun(run, request, stoppedUntilMs, deps));
     } catch (error) {
       if (!(error instanceof TransientError && error.code === 'OUT_OF_TIME')) throw error;
       deps.log.warn(
@@ -88,27 +91,36 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
   };
 }
 
-async function sweepRun(run: string, request: SweepRequest, deps: SweepDeps): Promise<SweptRun> {
+async function sweepRun(
+  run: string,
+  request: SweepRequest,
+  stoppedUntilMs: number,
+  deps: SweepDeps,
+): Promise<SweptRun> {
   const { store, clock, deadlineMs } = deps;
   const startedMs = clock.now();
   const isWet = request.dryRun !== true;
   const counts = { refired: 0, givenUp: 0 };
+  const { olderThan } = request;
+  const lostAfterMs = olderThan === undefined ? deps.lostAfterMs : (): number => olderThan * 1000;
   const before = (await store.get(reportKey(run), maxReportBytes))?.body;
   const report = await takeRunReport({
     run,
     store,
     now: () => clock.now(),
-    lostAfterMs: request.olderThan === undefined ? deps.lostAfterMs : () => (request.olderThan ?? 0) * 1000,
+    lostAfterMs,
+    stoppedUntilMs,
     retryingForMs: deps.retryingForMs,
     before: before === undefined ? undefined : parseRunReport(before),
     onFinding: async (finding, isLost) => {
       if (clock.now() >= deadlineMs)
         throw new TransientError('OUT_OF_TIME', `The sweep ran out of time in the run ${run}.`);
       if (request.level !== undefined && finding.level.level !== request.level) return;
-      const isSettled = startedMs - finding.modifiedMs > deps.settleMs;
+      const isSettled = startedMs - finding.modifiedMs > deps.settleMs && clock.now() > stoppedUntilMs;
       if (!isLost && !(finding.kind === 'short' && isSettled)) return;
-      const outcome = await bringOn(finding, isWet, deps);
-      counts[outcome] += 1;
+      const patienceMs = lostAfterMs(finding.level);
+      const outcome = await bringOn(finding, { isWet, patienceMs, stoppedUntilMs }, deps);
+      if (outcome !== 'waits') counts[outcome] += 1;
     },
   });
   if (isWet) {
@@ -137,15 +149,19 @@ async function unmark(run: string, { store }: SweepDeps): Promise<void> {
  */
 async function bringOn(
   { level, key, kind, note: seen }: Finding,
-  isWet: boolean,
+  { isWet, patienceMs, stoppedUntilMs }: { isWet: boolean; patienceMs: number; stoppedUntilMs: number },
   deps: SweepDeps,
-): Promise<'refired' | 'givenUp'> {
+): Promise<'refired' | 'givenUp' | 'waits'> {
   const { store, clock, log, maxRefires } = deps;
   const noteKey = failureKeyOf(level, key);
   const kept = kind === 'short' ? await store.get(noteKey, maxNoteBytes) : undefined;
   const before = kept === undefined ? seen : parseFailureNote(kept.body);
   const code = kind === 'short' ? 'SHORT' : 'LOST';
-  const replays = before?.status === 'refired' ? before.replays : 0;
+  const wasRefired = before?.status === 'refired';
+  // The census reads no notes of items that are done, so it can't know that a short parent's last event may still be alive.
+  if (kind === 'short' && wasRefired && clock.now() - Math.max(Date.parse(before.at), stoppedUntilMs) <= patienceMs)
+    return 'waits';
+  const replays = wasRefired ? before.replays : 0;
   const wasGivenUp = before?.status === 'failed' && before.code === code;
   const isGivenUp = wasGivenUp || replays >= maxRefires;
   if (!isWet || wasGivenUp) return isGivenUp ? 'givenUp' : 'refired';

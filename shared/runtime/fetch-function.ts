@@ -9,22 +9,34 @@ import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
-import type { Context } from 'aws-lambda';
+import type { Context, SQSBatchResponse } from 'aws-lambda';
 import { withCode } from '../aws/dead-letter-message.ts';
-import { createDeadLetterSink } from '../aws/dead-letter-queue.ts';
+import { createMessageSink } from '../aws/message-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
 import { createS3Client } from '../aws/s3-client.ts';
 import { parseS3Event } from '../aws/s3-event.ts';
 import { createSecret } from '../aws/secret.ts';
+import { createPostpone, isQueueEvent } from '../aws/trigger-queue.ts';
 import { levelNamed, type IdsOf, type LevelName } from '../chain.ts';
-import { processItem, type Fetch, type ItemDeps, type Outcome, type ReadItem, type UnreadItem } from '../core/item.ts';
+import {
+  processItem,
+  type Fetch,
+  type ItemDeps,
+  type ItemEvent,
+  type Outcome,
+  type ReadItem,
+  type UnreadItem,
+} from '../core/item.ts';
 import type { CallGate, Page } from '../core/ports.ts';
+import { createRateControl } from '../core/rate-control.ts';
+import { createTurns } from '../core/turns.ts';
 import { createHermes, type Hermes } from '../hermes/client.ts';
 import { systemClock } from './clock.ts';
 import { readFetchConfig } from './config.ts';
 import { deadlineOf } from './deadline.ts';
-import { firstRetryMs } from './event-life.ts';
+import { firstRetryMs, queueWaitMs } from './event-life.ts';
 import { logTo } from './log.ts';
+import { takeMessages } from './message-batch.ts';
 
 /** An item with as many ids as the level table says. */
 type Of<Name extends LevelName, Item> = Item & { ids: Readonly<IdsOf<Name>> };
@@ -41,7 +53,7 @@ const reserveMs = 5_000;
 const tokenMaxAgeMs = 300_000;
 
 /**
- * Makes a level's handler. It takes the events that S3 sends.
+ * Makes a level's handler. It takes the events that S3 sends, one by one or in messages of the level's trigger queue.
  * @throws ConfigError at once, so that a function with bad settings does not start
  */
 export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetch: LevelFetch<Name>) {
@@ -73,14 +85,29 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
       ? { one: (item, gate) => levelFetch.one(item as Of<Name, UnreadItem>, hermes(gate)) }
       : { many: (item, gate) => levelFetch.many(item as Of<Name, ReadItem>, hermes(gate)) };
 
+  const log = logTo(logger);
+  const sqs = new SQSClient();
+  const store = createObjectStore(s3, config.bucket);
+  const { rate, maxFreezeMs } = config;
+  // The turns are the environment's: kept from one invocation to the next.
+  const turns = createTurns({
+    control: createRateControl({ store, clock: systemClock, log, limits: rate, maxFreezeMs }),
+    rate,
+    clock: systemClock,
+    random: Math.random,
+    onSleep: (ms) => metrics.addMetric('WaitedForTurn', MetricUnit.Milliseconds, ms),
+  });
+  const postpone = createPostpone(sqs, config.triggerQueueUrl ?? '');
   const shared = {
     level,
     fetch,
-    store: createObjectStore(s3, config.bucket),
-    deadLetters: createDeadLetterSink(new SQSClient(), config.deadLetterQueueUrl),
+    store,
+    deadLetters: createMessageSink(sqs, config.deadLetterQueueUrl),
+    waiting: createMessageSink(sqs, config.waitingQueueUrl),
+    turns,
     clock: systemClock,
     random: Math.random,
-    log: logTo(logger),
+    log,
     settings: {
       retry: { retries: config.callRetries, baseMs: 200, maxMs: 5_000 },
       writeConcurrency: config.writeConcurrency,
@@ -88,43 +115,67 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
       maxItemBytes: config.maxBodyBytes,
       firstRetryMs: firstRetryMs(config),
     },
-    onCall: (durationMs: number) => {
-      metrics.addMetric('ApiCalls', MetricUnit.Count, 1);
-      metrics.addMetric('ApiLatency', MetricUnit.Milliseconds, durationMs);
-    },
   } satisfies Partial<ItemDeps>;
 
-  return middy<unknown, Outcome[]>({ timeoutEarlyInMillis: 0 })
+  return middy<unknown, Outcome[] | SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger))
     .use(logMetrics(metrics))
-    .handler(async (event: unknown, context: Context): Promise<Outcome[]> => {
+    .handler(async (event: unknown, context: Context): Promise<Outcome[] | SQSBatchResponse> => {
+      const startedMs = systemClock.now();
       const { deadlineMs, workMs } = deadlineOf(context, reserveMs);
+      let calls = 0;
       const invocation = {
         requestId: context.awsRequestId,
         deadlineMs,
         signal: AbortSignal.timeout(workMs),
+        onCall(durationMs: number) {
+          calls += 1;
+          metrics.addMetric('ApiCalls', MetricUnit.Count, 1);
+          metrics.addMetric('ApiLatency', MetricUnit.Milliseconds, durationMs);
+        },
       };
-      const outcomes: Outcome[] = [];
-      const errors: unknown[] = [];
-      // S3 sends one record an event. Should it send more, one that fails does not keep the others from being done.
-      for (const item of parseS3Event(event)) {
+      const takeItem = async (item: ItemEvent): Promise<Outcome> => {
         try {
           const outcome = await processItem(item, { ...shared, ...invocation });
-          outcomes.push(outcome);
           countOutcome(metrics, outcome);
+          return outcome;
         } catch (error) {
           metrics.addMetric('Failures', MetricUnit.Count, 1);
-          errors.push(error);
+          throw withCode(error);
         }
+      };
+      try {
+        if (!isQueueEvent(event)) return await takeRecords(parseS3Event(event), takeItem);
+        const waitMs = (delivery: number): number => queueWaitMs(delivery, config);
+        return await takeMessages(event, context, { takeItem, postpone, waitMs, log });
+      } finally {
+        await turns.settle({ startedMs, calls, deadlineMs });
       }
-      if (errors.length > 0) throw withCode(errors[0]);
-      return outcomes;
     });
+}
+
+/** S3 sends one record an event. Should it send more, one that fails does not keep the others from being done. */
+async function takeRecords(
+  items: readonly ItemEvent[],
+  takeItem: (item: ItemEvent) => Promise<Outcome>,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const errors: unknown[] = [];
+  for (const item of items) {
+    try {
+      outcomes.push(await takeItem(item));
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+  return outcomes;
 }
 
 function countOutcome(metrics: Metrics, { outcome, written }: Outcome): void {
   if (outcome === 'expanded') metrics.addMetric('ItemsDone', MetricUnit.Count, 1);
   if (outcome === 'duplicate') metrics.addMetric('Duplicates', MetricUnit.Count, 1);
+  if (outcome === 'deferred') metrics.addMetric('Deferred', MetricUnit.Count, 1);
   if (outcome === 'failed') metrics.addMetric('Failures', MetricUnit.Count, 1);
   if (written > 0) metrics.addMetric('ChildrenWritten', MetricUnit.Count, written);
 }

@@ -1,16 +1,14 @@
 /** The Lambda around replay: checks what is asked, connects the core to SQS, S3 and Lambda, and answers with the report. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as v from 'valibot';
 import { readDeadLetter } from '../aws/dead-letter-message.ts';
-import { createDeadLetterQueue } from '../aws/dead-letter-queue.ts';
+import { createMessageQueue } from '../aws/message-queue.ts';
 import { createObjectStore } from '../aws/object-store.ts';
 import { createS3Client } from '../aws/s3-client.ts';
-import { createRefire } from '../aws/refire.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
 import { replay, type ReplayDeps, type ReplayRequest } from '../core/replay.ts';
 import type { ReplayReport } from '../core/replay-report.ts';
@@ -21,6 +19,7 @@ import { retryingForMs } from './event-life.ts';
 import { flagField, levelField, limitField, rateField, runField } from './fields.ts';
 import { readInput } from './input.ts';
 import { logTo } from './log.ts';
+import { createRefires, refireSockets } from './refires.ts';
 
 const input = v.strictObject({
   level: levelField,
@@ -35,23 +34,22 @@ const input = v.strictObject({
 /** What is kept at the end of an invocation to let go of messages and count what is left. */
 const reserveMs = 15_000;
 
-/** More connections than replay makes at once: its lanes, each with the messages of a receive. */
-const maxSockets = 200;
+/** More connections than replay makes at once: two looks at each item of its lanes. */
+const s3Sockets = 200;
 
 /** @throws ConfigError at once, so that a function with bad settings does not start */
 export function replayFunction() {
   const config = readRecoveryConfig();
   const logger = new Logger({ serviceName: 'replay' });
-  const requestHandler = { httpsAgent: { maxSockets }, httpAgent: { maxSockets } };
-  const sqs = new SQSClient({ requestHandler });
-  const lambda = new LambdaClient({ requestHandler });
+  const sqs = new SQSClient({ requestHandler: refireSockets });
+  const refireOf = createRefires(config, sqs);
   const shared = {
-    levels: config.levels.map(({ level, functionName, deadLetterQueueUrl }) => ({
+    levels: config.levels.map(({ level, target, deadLetterQueueUrl }) => ({
       level,
-      queue: createDeadLetterQueue(sqs, deadLetterQueueUrl),
-      refire: createRefire(lambda, functionName),
+      queue: createMessageQueue(sqs, deadLetterQueueUrl),
+      refire: refireOf(target),
     })),
-    store: createObjectStore(createS3Client(maxSockets), config.bucket),
+    store: createObjectStore(createS3Client(s3Sockets), config.bucket),
     understand: readDeadLetter,
     recordFor: (key) => makeS3Record(config.bucket, key, systemClock.now()),
     withReplays,

@@ -5,6 +5,7 @@ import middy from '@middy/core';
 import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
 import { censusSockets, createS3Client } from '../aws/s3-client.ts';
+import { stoppedUntilMs } from '../core/rate-control.ts';
 import { status, type Status, type StatusDeps } from '../core/status.ts';
 import { systemClock } from './clock.ts';
 import { readRecoveryConfig } from './config.ts';
@@ -17,10 +18,12 @@ const input = v.strictObject({ run: runField, fresh: flagField });
 /** @throws ConfigError at once, so that a function with bad settings does not start */
 export function statusFunction() {
   const config = readRecoveryConfig();
+  const store = createObjectStore(createS3Client(censusSockets), config.bucket);
   const deps: StatusDeps = {
-    store: createObjectStore(createS3Client(censusSockets), config.bucket),
+    store,
     clock: systemClock,
     lostAfterMs: () => lostAfterMs(config),
+    stoppedUntilMs: () => stoppedUntilMs(store, config.rate),
     retryingForMs: retryingForMs(config),
   };
   return middy<unknown, Status>({ timeoutEarlyInMillis: 0 })

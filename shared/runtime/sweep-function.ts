@@ -1,14 +1,14 @@
 /** The Lambda around the sweep: checks what is asked, connects the core to S3 and Lambda, and answers with the report. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
-import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
 import { censusSockets, createS3Client } from '../aws/s3-client.ts';
-import { createRefire } from '../aws/refire.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
+import { stoppedUntilMs } from '../core/rate-control.ts';
 import { sweep, type SweepDeps, type SweepReport, type SweepRequest } from '../core/sweep.ts';
 import { systemClock } from './clock.ts';
 import { readRecoveryConfig } from './config.ts';
@@ -17,6 +17,7 @@ import { lostAfterMs, retryingForMs, settleMs } from './event-life.ts';
 import { flagField, levelField, runField, secondsField } from './fields.ts';
 import { readInput } from './input.ts';
 import { logTo } from './log.ts';
+import { createRefires } from './refires.ts';
 
 const input = v.strictObject({ run: runField, level: levelField, olderThan: secondsField, dryRun: flagField });
 
@@ -27,15 +28,17 @@ const reserveMs = 15_000;
 export function sweepFunction() {
   const config = readRecoveryConfig();
   const logger = new Logger({ serviceName: 'sweep' });
-  const lambda = new LambdaClient();
+  const refireOf = createRefires(config, new SQSClient());
+  const store = createObjectStore(createS3Client(censusSockets), config.bucket);
   const shared = {
-    store: createObjectStore(createS3Client(censusSockets), config.bucket),
-    refires: new Map(config.levels.map(({ level, functionName }) => [level.level, createRefire(lambda, functionName)])),
+    store,
+    refires: new Map(config.levels.map(({ level, target }) => [level.level, refireOf(target)])),
     recordFor: (key, { replays, again }) =>
       withReplays(makeS3Record(config.bucket, key, systemClock.now()), replays, again),
     clock: systemClock,
     log: logTo(logger),
     lostAfterMs: () => lostAfterMs(config),
+    stoppedUntilMs: () => stoppedUntilMs(store, config.rate),
     retryingForMs: retryingForMs(config),
     settleMs: settleMs(config),
     maxRefires: config.maxRefires,

@@ -1,12 +1,12 @@
 /** Every adapter of the core's ports against its contract: in memory, and the real SDK over HTTP. */
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import { createDeadLetterQueue, createDeadLetterSink } from '../../shared/aws/dead-letter-queue.ts';
+import { createMessageQueue, createMessageSink } from '../../shared/aws/message-queue.ts';
 import { createObjectStore } from '../../shared/aws/object-store.ts';
 import { TestClock } from '../memory/clock.ts';
-import { MemoryDeadLetterQueue } from '../memory/dead-letter-queue.ts';
+import { MemoryMessageQueue } from '../memory/message-queue.ts';
 import { MemoryObjectStore } from '../memory/object-store.ts';
-import { deadLetterQueueContract } from './dead-letter-queue.ts';
+import { deadLetterQueueContract } from './message-queue.ts';
 import { startLocalServices } from './local-services.ts';
 import { objectStoreContract } from './object-store.ts';
 
@@ -23,7 +23,7 @@ objectStoreContract('on the local S3, through the SDK', async () => {
 deadLetterQueueContract('in memory', () =>
   Promise.resolve({
     newQueue: () => {
-      const queue = new MemoryDeadLetterQueue(new TestClock());
+      const queue = new MemoryMessageQueue(new TestClock());
       return Promise.resolve({
         queue,
         sink: queue,
@@ -48,8 +48,8 @@ deadLetterQueueContract('on the local SQS, through the SDK', async () => {
         );
       };
       return {
-        queue: createDeadLetterQueue(services.sqs, url),
-        sink: createDeadLetterSink(services.sqs, url),
+        queue: createMessageQueue(services.sqs, url),
+        sink: createMessageSink(services.sqs, url),
         sendWith,
       };
     },

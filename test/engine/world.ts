@@ -30,13 +30,20 @@ export type World = {
   stop: () => Promise<void>;
 };
 
-/** A token is always asked for: it comes from the local Secrets Manager. */
+/**
+ * A token is always asked for: it comes from the local Secrets Manager.
+ * @param params of the deployment; without any, calls are as many as can be
+ */
 export async function startWorld(
   hermesOptions: HermesOptions,
   engineOptions: Partial<EngineOptions> = {},
+  params: Readonly<Record<string, string>> = {},
 ): Promise<World> {
   const hermes = await startHermes({ token, ...hermesOptions });
-  const { packageDir } = await packageService({ serviceDir, params: { hermesTokenSecret: secretName } });
+  const { packageDir } = await packageService({
+    serviceDir,
+    params: { hermesTokenSecret: secretName, hermesRate: 'unlimited', ...params },
+  });
   const engine = await startEngine({
     packageDir,
     timeScale: 1000,

@@ -1,22 +1,25 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { levelNamed, type LevelName } from '../../../shared/chain.ts';
-import { ItemError, TransientError } from '../../../shared/core/errors.ts';
+import { DeferredError, ItemError, TransientError } from '../../../shared/core/errors.ts';
 import type { FailureNote } from '../../../shared/core/failure.ts';
 import { processItem, type Fetch, type ItemDeps, type ItemEvent, type Outcome } from '../../../shared/core/item.ts';
 import type { Child, Metadata, Page } from '../../../shared/core/ports.ts';
 import type { Receipt } from '../../../shared/core/receipt.ts';
 import { TestClock } from '../../memory/clock.ts';
 import { MemoryObjectStore } from '../../memory/object-store.ts';
+import { freeTurns } from '../../memory/turns.ts';
 
 let store: MemoryObjectStore;
 let clock: TestClock;
 let deadLetters: string[];
+let waiting: string[];
 let lines: { message: string; fields: Record<string, unknown> }[];
 
 beforeEach(() => {
   store = new MemoryObjectStore();
   clock = new TestClock();
   deadLetters = [];
+  waiting = [];
   lines = [];
 });
 
@@ -53,6 +56,8 @@ function run(
     fetch,
     store,
     deadLetters: { send: (body) => Promise.resolve(void deadLetters.push(body)) },
+    waiting: { send: (body) => Promise.resolve(void waiting.push(body)) },
+    turns: freeTurns(),
     clock,
     random: () => 0,
     log: { info: log, warn: log, error: log },
@@ -70,6 +75,48 @@ function run(
     ...overrides,
   });
 }
+
+describe('an item whose turn at the API does not come', () => {
+  const paused = {
+    ...freeTurns(),
+    take: () => Promise.reject(new DeferredError('PAUSED', 'The calls to the API are paused by control/rate.json.')),
+  };
+
+  test('is handed back with the event that it came with, and this is no try', async () => {
+    store.drop('troops/r/a.json', '{}');
+    const event = {
+      ...eventOf('troops/r/a.json'),
+      replays: 2,
+      record: { s3: 'as it came', s3Cascade: { replays: 2 } },
+    };
+    const outcome = await run('warriors', event.key, listing(['x']), { turns: paused, event });
+    expect(outcome).toEqual({ outcome: 'deferred', written: 0, apiCalls: 0 });
+    expect(waiting.map((body) => JSON.parse(body) as unknown)).toMatchObject([
+      { source: 's3-cascade', reason: { code: 'PAUSED', key: 'troops/r/a.json' }, event: { Records: [event.record] } },
+    ]);
+    expect(store.keys()).toEqual(['troops/r/a.json']);
+    expect(deadLetters).toEqual([]);
+  });
+
+  test('keeps the children that were written before, and has no receipt', async () => {
+    store.drop('troops/r/a.json', '{}');
+    let turnsLeft = 1;
+    const turns = { ...paused, take: () => ((turnsLeft -= 1) >= 0 ? Promise.resolve() : paused.take()) };
+    expect(await run('warriors', 'troops/r/a.json', listing(['x'], ['y']), { turns })).toMatchObject({
+      outcome: 'deferred',
+      apiCalls: 1,
+    });
+    expect(store.keys()).toEqual(['amazon_warriors/r/a/x.json', 'troops/r/a.json']);
+  });
+
+  test('fails when the waiting queue does not take it, so that its event is not lost', async () => {
+    store.drop('troops/r/a.json', '{}');
+    const sink = { send: () => Promise.reject(new TransientError('SQS_503', 'busy')) };
+    await expect(run('warriors', 'troops/r/a.json', listing(['x']), { turns: paused, waiting: sink })).rejects.toThrow(
+      'busy',
+    );
+  });
+});
 
 describe('an item that goes well', () => {
   test('becomes its children and then its receipt', async () => {

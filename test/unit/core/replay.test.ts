@@ -7,21 +7,21 @@ import type { FailureNote } from '../../../shared/core/failure.ts';
 import { replay, type ReplayDeps, type ReplayRequest } from '../../../shared/core/replay.ts';
 import type { ReplayReport } from '../../../shared/core/replay-report.ts';
 import { TestClock } from '../../memory/clock.ts';
-import { MemoryDeadLetterQueue } from '../../memory/dead-letter-queue.ts';
+import { MemoryMessageQueue } from '../../memory/message-queue.ts';
 import { MemoryObjectStore } from '../../memory/object-store.ts';
 
 type Refired = { level: LevelName; key: string; replays: number; atMs: number };
 
 let store: MemoryObjectStore;
 let clock: TestClock;
-let queues: Record<LevelName, MemoryDeadLetterQueue>;
+let queues: Record<LevelName, MemoryMessageQueue>;
 let refired: Refired[];
 let warnings: Record<string, unknown>[];
 
 beforeEach(() => {
   store = new MemoryObjectStore();
   clock = new TestClock();
-  const queue = (): MemoryDeadLetterQueue => new MemoryDeadLetterQueue(clock);
+  const queue = (): MemoryMessageQueue => new MemoryMessageQueue(clock);
   queues = { troops: queue(), warriors: queue(), data_groups: queue(), data: queue() };
   refired = [];
   warnings = [];

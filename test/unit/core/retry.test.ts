@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ItemError, TransientError } from '../../../shared/core/errors.ts';
+import { DeferredError, ItemError, TransientError } from '../../../shared/core/errors.ts';
 import { backoffMs, createCallGate, isRetryableStatus, parseRetryAfter } from '../../../shared/core/retry.ts';
 import { TestClock } from '../../memory/clock.ts';
+import { freeTurns } from '../../memory/turns.ts';
 
 const policy = { retries: 3, baseMs: 100, maxMs: 300 };
 
@@ -38,9 +39,13 @@ test('a backoff is never longer than its exponential bound, nor than the most', 
 });
 
 describe('the call gate', () => {
-  const gateOf = (clock: TestClock, options: { forMs?: number; onCall?: () => void } = {}) =>
+  const gateOf = (
+    clock: TestClock,
+    options: { forMs?: number; onCall?: () => void; turns?: ReturnType<typeof freeTurns> } = {},
+  ) =>
     createCallGate({
       policy,
+      turns: options.turns ?? freeTurns(),
       clock,
       random: () => 1,
       deadlineMs: clock.now() + (options.forMs ?? 60_000),
@@ -71,15 +76,53 @@ describe('the call gate', () => {
 
   test('a server that says when to come back is obeyed', async () => {
     const clock = new TestClock();
-    const api = failing(1, new TransientError('HTTP_429', 'slow down', { retryAfterMs: 7000 }));
+    const api = failing(1, new TransientError('HTTP_500', 'restarting', { retryAfterMs: 7000 }));
     await gateOf(clock)(api.call);
     expect(clock.waits).toEqual([7000]);
   });
 
+  test.each(['HTTP_429', 'HTTP_503'])(
+    '%s with a Retry-After stops everybody, and is waited for as a turn',
+    async (code) => {
+      const clock = new TestClock();
+      const turns = freeTurns();
+      const api = failing(1, new TransientError(code, 'slow down', { retryAfterMs: 7000 }));
+      await gateOf(clock, { turns })(api.call);
+      expect(turns.freezes).toEqual([7000]);
+      expect(clock.waits).toEqual([100]);
+    },
+  );
+
+  test('every call, a retry too, has a turn of its own', async () => {
+    let taken = 0;
+    const turns = { ...freeTurns(), take: () => Promise.resolve(void (taken += 1)) };
+    await gateOf(new TestClock(), { turns })(failing(2, new TransientError('X', 'x')).call);
+    expect(taken).toBe(3);
+  });
+
+  test.each([
+    ['PAUSED', 0, 'DeferredError'],
+    ['FROZEN', 0, 'DeferredError'],
+    ['NO_TURN', 0, 'DeferredError'],
+    ['PAUSED', 1, 'DeferredError'],
+    ['FROZEN', 1, 'DeferredError'],
+    // Handed back each time after its first calls, it would never end.
+    ['NO_TURN', 1, 'TransientError'],
+  ] as const)('no turn because of %s after %i calls is a %s', async (code, callsBefore, name) => {
+    let turnsLeft = callsBefore;
+    const turns = {
+      ...freeTurns(),
+      take: () => ((turnsLeft -= 1) >= 0 ? Promise.resolve() : Promise.reject(new DeferredError(code, 'not now'))),
+    };
+    const gate = gateOf(new TestClock(), { turns });
+    for (let call = 0; call < callsBefore; call += 1) await gate(failing(0, new Error()).call);
+    await expect(gate(failing(0, new Error()).call)).rejects.toMatchObject({ name });
+  });
+
   test('a wait that would end after the deadline is not begun', async () => {
     const clock = new TestClock();
-    const api = failing(1, new TransientError('HTTP_429', 'slow down', { retryAfterMs: 7000 }));
-    await expect(gateOf(clock, { forMs: 6000 })(api.call)).rejects.toMatchObject({ code: 'HTTP_429' });
+    const api = failing(1, new TransientError('HTTP_500', 'restarting', { retryAfterMs: 7000 }));
+    await expect(gateOf(clock, { forMs: 6000 })(api.call)).rejects.toMatchObject({ code: 'HTTP_500' });
     expect(clock.waits).toEqual([]);
   });
 

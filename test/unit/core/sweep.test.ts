@@ -32,6 +32,7 @@ function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Pr
     clock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     lostAfterMs: () => 7 * hourMs,
+    stoppedUntilMs: () => Promise.resolve(0),
     retryingForMs: hourMs,
     settleMs: 60_000,
     maxRefires: 3,
@@ -212,14 +213,45 @@ describe('a parent that is short of a child', () => {
     expect(await run()).toMatchObject({ runs: [{ refired: 0, complete: false }] });
   });
 
-  test('that stays short is expanded three times and no more', async () => {
+  test('that stays short is expanded three times and no more, each time when the last event can not be alive', async () => {
     await completeRun(store, ['a', 'b']);
     store.objects.delete('amazon_warriors/r/a/b.json');
     for (let time = 0; time < 6; time += 1) {
       clock.nowMs += 2 * 60_000;
       await run();
     }
+    expect(refired).toHaveLength(1);
+    for (let time = 0; time < 6; time += 1) {
+      clock.nowMs += 8 * hourMs;
+      await run();
+    }
     expect(refired).toHaveLength(3);
+    expect(store.json('failures/warriors/r/a.json')).toMatchObject({ status: 'failed', code: 'SHORT' });
+  });
+});
+
+describe('while calls to the API are stopped', () => {
+  const stopped = { stoppedUntilMs: () => Promise.resolve(Infinity) };
+
+  test('no item is lost, however old, and no short parent is expanded', async () => {
+    await completeRun(store, ['a', 'b']);
+    store.objects.delete('data/r/a/b/a.json');
+    store.objects.delete('amazon_warriors/r/a/b.json');
+    clock.nowMs += 100 * hourMs;
+    expect(await run({}, stopped)).toMatchObject({ runs: [{ complete: false, refired: 0 }] });
+    expect(refired).toEqual([]);
+  });
+
+  test('time does not pass for what is open: it is lost a whole patience after the standstill', async () => {
+    await completeRun(store, ['a', 'b']);
+    store.objects.delete('data/r/a/b/a.json');
+    clock.nowMs += 100 * hourMs;
+    const endedMs = clock.nowMs;
+    const ended = { stoppedUntilMs: () => Promise.resolve(endedMs) };
+    clock.nowMs += 6 * hourMs;
+    expect(await run({}, ended)).toMatchObject({ runs: [{ refired: 0 }] });
+    clock.nowMs += 2 * hourMs;
+    expect(await run({}, ended)).toMatchObject({ runs: [{ refired: 1 }] });
   });
 });
 

@@ -4,7 +4,14 @@ import { readFetchConfig } from '../../../shared/runtime/config.ts';
 
 const good = {
   BUCKET: 'b',
+  RATE: '20',
+  MINIMUM_RATE: '0.5',
+  RATE_SHARE: '0.8',
+  ENVIRONMENTS: '4',
+  MAX_FREEZE_SECONDS: '900',
   DEAD_LETTER_QUEUE_URL: 'http://127.0.0.1:4566/000000000000/q',
+  WAITING_QUEUE_URL: 'http://127.0.0.1:4566/000000000000/w',
+  TRIGGER_QUEUE_URL: '',
   HERMES_URL: 'https://hermes.example.com/v1',
   HERMES_TOKEN_SECRET: '',
   CALL_RETRIES: '0',
@@ -28,6 +35,10 @@ describe('the settings of a function', () => {
   test('are read from the environment', () => {
     expect(readFetchConfig(good)).toEqual({
       bucket: 'b',
+      rate: { deployed: 20, minimumPerSecond: 0.5, share: 0.8, environments: 4 },
+      maxFreezeMs: 900_000,
+      waitingQueueUrl: good.WAITING_QUEUE_URL,
+      triggerQueueUrl: undefined,
       deadLetterQueueUrl: good.DEAD_LETTER_QUEUE_URL,
       hermesUrl: good.HERMES_URL,
       hermesTokenSecret: undefined,
@@ -52,6 +63,12 @@ describe('the settings of a function', () => {
 
   test('never show a value, which could be a secret in the wrong place', () => {
     expect(problems({ ...good, HERMES_URL: 'ftp://user:hunter2@host' }).join()).not.toContain('hunter2');
+  });
+
+  test('a rate may be unlimited, and then nothing need bound the environments', () => {
+    const unlimited = { ...good, RATE: 'unlimited', ENVIRONMENTS: '' };
+    expect(readFetchConfig(unlimited).rate).toMatchObject({ deployed: 'unlimited', environments: undefined });
+    for (const RATE of ['none', '0', '-1', '']) expect(problems({ ...good, RATE })).toHaveLength(1);
   });
 
   test.each(['', ' ', '1.5', '1e3', 'many', '99999999999'])('a number that is %j is refused', (value) => {

@@ -1,12 +1,12 @@
-/** What replay may rely on in any dead-letter queue: one suite for every adapter of the port. */
+/** What replay and the rate may rely on in any queue: one suite for every adapter of the port. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { DeadLetterMessage, DeadLetterQueue, DeadLetterSink } from '../../shared/core/ports.ts';
+import type { QueueMessage, MessageQueue, MessageSink } from '../../shared/core/ports.ts';
 
 export type QueueUnderTest = {
   /** An empty one each time. */
   newQueue: () => Promise<{
-    queue: DeadLetterQueue;
-    sink: DeadLetterSink;
+    queue: MessageQueue;
+    sink: MessageSink;
     /** As Lambda's `DeadLetterConfig` sends. */
     sendWith: (body: string, attributes: Record<string, string>) => Promise<void>;
   }>;
@@ -14,10 +14,10 @@ export type QueueUnderTest = {
 };
 
 export function deadLetterQueueContract(name: string, start: () => Promise<QueueUnderTest>): void {
-  describe(`the dead-letter queue ${name}`, () => {
+  describe(`the queue ${name}`, () => {
     let underTest: QueueUnderTest;
-    let queue: DeadLetterQueue;
-    let sink: DeadLetterSink;
+    let queue: MessageQueue;
+    let sink: MessageSink;
     let sendWith: (body: string, attributes: Record<string, string>) => Promise<void>;
     beforeAll(async () => {
       underTest = await start();
@@ -28,8 +28,8 @@ export function deadLetterQueueContract(name: string, start: () => Promise<Queue
     afterAll(() => underTest.stop());
 
     /** Receives until nothing comes any more. */
-    async function receiveAll(invisibleMs = 60_000): Promise<DeadLetterMessage[]> {
-      const all: DeadLetterMessage[] = [];
+    async function receiveAll(invisibleMs = 60_000): Promise<QueueMessage[]> {
+      const all: QueueMessage[] = [];
       for (let some = await queue.receive(invisibleMs); some.length > 0; some = await queue.receive(invisibleMs))
         all.push(...some);
       return all;

@@ -1,4 +1,4 @@
-/** A level's dead-letter queue on SQS: the side that sends, and the side that replays. */
+/** A level's dead-letter or waiting queue on SQS: the side that sends, and the side that empties it. */
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
@@ -10,7 +10,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { TransientError } from '../core/errors.ts';
-import type { DeadLetterMessage, DeadLetterQueue, DeadLetterSink } from '../core/ports.ts';
+import type { QueueMessage, MessageQueue, MessageSink } from '../core/ports.ts';
 import { explained } from './errors.ts';
 
 /** SQS: "up to 10 messages" in one receive or batch (page quotas-messages). */
@@ -23,7 +23,7 @@ const batchSize = 10;
 const waitSeconds = 1;
 
 /** @throws in `send`: TransientError for the network, throttling and 5xx; otherwise SQS's own error, with the queue's URL */
-export function createDeadLetterSink(client: SQSClient, queueUrl: string): DeadLetterSink {
+export function createMessageSink(client: SQSClient, queueUrl: string): MessageSink {
   return {
     async send(body) {
       try {
@@ -35,8 +35,8 @@ export function createDeadLetterSink(client: SQSClient, queueUrl: string): DeadL
   };
 }
 
-/** @throws in every method: as `createDeadLetterSink` */
-export function createDeadLetterQueue(client: SQSClient, queueUrl: string): DeadLetterQueue {
+/** @throws in every method: as `createMessageSink` */
+export function createMessageQueue(client: SQSClient, queueUrl: string): MessageQueue {
   const where = `[queue=${queueUrl}]`;
   const ask = async <Answer>(request: () => Promise<Answer>): Promise<Answer> => {
     try {
@@ -105,7 +105,7 @@ export function createDeadLetterQueue(client: SQSClient, queueUrl: string): Dead
   };
 }
 
-function toDeadLetter(message: Message, where: string): DeadLetterMessage {
+function toDeadLetter(message: Message, where: string): QueueMessage {
   const {
     MessageId: id,
     ReceiptHandle: handle,

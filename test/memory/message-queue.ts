@@ -1,5 +1,5 @@
-/** A dead-letter queue in memory: at-least-once, with visibility by the test's clock. */
-import type { Clock, DeadLetterMessage, DeadLetterQueue, DeadLetterSink } from '../../shared/core/ports.ts';
+/** A queue in memory: at-least-once, with visibility by the test's clock. */
+import type { Clock, QueueMessage, MessageQueue, MessageSink } from '../../shared/core/ports.ts';
 
 type Stored = {
   id: string;
@@ -10,7 +10,7 @@ type Stored = {
   receives: number;
 };
 
-export class MemoryDeadLetterQueue implements DeadLetterQueue, DeadLetterSink {
+export class MemoryMessageQueue implements MessageQueue, MessageSink {
   readonly #clock: Clock;
   readonly #messages = new Map<string, Stored>();
   #sent = 0;
@@ -35,7 +35,7 @@ export class MemoryDeadLetterQueue implements DeadLetterQueue, DeadLetterSink {
     return Promise.resolve();
   }
 
-  receive(invisibleMs: number): Promise<DeadLetterMessage[]> {
+  receive(invisibleMs: number): Promise<QueueMessage[]> {
     const nowMs = this.#clock.now();
     const messages = [...this.#messages.values()].filter(({ hiddenUntilMs }) => hiddenUntilMs <= nowMs).slice(0, 10);
     for (const message of messages) {

@@ -1,0 +1,12 @@
+/** Turns that come at once, and keep what the API asked for. */
+import type { Turns } from '../../shared/core/turns.ts';
+
+export function freeTurns(): Turns & { freezes: number[] } {
+  const freezes: number[] = [];
+  return {
+    freezes,
+    take: () => Promise.resolve(),
+    freeze: (forMs) => Promise.resolve(void freezes.push(forMs)),
+    settle: () => Promise.resolve(),
+  };
+}
