@@ -14,7 +14,6 @@ import { peoplesCredentials } from '../local/account.ts';
 import { startEngine } from '../local/engine.ts';
 import { startHermesThread } from '../local/hermes/thread.ts';
 import { packageService } from '../local/package/package-service.ts';
-import { defaultEnvironments } from '../local/cli/run-options.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,7 +21,7 @@ const { values } = parseArgs({
     warriors: { type: 'string', default: '50' },
     groups: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
-    environments: { type: 'string', default: String(defaultEnvironments) },
+    environments: { type: 'string', default: '4' },
     concurrency: { type: 'string', default: '16' },
   },
 });

@@ -1,9 +1,9 @@
 /** `npm run status`: how a run stands, drawn in the terminal, from a deployment on AWS or from the local engine. */
-import type { Status } from '../shared/core/status.ts';
+import type { Status, StatusRequest } from '../shared/core/status.ts';
+import { createFunctionClient, DeploymentError, type FunctionClient } from './function-client.ts';
 import { interruption } from './interruption.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError, type Given } from './options.ts';
 import { checkRunName } from './run-name.ts';
-import { createStatusClient, DeploymentError, type StatusClient } from './status-client.ts';
 import { exitOf, statusLine, statusPage, type StatusExit } from './status-page.ts';
 import { openScreen, watchUntil } from './watch.ts';
 
@@ -43,7 +43,8 @@ async function main(): Promise<StatusExit> {
   }
   if (options.run !== undefined) checkRunName(options.run);
   if (options.watch === true && options.run === undefined) throw new UsageError('--watch needs --run NAME.');
-  const client = await createStatusClient({ stage: options.stage ?? 'dev', region: options.region });
+  const deployment = { stage: options.stage ?? 'dev', region: options.region };
+  const client: StatusClient = await createFunctionClient('status', isStatus, deployment);
   try {
     return options.watch === true ? await watch(client, options) : await show(client, options);
   } finally {
@@ -52,6 +53,7 @@ async function main(): Promise<StatusExit> {
 }
 
 type Options = Given<typeof statusOptions>;
+type StatusClient = FunctionClient<StatusRequest, Status>;
 
 async function show(client: StatusClient, { run, json, fresh }: Options): Promise<StatusExit> {
   const status = await client.ask({ run, fresh });
@@ -72,6 +74,11 @@ async function watch(client: StatusClient, { run, json }: Options): Promise<Stat
   if (last === undefined) return 2;
   if (json === true) process.stdout.write(`${JSON.stringify(last)}\n`);
   return exitOf(last);
+}
+
+function isStatus(answer: unknown): answer is Status {
+  if (typeof answer !== 'object' || answer === null) return false;
+  return 'runs' in answer ? Array.isArray(answer.runs) : 'levels' in answer && Array.isArray(answer.levels);
 }
 
 function pageOf(status: Status): string {

@@ -1,13 +1,17 @@
 /** Who and where one is on the local engine: the account, the region, the key ids, and what functions are told of it. */
+import { randomUUID } from 'node:crypto';
 import type { ServiceFunction } from './package/model.ts';
 
 export const accountId = '000000000000';
 export const region = 'us-east-1';
 
-/** Functions sign with key ids of their own, so that their requests are told from people's. */
+/**
+ * Functions sign with key ids of their own, which end in something random: by its key id a function's request is told from a
+ * person's and from another function's, and none takes another's by mistake. Signatures are not verified.
+ */
 export const functionKeyPrefix = 'LOCAL';
 
-/** Anybody's: nothing is checked here. */
+/** Anybody's who is no function: an administrator's. */
 export const peoplesCredentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** What Lambda's own environment variables are to the SDK, ours are here: where the services are, and who is asking. */
@@ -21,11 +25,16 @@ export function withEnvironment(
     AWS_ENDPOINT_URL: engine.endpoint,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    AWS_ACCESS_KEY_ID: `${functionKeyPrefix}${definition.logicalId.replace(/LambdaFunction$/, '')}`,
-    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ACCESS_KEY_ID: `${functionKeyPrefix}${definition.logicalId.replace(/LambdaFunction$/, '')}${random()}`,
+    AWS_SECRET_ACCESS_KEY: random(),
+    AWS_SESSION_TOKEN: random(),
     AWS_EC2_METADATA_DISABLED: 'true',
     LAMBDA_TIME_SCALE: String(engine.timeScale),
     ...engine.more,
   };
   return { ...definition, environment };
+}
+
+function random(): string {
+  return randomUUID().replaceAll('-', '').toUpperCase();
 }

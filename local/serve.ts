@@ -6,7 +6,7 @@ import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from '..
 import { runCommand, type ExitStatus } from './cli/command.ts';
 import { apiAccess, startLocalHermes } from './cli/local-hermes.ts';
 import { settleRun } from './cli/run-file.ts';
-import { defaultEnvironments, defaultServePort, defaultTimeScale, serveOptions, todaysRun } from './cli/run-options.ts';
+import { defaultServePort, defaultTimeScale, deploymentParams, serveOptions, todaysRun } from './cli/run-options.ts';
 import { peoplesCredentials } from './account.ts';
 import { startEngine, type Engine } from './engine.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -30,6 +30,7 @@ async function main(): Promise<ExitStatus> {
     process.stdout.write(help);
     return 0;
   }
+  const params = deploymentParams(options);
   const interrupted = interruption();
   const dataDir = options['data-dir'] === undefined ? undefined : resolve(options['data-dir']);
   // A folder that can't be had is said at once, not after the packaging.
@@ -39,14 +40,14 @@ async function main(): Promise<ExitStatus> {
     const api = await openApi(options, dataDir);
     closers.push(api.stop);
     process.stderr.write('Packaging the service …\n');
-    const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..') });
+    const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..'), params });
     const timeScale = options['time-scale'] ?? defaultTimeScale;
     const engine = await startEngine({
       packageDir,
       dataDir,
       port: options.port ?? defaultServePort,
       timeScale,
-      maxEnvironments: options.environments ?? defaultEnvironments,
+      maxEnvironments: options.environments,
       ...api.access,
       schedules: true,
     });
@@ -100,6 +101,7 @@ With these in another terminal:
   aws s3 ls --recursive s3://$BUCKET/
   aws sqs get-queue-attributes --endpoint-url $AWS_ENDPOINT_URL --attribute-names All --queue-url ${queues[0]?.url ?? ''}
   npm run status -- --run r1 --watch
+  npm run rate -- 5
   npx sls invoke -f status -d '{"run":"r1"}'
   npx sls invoke -f sweep -d '{"run":"r1"}'
   npx sls invoke -f replay -d '{"run":"r1","dryRun":true}'

@@ -16,7 +16,7 @@ import { runCommand, type ExitStatus } from './cli/command.ts';
 import { startLocalHermes } from './cli/local-hermes.ts';
 import { startProgress } from './cli/progress.ts';
 import { settleRun, writeRunFile, type RunSettings } from './cli/run-file.ts';
-import { defaultEnvironments, defaultTimeScale, startOptions, todaysRun } from './cli/run-options.ts';
+import { defaultTimeScale, deploymentParams, startOptions, todaysRun } from './cli/run-options.ts';
 import { summarize, summaryJson, summaryPage } from './cli/summary.ts';
 import { createTally } from './cli/tally.ts';
 import { peoplesCredentials } from './account.ts';
@@ -46,6 +46,7 @@ async function main(): Promise<ExitStatus> {
     process.stdout.write(help);
     return 0;
   }
+  const params = deploymentParams(options);
   const seed = readSeed(options['seed-file']);
   const given = { ...pickTree(options), run: options.run === undefined ? undefined : checkRunName(options.run) };
   const isTemporary = options['data-dir'] === undefined;
@@ -55,7 +56,7 @@ async function main(): Promise<ExitStatus> {
     // A folder that can't be had is said at once, not after the packaging.
     lockFolder(dataDir).release();
     const settings = settleRun(given, dataDir, todaysRun(new Date()));
-    return await run(options, settings, { seed, dataDir, isKept });
+    return await run(options, settings, { params, seed, dataDir, isKept });
   } finally {
     if (!isKept) rmSync(dataDir, { recursive: true, force: true });
   }
@@ -76,19 +77,19 @@ function readSeed(file: string | undefined): Uint8Array {
   }
 }
 
-type Place = { seed: Uint8Array; dataDir: string; isKept: boolean };
+type Place = { params: Record<string, string>; seed: Uint8Array; dataDir: string; isKept: boolean };
 
 async function run(
   options: Options,
   settings: RunSettings & { isResumed: boolean },
-  { seed, dataDir, isKept }: Place,
+  { params, seed, dataDir, isKept }: Place,
 ): Promise<ExitStatus> {
   const interrupted = interruption();
   const progress = startProgress(process.stderr);
   const closers: (() => Promise<void>)[] = [];
   try {
     progress.say('Packaging the service …');
-    const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..') });
+    const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..'), params });
     progress.say('Starting the engine and a Hermes …');
     const { hermes, access } = await startLocalHermes(settings, options);
     closers.push(() => hermes.stop());
@@ -99,7 +100,7 @@ async function run(
       dataDir,
       port: options.port,
       timeScale: options['time-scale'] ?? defaultTimeScale,
-      maxEnvironments: options.environments ?? defaultEnvironments,
+      maxEnvironments: options.environments,
       ...access,
       onObjectCreated: ({ key }) => tally.add(key),
     });
@@ -178,6 +179,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     invocations: figures.invocations,
     retries: figures.retries,
     lambdaGbSeconds: figures.lambdaGbSeconds,
+    waitingGbSeconds: waitingGbSeconds(engine),
     deadLetters: depths.reduce((sum, { visible, inFlight, delayed }) => sum + visible + inFlight + delayed, 0),
     s3Operations: functions.s3 ?? {},
     sqsOperations: functions.sqs ?? {},
@@ -197,6 +199,13 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
         }),
   );
   return complete ? 0 : 1;
+}
+
+/** What the functions slept, in the memory that each of them has. */
+function waitingGbSeconds({ metrics, lambda }: Engine): number {
+  return [...metrics.sums('WaitedForTurn')]
+    .map(([name, ms]) => (ms / 1000) * (lambda.definition(name).memoryMb / 1024))
+    .reduce((sum, gbSeconds) => sum + gbSeconds, 0);
 }
 
 type Left = { bucket: string; run: string; complete: boolean; keptIn: string | undefined };

@@ -12,6 +12,9 @@ const queueEnvironments = { least: 2, most: 1000 };
 /** No turns of an environment are further apart than this part of its function's timeout, so that each invocation has one. */
 const longestSpacing = 0.8;
 
+/** The messages of a batch take their turns in one environment, while another may be idle: no more than come up so soon. */
+const longestBatchSeconds = 2;
+
 /** A mistake in the parameters, told in one line: the framework shows an error's stack. */
 function mistake(message) {
   const error = new Error(message);
@@ -19,7 +22,7 @@ function mistake(message) {
   return error;
 }
 
-/** @returns {Promise<{trigger: string, rate: number | 'unlimited', minimumRate: number, levels: Record<string, {share: number, environments: number | undefined}>}>} */
+/** @returns {Promise<{trigger: string, rate: number | 'unlimited', minimumRate: number, levels: Record<string, {share: number, environments: number | undefined, batchSize: number}>}>} */
 export async function readRate({ resolveVariable, resolveConfigurationProperty }) {
   const trigger = await resolveVariable('param:trigger');
   if (trigger !== 'direct' && trigger !== 'queue') throw mistake(`trigger must be direct or queue, not ${trigger}.`);
@@ -29,6 +32,9 @@ export async function readRate({ resolveVariable, resolveConfigurationProperty }
     throw mistake(`hermesRate must be a number of requests a second, or unlimited, not ${rate}.`);
   const expectedCallMs = Number(await resolveVariable('param:expectedCallMs'));
   if (!(expectedCallMs > 0)) throw mistake('expectedCallMs must be a number of milliseconds above 0.');
+  const most = Number(await resolveVariable('param:batchSize'));
+  if (!(Number.isInteger(most) && most >= 1 && most <= 10))
+    throw mistake('batchSize must be a whole number from 1 to 10.');
   const timeoutSeconds = await resolveConfigurationProperty(['provider', 'timeout']);
 
   const rows = [];
@@ -46,13 +52,14 @@ export async function readRate({ resolveVariable, resolveConfigurationProperty }
     rows.map(({ level, weight, given }) => {
       const share = weight / sum;
       const needed = isLimited ? Math.ceil((Number(rate) * share * expectedCallMs) / 1000) : undefined;
-      const environments = given ?? needed;
-      if (trigger === 'direct' || environments === undefined) return [level, { share, environments }];
-      if (environments > queueEnvironments.most)
-        throw mistake(
-          `The level ${level} would need ${environments} environments; a queue's trigger has at most 1000.`,
-        );
-      return [level, { share, environments: Math.max(queueEnvironments.least, environments) }];
+      const wanted = given ?? needed;
+      if (trigger === 'direct' || wanted === undefined)
+        return [level, { share, environments: wanted, batchSize: most }];
+      if (wanted > queueEnvironments.most)
+        throw mistake(`The level ${level} would need ${wanted} environments; a queue's trigger has at most 1000.`);
+      const environments = Math.max(queueEnvironments.least, wanted);
+      const soon = Math.floor((longestBatchSeconds * Number(rate) * share) / environments);
+      return [level, { share, environments, batchSize: isLimited ? Math.min(most, Math.max(1, soon)) : most }];
     }),
   );
   const slowest = Object.values(levels).map(

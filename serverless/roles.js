@@ -89,8 +89,13 @@ const giveItemsAgain = (trigger) =>
         'lambda:InvokeFunction',
         chain.map(({ function: name }) => arnOf(functionOf(name))),
       );
-const seeWhatIsDone = allow(
-  'SeeWhatIsDone',
+/** A census lists items and results, and reads what is said of them. */
+const saidOf = chain.flatMap((row) => [...(row.children === 'many' ? [doneUnder(row)] : []), `failures/${row.level}`]);
+const takeACensus = allow('TakeACensus', 's3:GetObject', objects(...saidOf));
+const seeSeeds = allow('SeeSeeds', 's3:GetObject', objects(chain[0].reads));
+/** Replay looks at the very item, and whether it is done. */
+const lookAtItems = allow(
+  'LookAtItems',
   's3:GetObject',
   objects(...new Set(chain.flatMap((row) => [row.reads, doneUnder(row), `failures/${row.level}`]))),
 );
@@ -128,10 +133,10 @@ export async function resources(framework) {
     Resources: Object.assign(
       {},
       ...chain.map((row) => fetchRole(row, trigger)),
-      roleOf('replay', drainDeadLetters, again, seeWhatIsDone, noteFailures, list),
-      roleOf('sweep', again, seeWhatIsDone, noteFailures, readReports, readControl, writeReports, removeMarkers, list),
+      roleOf('replay', drainDeadLetters, again, lookAtItems, noteFailures, list),
+      roleOf('sweep', again, takeACensus, noteFailures, readReports, readControl, writeReports, removeMarkers, list),
       roleOf('rate', readControl, keepTheLastGoodRate, drainWaiting, again, list),
-      roleOf('status', seeWhatIsDone, readReports, readControl, list),
+      roleOf('status', seeSeeds, takeACensus, readReports, readControl, list),
     ),
   };
 }

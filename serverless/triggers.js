@@ -39,13 +39,13 @@ const permission = (name) => ({
 });
 
 /** The framework's own event for SQS would widen a role that all functions share; here each has its own. */
-const mapping = ({ level, function: name }, environments) => ({
+const mapping = ({ level, function: name }, { environments, batchSize }) => ({
   Type: 'AWS::Lambda::EventSourceMapping',
   DependsOn: [`${logicalId(name)}Role`],
   Properties: {
     EventSourceArn: arnOf(triggerOf(level)),
     FunctionName: arnOf(functionOf(name)),
-    BatchSize: '${param:batchSize}',
+    BatchSize: batchSize,
     FunctionResponseTypes: ['ReportBatchItemFailures'],
     ...(environments !== undefined && { ScalingConfig: { MaximumConcurrency: environments } }),
   },
@@ -80,6 +80,6 @@ export async function beforeTheBucket(framework) {
 export async function resources(framework) {
   const { trigger, levels } = await readRate(framework);
   const permissions = invoked(trigger).map(({ function: name }) => [permissionOf(name), permission(name)]);
-  const mappings = chain.map((row) => [`${triggerOf(row.level)}Mapping`, mapping(row, levels[row.level].environments)]);
+  const mappings = chain.map((row) => [`${triggerOf(row.level)}Mapping`, mapping(row, levels[row.level])]);
   return { Resources: Object.fromEntries([...permissions, ...(trigger === 'queue' ? mappings : [])]) };
 }

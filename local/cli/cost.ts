@@ -20,7 +20,7 @@ const usdPerRead = 0.4 / 1e6;
 const usdPerSqsRequest = 0.4 / 1e6;
 /** https://aws.amazon.com/lambda/pricing/ : requests, and duration on arm64 */
 const usdPerInvocation = 0.2 / 1e6;
-const usdPerGbSecond = 0.0000133334;
+export const usdPerGbSecond = 0.0000133334;
 
 /** The sum, line by line. */
 export function costOf({ s3, sqsRequests, invocations, lambdaGbSeconds }: Usage): { lines: CostLine[]; usd: number } {

@@ -7,7 +7,8 @@ import type { RunSettings } from './run-file.ts';
 /** What the functions get for an API: where it is, and where its token lies. */
 export type ApiAccess = { environment: Record<string, string>; secrets: Record<string, string> };
 
-const tokenSecret = 'local/hermes-token';
+/** The parameter `hermesTokenSecret` of the local deployment: its functions may read this one and no other. */
+export const tokenSecret = 'local/hermes-token';
 
 /** The token goes the way that it goes on AWS: through Secrets Manager, never through a variable. */
 export function apiAccess(url: string, token: string): ApiAccess {

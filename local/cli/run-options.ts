@@ -1,10 +1,10 @@
 /** The options of `npm start` and `npm run local`: their tables, their defaults, and what they mean together. */
-import { flag, number, text, whole } from '../../cli/options.ts';
+import { tokenSecret } from './local-hermes.ts';
+import { flag, number, text, UsageError, whole, type Given } from '../../cli/options.ts';
 
 /** 1 + 10 + 10 x 20 + 10 x 20 x 9 = 2,011 calls. */
 export const defaultSizes = { troops: 10, warriors: 20, groups: 9 };
 export const defaultTimeScale = 60;
-export const defaultEnvironments = 4;
 export const defaultServePort = 4566;
 
 const sizeOptions = {
@@ -25,13 +25,22 @@ const faultOptions = {
   ),
 };
 
+const deploymentOptions = {
+  rate: number(0.1, 100_000, 'requests a second to the API, of all levels together (default: unlimited)'),
+  trigger: text('MODE', 'what starts the functions: direct, S3 itself, or queue, a queue a level (default: direct)'),
+};
+
 const engineOptions = {
   'time-scale': whole(
     1,
     1_000_000,
     `Lambda's waits (60 s before the first retry, 120 s before the second, …) are so many times shorter (default ${defaultTimeScale})`,
   ),
-  environments: whole(1, 256, `execution environments at once, each of them a thread (default ${defaultEnvironments})`),
+  environments: whole(
+    1,
+    256,
+    'execution environments at once, each of them a thread (default: 4, with a rate as many as it takes, up to 32)',
+  ),
 };
 
 export const startOptions = {
@@ -39,6 +48,7 @@ export const startOptions = {
   run: text('NAME', "the run's name: 1 to 64 of A-Z a-z 0-9 _ - (default: today's date)"),
   'seed-file': text('FILE', 'dropped as the seed as it is (default: {}, which fetches everything)'),
   ...faultOptions,
+  ...deploymentOptions,
   'data-dir': text('DIR', 'keep everything in this folder; started again on it, the run goes on where it was'),
   keep: flag('keep the temporary folder that is used without --data-dir'),
   ...engineOptions,
@@ -53,9 +63,20 @@ export const serveOptions = {
   'hermes-url': text('URL', 'fetch from this API instead of a local Hermes'),
   ...sizeOptions,
   ...faultOptions,
+  ...deploymentOptions,
   ...engineOptions,
   help: flag('this text'),
 };
+
+/**
+ * What is deployed locally: with the parameters that `sls deploy` would be given.
+ * @throws UsageError
+ */
+export function deploymentParams({ rate, trigger = 'direct' }: Pick<Given<typeof startOptions>, 'rate' | 'trigger'>) {
+  if (trigger !== 'direct' && trigger !== 'queue')
+    throw new UsageError(`--trigger must be direct or queue, not ${JSON.stringify(trigger)}.`);
+  return { hermesRate: String(rate ?? 'unlimited'), trigger, hermesTokenSecret: tokenSecret };
+}
 
 /** Today where the person is, as `2026-11-20`. */
 export function todaysRun(now: Date): string {

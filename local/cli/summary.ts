@@ -1,5 +1,5 @@
 /** The end of a run: its figures, as one JSON object or as a page for people. Pure. */
-import { costOf, s3RequestsOf, type CostLine, type S3Requests } from './cost.ts';
+import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type S3Requests } from './cost.ts';
 import { reasonLines, reasonsOf, type Reason } from '../../cli/drawing.ts';
 import { count, dollars, plural, seconds, table } from '../../cli/format.ts';
 import { chain } from '../../shared/chain.ts';
@@ -38,6 +38,8 @@ export type Summary = {
   s3: S3Requests;
   sqs: SqsRequests;
   lambdaGbSeconds: number;
+  /** Of these, what functions slept for their turns at the API. */
+  waitingGbSeconds: number;
   costUsd: number;
   seconds: number;
   bucket: string;
@@ -54,6 +56,8 @@ export type Measured = {
   retries: number;
   deadLetters: number;
   lambdaGbSeconds: number;
+  /** What functions slept for their turns at the API, in seconds of the memory that they have. */
+  waitingGbSeconds: number;
   s3Operations: Readonly<Record<string, number>>;
   sqsOperations: Readonly<Record<string, number>>;
   seconds: number;
@@ -78,6 +82,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
     s3,
     sqs,
     lambdaGbSeconds: rounded(lambdaGbSeconds),
+    waitingGbSeconds: rounded(measured.waitingGbSeconds),
     costUsd: rounded(cost.usd),
     seconds: rounded(measured.seconds),
     bucket: measured.bucket,
@@ -130,6 +135,7 @@ export function summaryPage(
           `PUT ${count(s3.put)}, GET ${count(s3.get)}, HEAD ${count(s3.head)}, LIST ${count(s3.list)}, COPY ${count(s3.copy)}, DELETE ${count(s3.delete)}`,
         ],
         ['SQS requests', count(sqs.send + sqs.receive + sqs.delete + sqs.other), sendsOf(sqs)],
+        ...(summary.waitingGbSeconds > 0 ? [waiting(summary)] : []),
         ['Dead letters', count(summary.deadLetters), ''],
         ['Failures', count(levels.reduce((sum, { failed }) => sum + failed, 0)), ''],
       ],
@@ -188,6 +194,13 @@ function levelsOf({ levels }: RunReport): LevelSummary[] {
       objects: levels[at + 1]?.items ?? done,
     };
   });
+}
+
+/** What it costs to keep the rate by sleeping. */
+function waiting({ waitingGbSeconds, lambdaGbSeconds }: Summary): string[] {
+  const usd = dollars(waitingGbSeconds * usdPerGbSecond);
+  const of = `of ${lambdaGbSeconds.toFixed(1)} GB-seconds were slept for turns at the API; ${usd}`;
+  return ['Waiting', waitingGbSeconds.toFixed(1), of];
 }
 
 function sendsOf({ send, receive, delete: deleted }: SqsRequests): string {

@@ -4,7 +4,7 @@
  * invocation-async-retain-records.
  * Refuses: to choose what runs when. A row goes only after success, or after what its end calls for was sent.
  */
-import { retryWaitMs, THROTTLED_READ_EVERY_MS, throttleWaitMs } from './async-rules.ts';
+import { retryWaitMs, throttledReadWaitMs, throttleWaitMs } from './async-rules.ts';
 import type { RunResult } from './environment.ts';
 import type { EventQueue, QueuedEvent, ReadyEvent } from './event-queue.ts';
 import { failureMessages } from './failure-delivery.ts';
@@ -12,7 +12,13 @@ import type { Condition, FailureMessage, MessageAttributes } from './failure-del
 import type { Counts } from './figures.ts';
 import type { Lane } from './lane.ts';
 
-export type SendMessage = (queueArn: string, body: string, attributes?: MessageAttributes) => Promise<void>;
+/** With the function's role: @throws when that may not send there */
+export type SendMessage = (
+  queueArn: string,
+  body: string,
+  attributes: MessageAttributes | undefined,
+  functionName: string,
+) => Promise<void>;
 
 /** More failures than this are not delivered side by side; the queue is read on when one is done. */
 const DELIVERIES_AT_ONCE = 32;
@@ -81,7 +87,8 @@ export class AsyncEvents {
     const event = { ...queue.read(ready.id), ageMs: this.ageMs(lane, ready, nowMs) };
     const throttles = event.throttles + 1;
     this.#putBack(lane, { ...event, throttles }, throttleWaitMs(throttles));
-    return nowMs + THROTTLED_READ_EVERY_MS / timeScale;
+    lane.throttlesInARow++;
+    return nowMs + throttledReadWaitMs(lane.throttlesInARow) / timeScale;
   }
 
   expired(lane: Lane, event: ReadyEvent): void {
@@ -122,7 +129,7 @@ export class AsyncEvents {
   async #deliver(lane: Lane, event: QueuedEvent, { queueArn, body, attributes }: FailureMessage): Promise<void> {
     const { sendMessage, counts, onLog } = this.#options;
     try {
-      await sendMessage(queueArn, body, attributes);
+      await sendMessage(queueArn, body, attributes, lane.name);
       counts.deadLetters++;
     } catch (error) {
       counts.destinationDeliveryFailures++;

@@ -18,8 +18,14 @@ export const RESPONSE_LIMIT_BYTES = 6_291_556;
 /** The init phase is ended after 10 seconds; Lambda then starts it again within the function's timeout (page lambda-runtime-environment). */
 export const INIT_PHASE_LIMIT_MS = 10_000;
 
-/** While a function is at its reserved concurrency its queue is read this slowly: Lambda "reduces the rate" (page invocation-async-error-handling). */
-export const THROTTLED_READ_EVERY_MS = 1_000;
+/**
+ * While a function is at its reserved concurrency, its queue is read ever more slowly: Lambda "reduces the rate at which it
+ * reads events" (page invocation-async-error-handling); by how much is not documented. From a second on, as for its events.
+ * @returns how long nothing is read after so many throttles since an invocation ended
+ */
+export function throttledReadWaitMs(throttlesInARow: number): number {
+  return throttleWaitMs(throttlesInARow);
+}
 
 /** @returns the wait before the next run of an event that has failed `failedRuns` times, or undefined when there is no next one */
 export function retryWaitMs(failedRuns: number, maximumRetryAttempts: number): number | undefined {

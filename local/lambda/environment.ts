@@ -30,7 +30,7 @@ export type EnvironmentOptions = {
   /** Called once, when the thread can't take another invocation. */
   readonly onEnded: (environment: Environment) => void;
   /** Opens a way to the local S3 for a new thread; absent: it goes over the socket. */
-  readonly openS3Port?: (() => MessagePort) | undefined;
+  readonly openS3Port?: ((definition: FunctionDefinition) => MessagePort) | undefined;
   /** How long loading may take, before the function's own timeout is added to it. */
   readonly initLimitMs?: number | undefined;
 };
@@ -68,7 +68,7 @@ export class Environment {
     this.#options = options;
     const { onLog } = options;
     this.#log = new InvocationLog(onLog && ((line) => onLog(definition.name, line)));
-    const s3Port = options.openS3Port?.();
+    const s3Port = options.openS3Port?.(definition);
     this.#worker = new Worker(new URL('./environment-thread.ts', import.meta.url), {
       name: definition.name,
       env: environmentVariables(definition),

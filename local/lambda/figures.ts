@@ -14,7 +14,7 @@ export type Counts = {
   crashes: number;
   /** Events sent back, and direct calls refused, because the function's reserved concurrency was all in use. */
   throttles: number;
-  /** Runs of an event that had failed before. */
+  /** Runs of an event that had failed before; and messages, each by itself, in batches of a queue that were received before. */
   retries: number;
   /** Messages that a failure destination or dead-letter queue took. */
   deadLetters: number;

@@ -27,8 +27,10 @@ export class Lane {
   running = 0;
   /** Those of them that came out of the queue. */
   runningEvents = 0;
-  /** Read slowly until then: its reserved concurrency is all in use. */
+  /** Not read until then: its reserved concurrency is all in use. */
   pausedUntilMs = -Infinity;
+  /** Since an invocation ended. */
+  throttlesInARow = 0;
   /** Since when it has work and no environment, on the clock of `performance.now()`. */
   blockedSinceMs: number | undefined;
   /** When the first event that waits becomes ready. */

@@ -64,6 +64,7 @@ export class Runs {
       this.#running--;
       // There is a place within its reserved concurrency: no reason to read slowly.
       lane.pausedUntilMs = -Infinity;
+      lane.throttlesInARow = 0;
       this.#count(lane, result);
       ended(result);
       this.#options.onChange();

@@ -40,7 +40,7 @@ export type LambdaServiceOptions = {
   /** Milliseconds since 1970. */
   readonly now?: (() => number) | undefined;
   /** Opens a way to the local S3 for a new environment; absent: it goes over the socket. */
-  readonly openS3Port?: (() => MessagePort) | undefined;
+  readonly openS3Port?: ((definition: FunctionDefinition) => MessagePort) | undefined;
   /** How long loading a function may take; AWS's 10 seconds unless a test says otherwise. */
   readonly initLimitMs?: number | undefined;
   /** What tests make go wrong. */
@@ -136,9 +136,14 @@ export class LambdaService {
    * Runs a function and waits for its answer (`RequestResponse`). It waits for a free environment too; only reserved
    * concurrency throttles.
    *
+   * @param batch of an event source mapping: since when its oldest message waits, and how many were received before
    * @throws LambdaServiceError as `enqueue` does (6 MB at most), and TooManyRequestsException; never for a function's own error
    */
-  async invoke(reference: string, payload: string): Promise<InvokeResult> {
+  async invoke(
+    reference: string,
+    payload: string,
+    batch: { sinceMs: number; retries: number } = { sinceMs: this.#now(), retries: 0 },
+  ): Promise<InvokeResult> {
     const lane = this.#lane(reference);
     this.#refuseWhenStopped(lane);
     checkPayload(lane, payload, SYNC_PAYLOAD_LIMIT_BYTES);
@@ -149,9 +154,11 @@ export class LambdaService {
         reason: 'ReservedFunctionConcurrentInvocationLimitExceeded',
       });
     }
+    this.#counts.retries += batch.retries;
     const requestId = randomUUID();
     const result = await new Promise<RunResult>((resolve, reject) => {
-      const call: DirectCall = { functionName: lane.name, requestId, payload, sinceMs: this.#now(), resolve, reject };
+      const { sinceMs } = batch;
+      const call: DirectCall = { functionName: lane.name, requestId, payload, sinceMs, resolve, reject };
       lane.directCalls.push(call);
       this.#runs.openCalls.add(call);
       this.#dispatcher.wake();

@@ -29,11 +29,20 @@ export type ServiceFunction = FunctionDefinition & {
   roleLogicalId: string | undefined;
 };
 
+/** A queue that Lambda polls for a function. */
 export type EventSourceMapping = {
   logicalId: string;
+  /** The queue's. */
   sourceArn: string;
+  /** Its bare name. */
   functionName: string;
-  properties: Record<string, unknown>;
+  enabled: boolean;
+  batchSize: number;
+  /** In AWS's time, before it is divided by the time scale. */
+  batchingWindowMs: number;
+  /** Invocations of this mapping at once; undefined: as many as there are environments. */
+  maximumConcurrency?: number;
+  reportsBatchItemFailures: boolean;
 };
 
 export type Schedule = {

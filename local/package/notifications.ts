@@ -4,7 +4,8 @@
  * https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
  */
 import { TemplateError } from './errors.ts';
-import type { NotificationRule } from './model.ts';
+import type { NotificationRule, Queue } from './model.ts';
+import { letsS3Send, type QueuePolicy } from './queue-policies.ts';
 import { asList, asRecord, asText, optionalText, type Properties } from './shape.ts';
 
 /** Who may invoke what, from the template's `AWS::Lambda::Permission`s. */
@@ -46,12 +47,20 @@ function matchesArn(pattern: string, arn: string): boolean {
   return new RegExp(`^${parts.join('.*')}$`).test(arn);
 }
 
+/** What a rule may name, and who lets S3 in. */
+export type Targets = {
+  accountId: string;
+  permissions: readonly Permission[];
+  queues: readonly Queue[];
+  queuePolicies: readonly QueuePolicy[];
+};
+
 /** @throws TemplateError for a rule that S3 would refuse, or that the engine has no service for */
 export function readNotifications(
   configuration: unknown,
   where: string,
   bucketName: string,
-  permissions: readonly Permission[],
+  targets: Targets,
 ): NotificationRule[] {
   const properties = asRecord(configuration, where);
   for (const unsupported of ['TopicConfigurations', 'EventBridgeConfiguration']) {
@@ -72,17 +81,33 @@ export function readNotifications(
         `S3 refuses rules that overlap for one event type: ${describe(rule)} and ${describe(overlapping)}`,
       );
     }
-    if (rule.target.kind !== 'function') continue;
-    const source = `arn:aws:s3:::${bucketName}`;
-    if (!isPermitted(permissions, { principal: 's3.amazonaws.com', functionArn: rule.target.arn, sourceArn: source })) {
-      throw new TemplateError(
-        'NO_PERMISSION',
-        where,
-        `${describe(rule)} has no AWS::Lambda::Permission that lets s3.amazonaws.com invoke ${rule.target.arn} for ${source}; S3 answers "Unable to validate the following destination configurations"`,
-      );
-    }
+    refuseWithoutPermission(rule, where, `arn:aws:s3:::${bucketName}`, targets);
   }
   return rules;
+}
+
+/** "Unable to validate the following destination configurations" is all that S3 says of it. */
+function refuseWithoutPermission(rule: NotificationRule, where: string, bucketArn: string, targets: Targets): void {
+  const { permissions, queues, queuePolicies, accountId } = targets;
+  const { arn, kind } = rule.target;
+  const refuse = (lacks: string): never => {
+    throw new TemplateError(
+      'NO_PERMISSION',
+      where,
+      `${describe(rule)} has no ${lacks} for ${bucketArn}; S3 answers "Unable to validate the following destination configurations"`,
+    );
+  };
+  if (kind === 'function') {
+    if (isPermitted(permissions, { principal: 's3.amazonaws.com', functionArn: arn, sourceArn: bucketArn })) return;
+    refuse(`AWS::Lambda::Permission that lets s3.amazonaws.com invoke ${arn}`);
+  }
+  const queue = queues.find((candidate) => candidate.arn === arn);
+  if (queue === undefined) throw new TemplateError('BAD_TEMPLATE', where, `the template has no queue ${arn}`);
+  if (queue.attributes['FifoQueue'] === 'true') {
+    throw new TemplateError('BAD_TEMPLATE', where, `S3 sends to standard queues, not to the FIFO queue ${arn}`);
+  }
+  if (letsS3Send(queuePolicies, { queue, bucketArn, accountId })) return;
+  refuse(`AWS::SQS::QueuePolicy that lets s3.amazonaws.com do sqs:SendMessage on ${arn}`);
 }
 
 function readRules(

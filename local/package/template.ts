@@ -4,10 +4,12 @@
  * here.
  */
 import { TemplateError } from './errors.ts';
+import { readEventSourceMapping, refuseTwice } from './event-source-mappings.ts';
 import { readFunction, type ResolvedResource } from './functions.ts';
 import { resolveValue } from './intrinsics.ts';
 import type { ServiceModel } from './model.ts';
 import { isPermitted, readNotifications, readPermission } from './notifications.ts';
+import { readQueuePolicy } from './queue-policies.ts';
 import { queueUrl, readResources, type Place } from './references.ts';
 import { readRule, readSchedule } from './schedules.ts';
 import { asRecord, asText, type Properties } from './shape.ts';
@@ -16,6 +18,7 @@ import { asRecord, asText, type Properties } from './shape.ts';
 const served = new Set([
   'AWS::S3::Bucket',
   'AWS::SQS::Queue',
+  'AWS::SQS::QueuePolicy',
   'AWS::Lambda::Function',
   'AWS::Lambda::EventInvokeConfig',
   'AWS::Lambda::Permission',
@@ -32,7 +35,6 @@ const nothingToDo = new Set([
   'AWS::CloudWatch::CompositeAlarm',
   'AWS::CloudWatch::Dashboard',
   'AWS::S3::BucketPolicy',
-  'AWS::SQS::QueuePolicy',
   'AWS::IAM::Policy',
   'AWS::IAM::ManagedPolicy',
   'AWS::Lambda::Version',
@@ -84,11 +86,6 @@ export function readTemplate(template: Properties, place: Place, codeDirs: Reado
   const functions = ofType('AWS::Lambda::Function').map((resource) =>
     readFunction(resource, invokeConfigs.get(resource.name), codeDirs, roleLogicalIds),
   );
-  const buckets = ofType('AWS::S3::Bucket').map(({ logicalId, name, properties }) => {
-    const where = `Resources.${logicalId}.Properties.NotificationConfiguration`;
-    const notifications = readNotifications(properties['NotificationConfiguration'], where, name, permissions);
-    return { logicalId, name, notifications };
-  });
   const queues = ofType('AWS::SQS::Queue').map(({ logicalId, name, arn, properties }) => ({
     logicalId,
     name,
@@ -96,12 +93,19 @@ export function readTemplate(template: Properties, place: Place, codeDirs: Reado
     url: queueUrl(name, place),
     attributes: queueAttributes(properties, `Resources.${logicalId}.Properties`),
   }));
-  const eventSourceMappings = ofType('AWS::Lambda::EventSourceMapping').map(({ logicalId, properties }) => ({
-    logicalId,
-    sourceArn: asText(properties['EventSourceArn'], `Resources.${logicalId}.Properties.EventSourceArn`),
-    functionName: asText(properties['FunctionName'], `Resources.${logicalId}.Properties.FunctionName`),
-    properties,
-  }));
+  const queuePolicies = ofType('AWS::SQS::QueuePolicy').map(({ logicalId, properties }) =>
+    readQueuePolicy(properties, `Resources.${logicalId}.Properties`),
+  );
+  const targets = { accountId: place.accountId, permissions, queues, queuePolicies };
+  const buckets = ofType('AWS::S3::Bucket').map(({ logicalId, name, properties }) => {
+    const where = `Resources.${logicalId}.Properties.NotificationConfiguration`;
+    const notifications = readNotifications(properties['NotificationConfiguration'], where, name, targets);
+    return { logicalId, name, notifications };
+  });
+  const eventSourceMappings = ofType('AWS::Lambda::EventSourceMapping').map(({ logicalId, properties }) =>
+    readEventSourceMapping(logicalId, properties, { queues, functions }),
+  );
+  refuseTwice(eventSourceMappings);
   const ruleSchedules = ofType('AWS::Events::Rule').flatMap(({ logicalId, properties, arn }) => {
     const where = `Resources.${logicalId}.Properties`;
     return readRule(logicalId, properties, where).map((schedule) => {

@@ -4,6 +4,7 @@
  */
 import { xmlAnswer } from './call.ts';
 import type { Answer, BucketCall, S3Request } from './call.ts';
+import { deletionRefusal } from './authorization.ts';
 import { S3Error } from './errors.ts';
 import { receivePayload } from './payload.ts';
 import { DEFAULT_REGION } from './store.ts';
@@ -65,7 +66,7 @@ export function getBucketVersioning({ store, bucket }: BucketCall): Answer {
   return xmlAnswer(document('VersioningConfiguration'));
 }
 
-export function deleteObjects({ store, request, bucket }: BucketCall): Answer {
+export function deleteObjects({ store, request, bucket, may }: BucketCall): Answer {
   const { body, checksum } = receivePayload(request);
   if (request.headers['content-md5'] === undefined && checksum === undefined) {
     throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*');
@@ -86,7 +87,14 @@ export function deleteObjects({ store, request, bucket }: BucketCall): Answer {
   });
   if (entries.length === 0 || entries.length > MAX_DELETED_AT_ONCE) throw malformedXml();
   const quiet = textOf(wanted, 'Quiet') === 'true';
-  const results = store.deleteMany(bucket, entries).map(({ key, error }) => {
+  // Each key is allowed or refused by itself.
+  const refused = entries.flatMap(({ key, ifMatch }) => {
+    const error = may && deletionRefusal(may, { bucket, key }, ifMatch);
+    return error === undefined ? [] : [{ key, error }];
+  });
+  const refusedKeys = new Set(refused.map(({ key }) => key));
+  const allowed = entries.filter(({ key }) => !refusedKeys.has(key));
+  const results = [...store.deleteMany(bucket, allowed), ...refused].map(({ key, error }) => {
     if (error === undefined) return quiet ? '' : element('Deleted', leaf('Key', key));
     return element('Error', leaf('Key', key), leaf('Code', error.code), leaf('Message', error.message));
   });

@@ -2,6 +2,7 @@
  * Owns: the types between a request as it comes, the operations, and the answer as it goes.
  * Refuses: node:http. Whoever has a method, a path, headers and bytes can call the local S3.
  */
+import type { Authorize } from '../iam/identity.ts';
 import type { S3Store } from './store.ts';
 
 export interface S3Request {
@@ -30,6 +31,8 @@ export interface BucketCall {
   store: S3Store;
   request: S3Request;
   bucket: string;
+  /** Absent: a person, who may do everything. */
+  may?: Authorize | undefined;
 }
 
 export interface KeyCall extends BucketCall {

@@ -4,6 +4,7 @@
  */
 
 const STATUS = {
+  AccessDenied: 403,
   BadDigest: 400,
   BucketAlreadyExists: 409,
   BucketAlreadyOwnedByYou: 409,

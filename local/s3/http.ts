@@ -3,6 +3,7 @@
  * Refuses: bodies above 128 MiB (more than an object of this service ever has; larger ones come in parts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Authorize } from '../iam/identity.ts';
 import type { S3Response } from './call.ts';
 import { S3Error } from './errors.ts';
 import { handleS3, refuse } from './request.ts';
@@ -17,8 +18,16 @@ export interface Served {
   fault?: unknown;
 }
 
-/** Answers one request. Settles when the answer has been handed to the socket; a client that went away is no error. */
-export async function serveS3(store: S3Store, req: IncomingMessage, res: ServerResponse): Promise<Served> {
+/**
+ * Answers one request. Settles when the answer has been handed to the socket; a client that went away is no error.
+ * @param may what the caller may; absent: everything
+ */
+export async function serveS3(
+  store: S3Store,
+  req: IncomingMessage,
+  res: ServerResponse,
+  may?: Authorize,
+): Promise<Served> {
   const url = req.url ?? '/';
   const question = url.indexOf('?');
   const request = {
@@ -30,7 +39,7 @@ export async function serveS3(store: S3Store, req: IncomingMessage, res: ServerR
   let answer: S3Response;
   try {
     const body = await readBody(req);
-    answer = handleS3(store, { ...request, body });
+    answer = handleS3(store, { ...request, body }, may);
   } catch (error) {
     answer = refuse(request, error);
     // Thrown away as it comes: a client that is still sending reads no answer before it is done.

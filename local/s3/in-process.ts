@@ -1,11 +1,12 @@
 /**
  * Owns: the way from a function's thread to the local S3 without a socket: settings for the SDK's S3 client, and their other
  * end at the store. The client serializes, checks and retries as it does over HTTP; only the wire is a message port, and
- * since a port is one environment's own, nothing is signed to tell who asks.
+ * since a port is one environment's own, it tells who asks: nothing is signed.
  * Refuses: streams. A function's bodies are whole texts.
  */
 import { Readable } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
+import type { Authorize } from '../iam/identity.ts';
 import { handleS3 } from './request.ts';
 import type { S3Store } from './store.ts';
 
@@ -31,20 +32,19 @@ type SdkRequest = {
 
 type SdkResponse = { response: { statusCode: number; headers: Record<string, string>; body: Readable } };
 
-/** Told of every request that came over a port: who signed it, and what it was. */
-export type OnPortRequest = (answered: {
-  headers: Readonly<Record<string, string>>;
-  operation: string;
-  fault?: unknown;
-}) => void;
+/** Told of every request that came over a port. */
+export type OnPortRequest = (answered: { operation: string; fault?: unknown }) => void;
 
-/** The store's end. */
-export function servePort(port: MessagePort, store: S3Store, onRequest: OnPortRequest): void {
+/**
+ * The store's end.
+ * @param may what the function at the other end may; absent: everything
+ */
+export function servePort(port: MessagePort, store: S3Store, onRequest: OnPortRequest, may?: Authorize): void {
   const encoder = new TextEncoder();
   port.on('message', ({ id, method, path, query, headers, body }: PortRequest) => {
     const bytes = typeof body === 'string' ? encoder.encode(body) : (body ?? new Uint8Array());
-    const answer = handleS3(store, { method, path, query: new URLSearchParams(query), headers, body: bytes });
-    onRequest({ headers, operation: answer.operation, fault: answer.fault });
+    const answer = handleS3(store, { method, path, query: new URLSearchParams(query), headers, body: bytes }, may);
+    onRequest({ operation: answer.operation, fault: answer.fault });
     port.postMessage({ id, status: answer.status, headers: answer.headers, body: answer.body } satisfies PortResponse);
   });
 }

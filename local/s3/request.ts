@@ -1,11 +1,13 @@
 /**
  * Owns: the local S3 as a function from a request to an answer: which operation it is, who serves it, how a refusal looks.
- * Refuses: whatever is not in its tables, with NotImplemented and the operation's name, never with a success. It checks no
- * signature: whoever reaches it on the loopback may use it.
+ * Refuses: whatever is not in its tables, with NotImplemented and the operation's name, never with a success; and what the
+ * caller may not. It checks no signature: who the caller is was told before.
  */
 import { randomUUID } from 'node:crypto';
+import type { Authorize } from '../iam/identity.ts';
 import { addressOf } from './address.ts';
 import type { Address } from './address.ts';
+import { authorize, withoutHints } from './authorization.ts';
 import * as buckets from './bucket-operations.ts';
 import type { Answer, BucketCall, KeyCall, S3Request, S3Response } from './call.ts';
 import { S3Error } from './errors.ts';
@@ -46,14 +48,23 @@ const KEY_OPERATIONS: Partial<Record<string, (call: KeyCall) => Answer>> = {
 
 const UNADDRESSED = 'InvalidAddress';
 
-/** Serves one request. Never throws: what went wrong is the answer. */
-export function handleS3(store: S3Store, request: S3Request): S3Response {
+/**
+ * Serves one request. Never throws: what went wrong is the answer.
+ * @param may what the caller may; absent: everything
+ */
+export function handleS3(store: S3Store, request: S3Request, may?: Authorize): S3Response {
   let operation = UNADDRESSED;
   try {
     const address = addressOf(request.headers.host, request.path);
     operation = operationOf(request, address);
-    refuseUnsupportedHeaders(request.headers);
-    return response(operation, serve(store, request, operation, address));
+    const answer = (): Answer => {
+      refuseUnsupportedHeaders(request.headers);
+      return serve(store, request, operation, address, may);
+    };
+    if (may === undefined) return response(operation, answer());
+    const asked = { may, operation, request, address };
+    authorize(asked);
+    return response(operation, withoutHints(asked, answer));
   } catch (error) {
     return refusal(operation, request, error);
   }
@@ -70,12 +81,18 @@ export function refuse(request: Omit<S3Request, 'body'>, error: unknown): S3Resp
   return refusal(operation, request, error);
 }
 
-function serve(store: S3Store, request: S3Request, operation: string, { bucket, key }: Address): Answer {
+function serve(
+  store: S3Store,
+  request: S3Request,
+  operation: string,
+  { bucket, key }: Address,
+  may: Authorize | undefined,
+): Answer {
   if (bucket === undefined) {
     if (operation === 'ListBuckets') return buckets.listBuckets(store, request);
   } else if (key === undefined) {
     const handler = BUCKET_OPERATIONS[operation];
-    if (handler !== undefined) return handler({ store, request, bucket });
+    if (handler !== undefined) return handler({ store, request, bucket, may });
   } else {
     const handler = KEY_OPERATIONS[operation];
     if (handler !== undefined) return handler({ store, request, bucket, key });

@@ -5,15 +5,23 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import type { Authorize } from '../iam/identity.ts';
+
+/** A hyphen and six characters, as AWS adds them: policies write `-??????` for it. */
+const arnSuffix = '-local1';
 
 export type SecretPlace = { accountId: string; region: string };
 
-/** Answers a request of Secrets Manager (AWS JSON 1.1). */
+/**
+ * Answers a request of Secrets Manager (AWS JSON 1.1).
+ * @param may what the caller may; absent: everything
+ */
 export async function serveSecrets(
   secrets: Readonly<Record<string, string>>,
   place: SecretPlace,
   request: IncomingMessage,
   response: ServerResponse,
+  may?: Authorize,
 ): Promise<void> {
   const body = await text(request);
   const operation = String(request.headers['x-amz-target'] ?? '').replace(/^secretsmanager\./, '');
@@ -31,6 +39,15 @@ export async function serveSecrets(
     return;
   }
   const name = Object.keys(secrets).find((candidate) => names(secretId, candidate));
+  const prefix = `arn:aws:secretsmanager:${place.region}:${place.accountId}:secret:`;
+  // Of a secret that is not there only what it was asked for by is known.
+  const asked = secretId.startsWith('arn:') ? secretId : `${prefix}${secretId}`;
+  const arn = name === undefined ? asked : `${prefix}${name}${arnSuffix}`;
+  const refused = may?.('secretsmanager:GetSecretValue', arn);
+  if (refused !== undefined) {
+    answer(400, { __type: 'AccessDeniedException', Message: refused });
+    return;
+  }
   if (name === undefined) {
     answer(400, {
       __type: 'ResourceNotFoundException',
@@ -39,7 +56,7 @@ export async function serveSecrets(
     return;
   }
   answer(200, {
-    ARN: `arn:aws:secretsmanager:${place.region}:${place.accountId}:secret:${name}-local1`,
+    ARN: arn,
     Name: name,
     SecretString: secrets[name],
     VersionId: '00000000-0000-0000-0000-000000000000',
@@ -65,10 +82,10 @@ function names(secretId: string, name: string): boolean {
   return fromArn === name || fromArn?.replace(/-[A-Za-z0-9]{6}$/, '') === name;
 }
 
-/** Answers a request of STS (query protocol). */
+/** Answers a request of STS (query protocol). Everybody may ask who they are: no policy can forbid it. */
 export async function serveSts(
   place: SecretPlace,
-  accessKeyId: string,
+  caller: { arn: string; userId: string },
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -78,7 +95,7 @@ export async function serveSts(
   response.writeHead(isKnown ? 200 : 501, { 'content-type': 'text/xml' });
   response.end(
     isKnown
-      ? `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::${place.accountId}:user/local</Arn><UserId>${escapeXml(accessKeyId)}</UserId><Account>${place.accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`
+      ? `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>${escapeXml(caller.arn)}</Arn><UserId>${escapeXml(caller.userId)}</UserId><Account>${place.accountId}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`
       : `<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code><Message>The local STS has no ${escapeXml(action) || 'such call'}.</Message></Error><RequestId>${requestId}</RequestId></ErrorResponse>`,
   );
 }

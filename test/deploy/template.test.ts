@@ -118,18 +118,21 @@ describe.each(chain)('the level $level', (row) => {
     });
   });
 
-  test('reads its own prefix and writes the next, its receipts and its failures, and nothing else', () => {
+  test('reads its own prefix and the rate, and writes the next, its receipts, its failures and a freeze, and nothing else', () => {
     const under = (sid: string): unknown[] =>
       (statement(roleId, sid)?.Resource as { 'Fn::Sub': string }[]).map((arn) =>
         arn['Fn::Sub'].split('/').slice(1).join('/'),
       );
     const receipts = row.children === 'many' ? [`receipts/${row.level}/*`] : [];
-    expect(under('WriteChildren').sort()).toEqual([...receipts, `${row.writes}/*`, `failures/${row.level}/*`].sort());
+    expect(under('WriteChildren').sort()).toEqual(
+      [...receipts, `${row.writes}/*`, `failures/${row.level}/*`, 'control/freeze.json'].sort(),
+    );
     expect(under('ReadItems').sort()).toEqual(
       [
         row.children === 'many' ? `receipts/${row.level}/*` : `${row.writes}/*`,
         `${row.reads}/*`,
         `failures/${row.level}/*`,
+        'control/*',
       ].sort(),
     );
     expect(under('WriteChildren')).not.toContain(`${row.reads}/*`);
@@ -186,7 +189,83 @@ test('the bucket is private, encrypted, over TLS only, named by stage and accoun
   });
 });
 
-test.each(['Replay', 'Sweep', 'Status'])('%s knows the deployment by its own numbers', (name) => {
+describe('with trigger=queue, at a rate', () => {
+  let queued: Record<string, Resource>;
+  beforeAll(async () => {
+    const params = { hermesUrl: 'https://hermes.example.com', trigger: 'queue', hermesRate: '20' };
+    const { packageDir: dir } = await packageService({ serviceDir, params });
+    const template = readFileSync(join(dir, 'cloudformation-template-update-stack.json'), 'utf8');
+    ({ Resources: queued } = JSON.parse(template) as { Resources: Record<string, Resource> });
+  });
+
+  test.each(chain)('the level $level gets its events from a queue, in batches whose failures are named', (row) => {
+    const queueId = `${startCase(row.level)}Trigger`;
+    const functionId = `${startCase(row.function)}LambdaFunction`;
+    const timeout = properties(functionId)['Timeout'] as number;
+    expect(queued[queueId]?.Properties).toMatchObject({
+      SqsManagedSseEnabled: true,
+      VisibilityTimeout: 6 * timeout,
+      RedrivePolicy: {
+        deadLetterTargetArn: { 'Fn::GetAtt': [`${startCase(row.level)}DeadLetters`, 'Arn'] },
+        maxReceiveCount: 5,
+      },
+    });
+    expect(queued[`${queueId}Mapping`]?.Properties).toMatchObject({
+      EventSourceArn: { 'Fn::GetAtt': [queueId, 'Arn'] },
+      FunctionName: { 'Fn::GetAtt': [functionId, 'Arn'] },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    });
+    const { ScalingConfig: scaling } = queued[`${queueId}Mapping`]?.Properties as {
+      ScalingConfig: { MaximumConcurrency: number };
+    };
+    const { Variables: variables } = queued[functionId]?.Properties['Environment'] as { Variables: object };
+    // The bound that its calls are spaced by is the bound that AWS keeps.
+    expect(variables).toMatchObject({ ENVIRONMENTS: String(scaling.MaximumConcurrency), RATE: '20' });
+    expect(queued[functionId]?.Properties['ReservedConcurrentExecutions']).toBeUndefined();
+  });
+
+  test('S3 tells the queues of the same prefixes, and invokes only what looks after the rate', () => {
+    type Rule = { Queue: { 'Fn::GetAtt': [string] }; Filter: { S3Key: { Rules: { Value: string }[] } } };
+    const { QueueConfigurations: queues, LambdaConfigurations: functions } = queued['S3BucketCascade']?.Properties[
+      'NotificationConfiguration'
+    ] as { QueueConfigurations: Rule[]; LambdaConfigurations: unknown[] };
+    expect(queues.map((rule) => [rule.Queue['Fn::GetAtt'][0], rule.Filter.S3Key.Rules[0]?.Value])).toEqual(
+      chain.map(({ level, reads }) => [`${startCase(level)}Trigger`, `${reads}/`]),
+    );
+    expect(functions).toHaveLength(1);
+  });
+
+  test('the bucket keeps its logical id: another would be another bucket', () => {
+    expect(queued['S3BucketCascade']?.Type).toBe('AWS::S3::Bucket');
+  });
+});
+
+test('at a rate, as many environments are reserved for each level as its calls are spaced by', async () => {
+  const params = { hermesUrl: 'https://hermes.example.com', hermesRate: '20' };
+  const { packageDir: dir } = await packageService({ serviceDir, params });
+  const template = readFileSync(join(dir, 'cloudformation-template-update-stack.json'), 'utf8');
+  const { Resources: limited } = JSON.parse(template) as { Resources: Record<string, Resource> };
+  const reserved = chain.map((row) => {
+    const of = limited[`${startCase(row.function)}LambdaFunction`]?.Properties ?? {};
+    const { Variables: variables } = of['Environment'] as { Variables: Record<string, string> };
+    expect(variables['ENVIRONMENTS']).toBe(String(of['ReservedConcurrentExecutions']));
+    return of['ReservedConcurrentExecutions'];
+  });
+  // 85 of 100 parts of 20 a second, each call a quarter of a second: 4.25.
+  expect(reserved).toEqual([1, 1, 1, 5]);
+});
+
+test.each([
+  ['hermesRate', 'many', 'hermesRate must be a number of requests a second, or unlimited, not many'],
+  ['hermesRate', '0.01', 'hermesRate must be at least'],
+  ['trigger', 'sns', 'trigger must be direct or queue, not sns'],
+  ['weightData', '0', 'weightData must be a number above 0'],
+  ['environmentsData', 'few', 'environmentsData must be a whole number above 0, not few'],
+])('a deployment with %s=%s is refused, saying what is allowed', async (name, value, message) => {
+  await expect(packageService({ serviceDir, params: { [name]: value } })).rejects.toThrow(message);
+});
+
+test.each(['Replay', 'Sweep', 'Rate', 'Status'])('%s knows the deployment by its own numbers', (name) => {
   const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');
   const variables = Object.entries(variablesOf(`${name}LambdaFunction`)).map(
     ([key, value]) => [key, text(value)] as const,
@@ -197,7 +276,7 @@ test.each(['Replay', 'Sweep', 'Status'])('%s knows the deployment by its own num
     expect(config.fetchTimeoutMs / 1000).toBe(properties(`${startCase(row.function)}LambdaFunction`)['Timeout']);
     expect(config.fetchRetryAttempts).toBe(invoke['MaximumRetryAttempts']);
     expect(config.fetchMaxEventAgeMs / 1000).toBe(invoke['MaximumEventAgeInSeconds']);
-    expect(variablesOf(`${name}LambdaFunction`)[`FUNCTION_${row.level.toUpperCase()}`]).toEqual({
+    expect(variablesOf(`${name}LambdaFunction`)[`TARGET_${row.level.toUpperCase()}`]).toEqual({
       Ref: `${startCase(row.function)}LambdaFunction`,
     });
     expect(variablesOf(`${name}LambdaFunction`)[`DEAD_LETTER_QUEUE_URL_${row.level.toUpperCase()}`]).toEqual({
@@ -229,6 +308,8 @@ test('the sweep runs every fifteen minutes; status may write nothing', () => {
   expect(actions.sort()).toEqual([
     'logs:CreateLogStream',
     'logs:PutLogEvents',
+    's3:GetObject',
+    's3:GetObject',
     's3:GetObject',
     's3:GetObject',
     's3:ListBucket',

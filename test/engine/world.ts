@@ -47,7 +47,6 @@ export async function startWorld(
   const engine = await startEngine({
     packageDir,
     timeScale: 1000,
-    maxEnvironments: 4,
     secrets: { [secretName]: token },
     ...engineOptions,
     environment: { HERMES_URL: hermes.url, ...engineOptions.environment },

@@ -32,7 +32,7 @@ function openServices(endpoint: Endpoint, secrets: Record<string, string> = {}):
     sqs: naming('sqs'),
     lambda: naming('lambda'),
     sts: async ({ request, response, accessKeyId }) => {
-      await serveSts(place, accessKeyId, request, response);
+      await serveSts(place, { arn: 'arn:aws:iam::000000000000:user/local', userId: accessKeyId }, request, response);
       return 'GetCallerIdentity';
     },
     secretsmanager: async ({ request, response }) => {

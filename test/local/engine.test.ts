@@ -37,9 +37,9 @@ export const handler = async (event, context) => {
   }
 };`;
 
-type Change = { queueConfiguration?: boolean; noPermission?: boolean };
+type Change = { noPermission?: boolean };
 
-function makePackage({ queueConfiguration = false, noPermission = false }: Change = {}): string {
+function makePackage({ noPermission = false }: Change = {}): string {
   const dir = folder();
   mkdirSync(join(dir, 'code', 'copy'), { recursive: true });
   writeFileSync(join(dir, 'code', 'copy', 'index.mjs'), handler);
@@ -58,9 +58,9 @@ function makePackage({ queueConfiguration = false, noPermission = false }: Chang
       Type: 'AWS::S3::Bucket',
       Properties: {
         BucketName: 'bucket',
-        NotificationConfiguration: queueConfiguration
-          ? { QueueConfigurations: [{ Event: event, Queue: arn('Dead'), Filter: filter }] }
-          : { LambdaConfigurations: [{ Event: event, Function: arn('Copy'), Filter: filter }] },
+        NotificationConfiguration: {
+          LambdaConfigurations: [{ Event: event, Function: arn('Copy'), Filter: filter }],
+        },
       },
     },
     Dead: { Type: 'AWS::SQS::Queue', Properties: { QueueName: 'dead' } },
@@ -71,8 +71,20 @@ function makePackage({ queueConfiguration = false, noPermission = false }: Chang
         Runtime: 'nodejs24.x',
         Handler: 'index.handler',
         Timeout: 10,
+        Role: arn('Role'),
         Environment: { Variables: { GREETING: 'hello' } },
         Code: { S3Key: 'x/copy.zip' },
+      },
+    },
+    Role: {
+      Type: 'AWS::IAM::Role',
+      Properties: {
+        AssumeRolePolicyDocument: {
+          Statement: { Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' },
+        },
+        Policies: [
+          { PolicyDocument: { Statement: { Effect: 'Allow', Action: ['s3:*', 'sqs:*', 'logs:*'], Resource: '*' } } },
+        ],
       },
     },
     ...(!noPermission && {
@@ -204,10 +216,5 @@ describe('the engine', () => {
     const packageDir = makePackage({ noPermission: true });
     await expect(start({ packageDir, dataDir })).rejects.toThrow('Unable to validate the following destination');
     await start({ dataDir });
-  });
-
-  test('refuses S3 events to queues, which it does not have yet', async () => {
-    const packageDir = makePackage({ queueConfiguration: true });
-    await expect(start({ packageDir })).rejects.toThrow('sends no S3 events to queues yet');
   });
 });

@@ -232,6 +232,120 @@ describe('the template reader', () => {
   });
 });
 
+/** A queue that S3 may send to, and that feeds the function. */
+const queueMode = (
+  change: {
+    queue?: Properties;
+    condition?: Properties;
+    principal?: unknown;
+    mapping?: Properties;
+    fetch?: Properties;
+  } = {},
+): Resources => ({
+  Bucket: notifying({
+    QueueConfigurations: [{ ...onSeeds(), Function: undefined, Queue: { 'Fn::GetAtt': ['Queue', 'Arn'] } }],
+  }),
+  Fetch: fetchFunction(change.fetch),
+  Queue: { Type: 'AWS::SQS::Queue', Properties: { QueueName: 'queue', VisibilityTimeout: 30, ...change.queue } },
+  MaySend: {
+    Type: 'AWS::SQS::QueuePolicy',
+    Properties: {
+      Queues: [{ Ref: 'Queue' }],
+      PolicyDocument: {
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: change.principal ?? { Service: 's3.amazonaws.com' },
+            Action: 'sqs:SendMessage',
+            Resource: { 'Fn::GetAtt': ['Queue', 'Arn'] },
+            Condition: change.condition ?? { ArnLike: { 'aws:SourceArn': 'arn:aws:s3:::stack-*' } },
+          },
+        ],
+      },
+    },
+  },
+  Mapping: {
+    Type: 'AWS::Lambda::EventSourceMapping',
+    Properties: {
+      EventSourceArn: { 'Fn::GetAtt': ['Queue', 'Arn'] },
+      FunctionName: { Ref: 'Fetch' },
+      ...change.mapping,
+    },
+  },
+});
+const queueArn = 'arn:aws:sqs:us-east-1:000000000000:queue';
+
+describe('the template reader, of queues', () => {
+  test('gives rules that name a queue', () => {
+    expect(read(queueMode()).buckets[0]?.notifications).toMatchObject([
+      { id: 'queue-1', prefix: 'seeds/', target: { kind: 'queue', arn: queueArn } },
+    ]);
+  });
+
+  test('gives event source mappings, with Lambda’s defaults', () => {
+    expect(read(queueMode()).eventSourceMappings).toEqual([
+      {
+        logicalId: 'Mapping',
+        sourceArn: queueArn,
+        functionName: 'stack-fetch',
+        enabled: true,
+        batchSize: 10,
+        batchingWindowMs: 0,
+        reportsBatchItemFailures: false,
+      },
+    ]);
+    const mapping = {
+      FunctionName: functionArn,
+      Enabled: 'false',
+      BatchSize: '50',
+      MaximumBatchingWindowInSeconds: 1,
+      ScalingConfig: { MaximumConcurrency: 2 },
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+    };
+    expect(read(queueMode({ mapping })).eventSourceMappings).toEqual([
+      {
+        logicalId: 'Mapping',
+        sourceArn: queueArn,
+        functionName: 'stack-fetch',
+        enabled: false,
+        batchSize: 50,
+        batchingWindowMs: 1000,
+        maximumConcurrency: 2,
+        reportsBatchItemFailures: true,
+      },
+    ]);
+  });
+
+  const refusals: [string, Parameters<typeof queueMode>[0], RegExp][] = [
+    [
+      'a policy for another bucket',
+      { condition: { ArnEquals: { 'aws:SourceArn': 'arn:aws:s3:::other' } } },
+      /no AWS::SQS::QueuePolicy .*"Unable to validate the following destination configurations"/,
+    ],
+    ['a policy for another account', { condition: { StringEquals: { 'aws:SourceAccount': '1' } } }, /no AWS::SQS::Qu/],
+    ['a policy for another service', { principal: { Service: 'sns.amazonaws.com' } }, /no AWS::SQS::QueuePolicy/],
+    ['a FIFO queue', { queue: { FifoQueue: true } }, /not to the FIFO queue/],
+    ['a filter', { mapping: { FilterCriteria: {} } }, /Mapping\.Properties\.FilterCriteria: .*no such/],
+    ['a destination', { mapping: { DestinationConfig: {} } }, /Mapping\.Properties\.DestinationConfig/],
+    ['another source', { mapping: { EventSourceArn: 'arn:aws:kinesis:x' } }, /polls SQS queues, not arn:aws:kinesis/],
+    ['a function that is not there', { mapping: { FunctionName: 'nobody' } }, /no function nobody/],
+    ['a visibility below the timeout', { fetch: { Timeout: 31 } }, /visibility timeout: 30 seconds is less than .* 31/],
+    ['a concurrency of 1', { mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }, /takes 2 to 1000, not 1/],
+    ['too large a batch', { mapping: { BatchSize: 10_001 } }, /takes 1 to 10000/],
+    ['a large batch without a window', { mapping: { BatchSize: 11 } }, /needs a window of at least 1 second/],
+    ['another response type', { mapping: { FunctionResponseTypes: ['Other'] } }, /ReportBatchItemFailures, not Other/],
+  ];
+  test.each(refusals)('refuses %s', (_, change, message) => expect(() => read(queueMode(change))).toThrow(message));
+
+  test('refuses to map a queue to a function twice', () => {
+    const { Mapping: mapping, ...more } = queueMode();
+    const again = mapping ?? { Type: 'none' };
+    expect(() => read({ ...more, Mapping: again, Again: again })).toThrow(
+      /Mapping maps .*queue to stack-fetch already/,
+    );
+  });
+});
+
 describe('the template reader refuses', () => {
   const cases: [string, () => unknown, RegExp][] = [
     [

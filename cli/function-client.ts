@@ -1,6 +1,5 @@
-/** Asks the status function of a deployment, on AWS or on the local engine, and says in one line why there is no answer. */
+/** Asks a function of a deployment, on AWS or on the local engine, and says in one line why there is no answer. */
 import { InvokeCommand, LambdaClient, ResourceNotFoundException } from '@aws-sdk/client-lambda';
-import type { Status, StatusRequest } from '../shared/core/status.ts';
 
 /** The deployment can't be asked, or its answer is none. The message is one line that says what to do. */
 export class DeploymentError extends Error {
@@ -10,9 +9,9 @@ export class DeploymentError extends Error {
 
 export type Deployment = { stage: string; region: string | undefined };
 
-export type StatusClient = {
+export type FunctionClient<Request, Answer> = {
   /** @throws DeploymentError */
-  ask: (request: StatusRequest) => Promise<Status>;
+  ask: (request: Request) => Promise<Answer>;
   close: () => void;
 };
 
@@ -20,25 +19,31 @@ const exportsHint = 'export them, or AWS_PROFILE; for the local engine, export w
 
 /**
  * Where and as whom is the SDK's to find: the usual AWS variables, the profile, AWS_ENDPOINT_URL.
+ * @param name of the function, as in serverless.yml
  * @throws DeploymentError when there is no region or there are no credentials
  */
-export async function createStatusClient({ stage, region }: Deployment): Promise<StatusClient> {
-  const functionName = `s3-cascade-${stage}-status`;
+export async function createFunctionClient<Request extends object, Answer>(
+  name: string,
+  isAnswer: (answer: unknown) => answer is Answer,
+  { stage, region }: Deployment,
+): Promise<FunctionClient<Request, Answer>> {
+  const functionName = `s3-cascade-${stage}-${name}`;
   const client = new LambdaClient(region === undefined ? {} : { region });
   const where = await found(client.config.region(), 'There is no region', 'give --region, or export AWS_REGION');
   await found(client.config.credentials(), 'There are no AWS credentials', exportsHint);
   return {
     async ask(request) {
       const { functionError, payload } = await invoke(request);
-      if (functionError !== undefined) throw new DeploymentError(whyItFailed(payload, functionName, stage));
+      if (functionError !== undefined)
+        throw new DeploymentError(whyItFailed(payload, functionName, `npx sls logs -f ${name} --stage ${stage}`));
       const answer = parse(payload);
-      if (isStatus(answer)) return answer;
-      throw new DeploymentError(`${functionName} answered something else than a status: ${payload.slice(0, 200)}`);
+      if (isAnswer(answer)) return answer;
+      throw new DeploymentError(`${functionName} answered something else than was asked: ${payload.slice(0, 200)}`);
     },
     close: () => client.destroy(),
   };
 
-  async function invoke(request: StatusRequest): Promise<{ functionError: string | undefined; payload: string }> {
+  async function invoke(request: Request): Promise<{ functionError: string | undefined; payload: string }> {
     try {
       const { FunctionError: functionError, Payload } = await client.send(
         new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify(request) }),
@@ -75,12 +80,12 @@ function reasonOf(error: unknown): string {
   return `${error.name}: ${error.message.replaceAll(/\s+/g, ' ').replace(/\.$/, '')}`;
 }
 
-function whyItFailed(payload: string, functionName: string, stage: string): string {
+function whyItFailed(payload: string, functionName: string, logCommand: string): string {
   const { errorType, errorMessage } = (parse(payload) ?? {}) as { errorType?: unknown; errorMessage?: unknown };
   const message = typeof errorMessage === 'string' ? errorMessage.replaceAll(/\s+/g, ' ') : payload.slice(0, 200);
   // The function's own words for what was asked wrongly, e.g. that there is no such run.
   if (errorType === 'InputError') return message.replace(/^Bad input: /, '');
-  return `${functionName} failed: ${message} (its log: npx sls logs -f status --stage ${stage})`;
+  return `${functionName} failed: ${message} (its log: ${logCommand})`;
 }
 
 function parse(payload: string): unknown {
@@ -89,9 +94,4 @@ function parse(payload: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isStatus(answer: unknown): answer is Status {
-  if (typeof answer !== 'object' || answer === null) return false;
-  return 'runs' in answer ? Array.isArray(answer.runs) : 'levels' in answer && Array.isArray(answer.levels);
 }

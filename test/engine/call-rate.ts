@@ -1,0 +1,29 @@
+/** How fast calls came, from Hermes's own log. It knows nothing of how they were paced. */
+import type { HermesCall } from '../../local/hermes/call-log.ts';
+
+/**
+ * The smallest number for which this holds of every window, however long: no more calls came in it than
+ * `perSecond * seconds`, and this number beside.
+ */
+export function burstOver(calls: readonly HermesCall[], perSecond: number): number {
+  const times = calls.map(({ atMs }) => atMs / 1000).sort((a, b) => a - b);
+  let burst = 0;
+  // For the window from call i to call j: j - i + 1 calls in times[j] - times[i] seconds. The worst i for a j is the one with
+  // the largest perSecond * times[i] - i.
+  let worstBegin = -Infinity;
+  for (const [index, time] of times.entries()) {
+    worstBegin = Math.max(worstBegin, perSecond * time - index);
+    burst = Math.max(burst, index + 1 - perSecond * time + worstBegin);
+  }
+  return burst;
+}
+
+/** Calls that came in the seconds before a moment, on Hermes's clock. */
+export function callsBetween(calls: readonly HermesCall[], fromMs: number, toMs: number): number {
+  return calls.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).length;
+}
+
+export function secondsOf(calls: readonly HermesCall[]): number {
+  const times = calls.map(({ atMs }) => atMs);
+  return (Math.max(...times) - Math.min(...times)) / 1000;
+}
