@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { ItemError } from '../core/errors.ts';
 import type { QueueMessage } from '../core/ports.ts';
 import type { Cause } from '../core/replay-report.ts';
-import type { DeadLetter } from '../core/replay.ts';
+import { unknownCode, type DeadLetter } from '../core/replay.ts';
 import { parseS3Event } from './s3-event.ts';
 
 /** Lambda's record for a failed asynchronous invocation. For an event that never ran, the response fields are absent. */
@@ -49,7 +49,12 @@ export function readDeadLetter(message: QueueMessage): DeadLetter | undefined {
       atMs: message.sentAtMs,
     });
   }
-  return letter(body, { code: 'UNKNOWN', message: 'A plain S3 event.', condition: 'S3Event', atMs: message.sentAtMs });
+  return letter(body, {
+    code: unknownCode,
+    message: 'A plain S3 event.',
+    condition: 'S3Event',
+    atMs: message.sentAtMs,
+  });
 }
 
 /** The event in whatever may come as a message: one that SQS moved back from a dead-letter queue is still a letter. */
@@ -74,7 +79,7 @@ function causeOf(record: v.InferOutput<typeof destinationRecord>, message: Queue
     return { code: condition, message: 'The event never ran to an answer.', condition, atMs };
   const { errorType, errorMessage } = record.responsePayload;
   const cause = splitCode(errorMessage);
-  return { ...cause, code: cause.code === 'UNKNOWN' ? (errorType ?? 'UNKNOWN') : cause.code, condition, atMs };
+  return { ...cause, code: cause.code === unknownCode ? (errorType ?? unknownCode) : cause.code, condition, atMs };
 }
 
 /**
@@ -82,7 +87,7 @@ function causeOf(record: v.InferOutput<typeof destinationRecord>, message: Queue
  * and the message. Only the report reads the code; what is done with a letter does not hang on it.
  */
 function splitCode(text: string): Pick<Cause, 'code' | 'message'> {
-  const [, code = 'UNKNOWN', message = text] = /^([A-Z][A-Za-z0-9_]+): (.*)$/s.exec(text) ?? [];
+  const [, code = unknownCode, message = text] = /^([A-Z][A-Za-z0-9_]+): (.*)$/s.exec(text) ?? [];
   return { code, message };
 }
 

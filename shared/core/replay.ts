@@ -18,6 +18,9 @@ import { ReplayTally, type Cause, type ReplayReport } from './replay-report.ts';
  */
 export type DeadLetter = Cause & { items: readonly ItemEvent[] };
 
+/** The code of a letter that does not say why it is there. */
+export const unknownCode = 'UNKNOWN';
+
 export type ReplayRequest = {
   /** Only this level's; absent: all levels'. */
   level?: string | undefined;
@@ -161,11 +164,20 @@ class ReplaySession {
         mayGo = false;
         continue;
       }
-      this.#tally.note(level.level.level, letter, item.key);
+      const cause = await this.#causeOf(letter, item, level.level);
+      this.#tally.note(level.level.level, cause, item.key);
       const standing = await this.#standing(item, level.level);
-      if (!(await this.#bringBack(item, standing, letter, level))) mayGo = false;
+      if (!(await this.#bringBack(item, standing, cause, level))) mayGo = false;
     }
     return mayGo && this.#request.dryRun !== true;
+  }
+
+  /** A message that SQS moved here after its last receive is the event alone: why it failed is in the item's note. */
+  async #causeOf(letter: DeadLetter, { key }: ItemEvent, level: Level): Promise<Cause> {
+    if (letter.code !== unknownCode) return letter;
+    const note = await this.#deps.store.get(failureKeyOf(level, key), maxNoteBytes);
+    const { code, message } = (note && parseFailureNote(note.body)) ?? letter;
+    return { ...letter, code, message };
   }
 
   async #takeNote(noteKey: string, level: ReplayLevel): Promise<void> {
