@@ -17,7 +17,7 @@ const importsOneWay = [
 ];
 
 export default tseslint.config(
-  { ignores: ['node_modules', '.serverless', '.esbuild', '.local', 'coverage'] },
+  { ignores: ['node_modules', '.serverless', '.esbuild', '.local', 'coverage', 'bench/peers/tools'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: {

@@ -47,6 +47,13 @@ const tellMissingFromForbidden = allow('TellMissingFromForbidden', 's3:ListBucke
 /** A level with many children keeps receipts; a leaf's result is its receipt, so that is looked for instead. */
 const doneUnder = ({ level, writes, children }) => (children === 'many' ? `receipts/${level}` : writes);
 
+const successMarkers = chain
+  .filter(({ children }) => children === 'one')
+  .map(({ writes }) => object(`${writes}/*/_SUCCESS`));
+
+// A run that was complete may be no more: its seed was dropped again, or an object deleted.
+const removeMarkers = allow('RemoveMarkers', 's3:DeleteObject', [...objects('finished'), ...successMarkers]);
+
 function fetchRole(row, trigger) {
   const { level, reads, writes, function: name } = row;
   const isDone = doneUnder(row);
@@ -58,6 +65,8 @@ function fetchRole(row, trigger) {
       ...objects(...new Set([writes, isDone, `failures/${level}`])),
       object('control/freeze.json'),
     ]),
+    // A seed that is expanded anew makes its run incomplete.
+    row.ids.length === 0 ? [removeMarkers] : [],
     tellMissingFromForbidden,
     // Lambda sends to the failure destination with this role, and deletes the event if it may not. The function sends what
     // must not wait for the retries.
@@ -104,15 +113,10 @@ const readControl = allow('ReadControl', 's3:GetObject', objects('control'));
 // As for the fetch functions: also so that S3 answers 404, not 403, for what is not there.
 const list = allow('List', 's3:ListBucket', bucketArn);
 const noteFailures = allow('NoteFailures', 's3:PutObject', objects('failures'));
-const successMarkers = chain
-  .filter(({ children }) => children === 'one')
-  .map(({ writes }) => object(`${writes}/*/_SUCCESS`));
 const writeReports = allow('WriteReportsAndMarkers', 's3:PutObject', [
   ...objects('runs', 'finished'),
   ...successMarkers,
 ]);
-// A run that was complete may be no more: its seed was dropped again, or an object deleted.
-const removeMarkers = allow('RemoveMarkers', 's3:DeleteObject', [...objects('finished'), ...successMarkers]);
 
 const drainDeadLetters = allow(
   'DrainDeadLetters',
@@ -134,7 +138,18 @@ export async function resources(framework) {
       {},
       ...chain.map((row) => fetchRole(row, trigger)),
       roleOf('replay', drainDeadLetters, again, lookAtItems, noteFailures, list),
-      roleOf('sweep', again, takeACensus, noteFailures, readReports, readControl, writeReports, removeMarkers, list),
+      roleOf(
+        'sweep',
+        again,
+        seeSeeds,
+        takeACensus,
+        noteFailures,
+        readReports,
+        readControl,
+        writeReports,
+        removeMarkers,
+        list,
+      ),
       roleOf('rate', readControl, keepTheLastGoodRate, drainWaiting, again, list),
       roleOf('status', seeSeeds, takeACensus, readReports, readControl, list),
     ),

@@ -72,6 +72,7 @@ export async function packageService(options: PackageOptions): Promise<PackagedS
       if (!file.endsWith('.zip')) continue;
       await unzipTo(await readFile(join(building, file)), join(building, 'code', basename(file, '.zip')), file);
     }
+    await mustBeWhole(building);
     await rename(building, packageDir);
     await removeUnused(outDir, packageDir);
     return { packageDir, isNew: true };
@@ -107,6 +108,20 @@ async function runPackage(
     await rm(into, { recursive: true, force: true });
     throw new PackageError('SLS_FAILED', `\`serverless package\` failed. It said:\n\n${output.trim()}\n`);
   }
+}
+
+/**
+ * A person may run the framework in the same folder at the same time, and either clears the other's .serverless and .esbuild.
+ * @throws PackageError when an artifact is missing that the template names
+ */
+async function mustBeWhole(folder: string): Promise<void> {
+  const template = await readFile(join(folder, templateFile), 'utf8');
+  const named = new Set([...template.matchAll(/\/([A-Za-z0-9-]+\.zip)"/g)].map(([, name = '']) => name));
+  const missing = [...named].filter((name) => !existsSync(join(folder, name)));
+  if (missing.length === 0) return;
+  await rm(folder, { recursive: true, force: true });
+  const message = `The package lacks ${missing.join(', ')}. Did another \`sls package\` run here at the same time? Try again.`;
+  throw new PackageError('SLS_FAILED', message);
 }
 
 /**

@@ -15,6 +15,8 @@ export function explained(where: string, error: unknown): Error {
       cause: error,
     });
   }
-  error.message = `${error.message} ${where}`;
+  // The answer to a HEAD has no body, so that the SDK knows no more of a refusal than its status.
+  const refused = error.name === 'UnknownError' || error.message === 'UnknownError' ? ` (HTTP ${status})` : '';
+  error.message = `${error.message}${refused} ${where}`;
   return error;
 }

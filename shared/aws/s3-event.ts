@@ -18,6 +18,7 @@ const record = v.looseObject({
   s3Cascade: v.optional(
     v.looseObject({
       replays: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+      refires: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(0))),
       again: v.optional(v.boolean()),
     }),
   ),
@@ -41,6 +42,7 @@ export function parseS3Event(event: unknown): ItemEvent[] {
     key: decodeEventKey(record.s3.object.key),
     atMs: Date.parse(record.eventTime),
     replays: record.s3Cascade?.replays ?? 0,
+    refires: record.s3Cascade?.refires ?? 0,
     again: record.s3Cascade?.again ?? false,
     record,
   }));
@@ -80,11 +82,11 @@ export function makeS3Record(bucket: string, key: string, atMs: number): object 
 }
 
 /**
- * The same record, saying how often the item was given to its function again; and, with `again`, that it is to be worked on
- * even if it is done.
+ * The same record, saying how often people replayed the item and the sweep re-fired it; and, with `again`, that it is to be
+ * worked on even if it is done.
  */
-export function withReplays(record: object, replays: number, again = false): object {
-  return { ...record, s3Cascade: { replays, ...(again && { again }) } };
+export function withReplays(record: object, replays: number, again = false, refires = 0): object {
+  return { ...record, s3Cascade: { replays, ...(refires > 0 && { refires }), ...(again && { again }) } };
 }
 
 /** The inverse of `decodeEventKey`, as S3 does it: as an HTML form, a space being `+`; the slashes stay. */

@@ -97,33 +97,38 @@ export async function takeCensus(
     }
   };
 
-  for await (const { path, objects } of walk(run, store)) {
-    for (const [depth, level] of chain.entries()) {
-      const listed = objects.get(`items ${level.level}`);
-      if (listed === undefined) continue;
-      const count = countOf(counts, level);
-      count.items += 1;
-      if (itemPathOf(level, listed.key) === undefined) {
-        count.stray += 1;
-        await onFinding({ kind: 'stray', level, key: listed.key, modifiedMs: listed.modifiedMs, note: undefined });
-        continue;
+  try {
+    for await (const { path, objects } of walk(run, store)) {
+      for (const [depth, level] of chain.entries()) {
+        const listed = objects.get(`items ${level.level}`);
+        if (listed === undefined) continue;
+        const count = countOf(counts, level);
+        count.items += 1;
+        if (itemPathOf(level, listed.key) === undefined) {
+          count.stray += 1;
+          await onFinding({ kind: 'stray', level, key: listed.key, modifiedMs: listed.modifiedMs, note: undefined });
+          continue;
+        }
+        await leave(depth);
+        const parent = within[depth - 1];
+        if (parent !== undefined && isBeneath(path, parent.path)) parent.children += 1;
+        within[depth] = {
+          level,
+          path,
+          key: listed.key,
+          listed,
+          hasReceipt: objects.get(`done ${level.level}`),
+          hasFailure: objects.has(`failures ${level.level}`),
+          children: 0,
+        };
       }
-      await leave(depth);
-      const parent = within[depth - 1];
-      if (parent !== undefined && isBeneath(path, parent.path)) parent.children += 1;
-      within[depth] = {
-        level,
-        path,
-        key: listed.key,
-        listed,
-        hasReceipt: objects.get(`done ${level.level}`),
-        hasFailure: objects.has(`failures ${level.level}`),
-        children: 0,
-      };
     }
+    await leave(0);
+    await reads.all();
+  } finally {
+    // Nothing runs on behind the answer, nor behind an error: Lambda would wake it within the next invocation.
+    await reads.ended();
   }
-  await leave(0);
-  await reads.all();
   return { levels: [...counts.values()], apiCalls };
 }
 
@@ -203,8 +208,13 @@ class BoundedTasks {
   }
 
   async all(): Promise<void> {
-    await Promise.all(this.#running);
+    await this.ended();
     this.#mustBeWell();
+  }
+
+  /** Nothing runs any more, whatever came of it. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#running);
   }
 
   #mustBeWell(): void {

@@ -16,11 +16,16 @@ export type FailureNote = {
   attempts: number;
   /** How many replays the item had when it failed. */
   replays: number;
+  /** How many times the sweep had re-fired it since the last replay. */
+  refires: number;
   /** ISO 8601. */
   at: string;
   /** Lambda's, to find the try in the log. */
   requestId: string;
 };
+
+/** The code of an item that has fewer children than its receipt counts. */
+export const shortCode = 'SHORT';
 
 export type FailureReason = Pick<FailureNote, 'class' | 'code' | 'message'>;
 
@@ -46,7 +51,7 @@ export function parseFailureNote(body: string): FailureNote | undefined {
   try {
     const note = JSON.parse(body) as Partial<FailureNote> | null;
     return typeof note?.key === 'string' && typeof note.code === 'string' && typeof note.attempts === 'number'
-      ? (note as FailureNote)
+      ? { ...(note as FailureNote), refires: note.refires ?? 0 }
       : undefined;
   } catch {
     return undefined;

@@ -29,7 +29,7 @@ export async function countEarlierTries(
 ): Promise<void> {
   const isFirstDelivery =
     event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
-  const isFirst = event.replays === 0 && isFirstDelivery;
+  const isFirst = event.replays + event.refires === 0 && isFirstDelivery;
   if (!isFirst) await countTries(failureKeyOf(deps.level, event.key), work, deps);
 }
 
@@ -51,6 +51,7 @@ export async function noteFailure(
     ...reasonOf(error),
     attempts: work.attempt,
     replays: event.replays,
+    refires: event.refires,
     at: new Date(clock.now()).toISOString(),
     requestId: deps.requestId,
   };

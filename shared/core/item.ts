@@ -7,8 +7,9 @@ import { DeferredError, ItemError } from './errors.ts';
 import { expand, type Expansion } from './expand.ts';
 import { countEarlierTries, noteFailure, sendDeadLetter, sendToWait, type Work } from './item-failure.ts';
 import { doneKey, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
+import { unmark } from './markers.ts';
 import type { CallGate, Clock, Log, MessageSink, Metadata, ObjectStore, Page, StoredObject } from './ports.ts';
-import { isDone, receiptMetadata, type Receipt } from './receipt.ts';
+import { isDone, isDoneSince, receiptMetadata, type Receipt } from './receipt.ts';
 import { createCallGate, type RetryPolicy } from './retry.ts';
 import type { Turns } from './turns.ts';
 
@@ -18,8 +19,10 @@ export type ItemEvent = {
   key: string;
   /** When S3 says that the object was written, in milliseconds since 1970. */
   atMs: number;
-  /** How many times a replay or the sweep gave it to the function again. 0 for what S3 sent. */
+  /** How many times a replay gave it to the function again. 0 for what S3 sent. */
   replays: number;
+  /** How many times the sweep did, since the last replay. */
+  refires: number;
   /** Which delivery of a queue's message this is, from 1; undefined when Lambda was invoked with the event. */
   delivery?: number | undefined;
   /** The sweep found that the item is done but short of children: work on it all the same. */
@@ -159,9 +162,12 @@ async function fetchMany(many: FetchMany, { path, event, work, deps, gate }: Att
     countEarlierTries(event, work, settings.firstRetryMs, deps),
   ]);
   if (object === undefined) return missing;
-  if (!event.again && done !== undefined && isDone(level, done, object.eTag)) return duplicate;
+  if (done !== undefined && isDone(level, done, object.eTag) && isDoneSince(event, done)) return duplicate;
   // The seed is a person's text, and is checked with a better message where it is read.
   if (path.ids.length > 0) mustBeJson(event.key, object.body);
+
+  // A seed that is expanded anew makes its run incomplete: nobody shall read meanwhile that it is complete.
+  if (path.ids.length === 0) await unmark(path.run, store);
 
   const expansion = await expand({
     level,
@@ -184,7 +190,8 @@ async function fetchOne(one: FetchOne, { path, event, work, deps, gate }: Attemp
     store.head(doneKey(level, path)),
     countEarlierTries(event, work, settings.firstRetryMs, deps),
   ]);
-  if (!event.again && done !== undefined) return duplicate;
+  // A result is whole or it is not there: there is nothing to do again.
+  if (done !== undefined) return duplicate;
 
   const read = async (): Promise<string> => {
     const object = await store.get(event.key, settings.maxItemBytes);

@@ -8,7 +8,7 @@
  *     failures/<level>/_stray/<whole key>.json           an object under a level's prefix whose key is no item's
  *     runs/<run>.json                                    the run's last report
  *     data/<run>/_SUCCESS                                the run is complete: all of it is there, nothing failed
- *     finished/<run>.json                                so it is, and the sweep need not look again
+ *     finished/<run>/<the seed's ETag>.json              so it is for this seed, and the sweep need not look again
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
  *     control/freeze.json                                until when the API asked everyone to stay away
@@ -88,8 +88,13 @@ export function successKey(run: string): string {
   return `${chain[chain.length - 1]?.writes}/${run}/_SUCCESS`;
 }
 
-export function finishedKey(run: string): string {
-  return `finished/${run}${suffix}`;
+/** @param seedETag the seed for which the run is finished; one that is dropped later with another content has another */
+export function finishedKey(run: string, seedETag: string): string {
+  return `${finishedPrefix(run)}${encodeSegment(seedETag)}${suffix}`;
+}
+
+export function finishedPrefix(run: string): string {
+  return `finished/${run}/`;
 }
 
 /** Dropped by people, and read by every environment while it makes calls. */

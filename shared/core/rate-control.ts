@@ -10,6 +10,9 @@ import { maxSettingBytes, parseRateSetting, type RateLimits, type RateSetting } 
 /** As old as what is known may be when a call is made, in milliseconds. */
 export const staleMs = 5_000;
 
+/** So old it may be while it can't be read again: an environment that slept for hours knows nothing of a pause. */
+const keptMs = 30_000;
+
 export type RateState = RateSetting & {
   /** Milliseconds since 1970 until which no call may be made; in the past when there is no freeze. */
   frozenUntilMs: number;
@@ -18,7 +21,7 @@ export type RateState = RateSetting & {
 export type RateControl = {
   /**
    * What holds now, `staleMs` old at most.
-   * @throws what the store throws, if nothing could be read yet; afterwards the last that was read stays
+   * @throws what the store throws, if nothing could be read yet; afterwards the last that was read stays for half a minute
    */
   read(): Promise<RateState>;
   /** The API asked everyone to stay away for so long. Holds here at once, and everywhere when they read it next. */
@@ -37,6 +40,7 @@ export type RateControlDeps = {
 export function createRateControl({ store, clock, log, limits, maxFreezeMs }: RateControlDeps): RateControl {
   let rate: ReadRate | undefined;
   let frozenUntilMs = 0;
+  let triedAtMs = -Infinity;
   let readAtMs = -Infinity;
   let reading: Promise<void> | undefined;
 
@@ -47,16 +51,17 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
       if (next.problem !== undefined && next.eTag !== rate?.eTag) warnOf(next, log);
       rate = next;
       frozenUntilMs = Math.max(frozenUntilMs, Math.min(freezeMs, startedMs + maxFreezeMs));
+      readAtMs = startedMs;
     } catch (error) {
-      if (rate === undefined) throw error;
+      if (startedMs - readAtMs > keptMs) throw error;
       log.warn('The rate could not be read again; the last one stays.', { key: rateKey, error });
     }
-    readAtMs = startedMs;
+    triedAtMs = startedMs;
   }
 
   return {
     async read() {
-      if (clock.now() - readAtMs >= staleMs) await (reading ??= readAgain().finally(() => (reading = undefined)));
+      if (clock.now() - triedAtMs >= staleMs) await (reading ??= readAgain().finally(() => (reading = undefined)));
       return { ...(rate?.setting ?? { paused: false }), frozenUntilMs };
     },
     async freeze(forMs) {

@@ -24,7 +24,12 @@ export type Receipt = {
  * What the census and a second try need to know is in the metadata too, so that one HEAD tells it.
  */
 export function receiptMetadata(receipt: Receipt): Metadata {
-  return { 'input-etag': receipt.inputETag, children: String(receipt.children), 'api-calls': String(receipt.apiCalls) };
+  return {
+    'input-etag': receipt.inputETag,
+    children: String(receipt.children),
+    'api-calls': String(receipt.apiCalls),
+    at: receipt.at,
+  };
 }
 
 /** @returns undefined for metadata that are no receipt's, e.g. since a person put the object there */
@@ -42,4 +47,12 @@ export function readReceiptMetadata(
  */
 export function isDone(level: Level, done: { metadata: Metadata }, itemETag: string): boolean {
   return level.children === 'one' || done.metadata['input-etag'] === itemETag;
+}
+
+/**
+ * Whether there is nothing more to do for an item that is done. An event that wants it worked on again wants a receipt that is
+ * younger than itself: then somebody has done so since.
+ */
+export function isDoneSince(event: { again: boolean; atMs: number }, done: { metadata: Metadata }): boolean {
+  return !event.again || Date.parse(done.metadata['at'] ?? '') > event.atMs;
 }

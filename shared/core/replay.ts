@@ -6,10 +6,10 @@
 import type { Level } from '../chain.ts';
 import { doneKey, failureKeyOf, itemPathOf } from './keys.ts';
 import type { ItemEvent } from './item.ts';
-import { maxNoteBytes, parseFailureNote, type FailureNote } from './failure.ts';
+import { maxNoteBytes, parseFailureNote, shortCode, type FailureNote } from './failure.ts';
 import { createPacer } from './pacer.ts';
 import type { Clock, QueueMessage, MessageQueue, Log, ObjectStore, Refire } from './ports.ts';
-import { isDone } from './receipt.ts';
+import { isDone, isDoneSince } from './receipt.ts';
 import { ReplayTally, type Cause, type ReplayReport } from './replay-report.ts';
 
 /**
@@ -45,7 +45,8 @@ export type ReplayDeps = {
   understand: (message: QueueMessage) => DeadLetter | undefined;
   /** The record that the item's event had, or one like it. */
   recordFor: (key: string) => object;
-  withReplays: (record: object, replays: number) => object;
+  /** The record of an item that is replayed for the so-manieth time; `again`: it is to be worked on even if it is done. */
+  withReplays: (record: object, replays: number, again: boolean) => object;
   clock: Clock;
   log: Log;
   /** An item is parked instead of being replayed once more than this. */
@@ -82,8 +83,8 @@ class ReplaySession {
   readonly #startedMs: number;
   readonly #nextTurnMs: () => number;
   readonly #tally = new ReplayTally();
-  /** The items that this replay brought back, with the replays that they had before. */
-  readonly #taken = new Map<string, number>();
+  /** The items that this replay brought back, with the replays that they had before, and whether they were accepted. */
+  readonly #taken = new Map<string, { replays: number; accepted: Promise<boolean> }>();
   #stopped: 'limit' | 'time' | 'error' | undefined;
 
   constructor(request: ReplayRequest, deps: ReplayDeps) {
@@ -195,7 +196,9 @@ class ReplaySession {
       key: note.key,
       atMs: cause.atMs,
       replays: note.replays,
-      again: false,
+      refires: 0,
+      // Its receipt is what it was found to be short of.
+      again: note.code === shortCode && note.status === 'failed',
       record: recordFor(note.key),
     };
     const standing = await this.#standing(item, level.level);
@@ -219,7 +222,7 @@ class ReplaySession {
       path === undefined ? undefined : store.head(doneKey(level, path)),
     ]);
     if (object === undefined) return 'missing';
-    if (done !== undefined && isDone(level, done, object.eTag)) return 'done';
+    if (done !== undefined && isDone(level, done, object.eTag) && isDoneSince(item, done)) return 'done';
     return item.replays >= maxReplays && this.#request.force !== true ? 'exhausted' : 'replayable';
   }
 
@@ -231,7 +234,7 @@ class ReplaySession {
     { level, refire }: ReplayLevel,
   ): Promise<boolean> {
     const { skipped, counts } = this.#tally;
-    const takenWith = this.#taken.get(item.key);
+    const taken = this.#taken.get(item.key);
     if (standing === 'missing') {
       skipped.missing += 1;
       return this.#request.force === true;
@@ -240,30 +243,32 @@ class ReplaySession {
       this.#tally.settle(level.level, 'alreadyDone');
       return true;
     }
-    if (takenWith !== undefined) {
+    if (taken !== undefined) {
       // Another letter of the same failure; or the item's next death, which is the next replay's work, or this one would
       // never end.
-      const isSameDeath = item.replays <= takenWith;
+      const isSameDeath = item.replays <= taken.replays;
       if (isSameDeath) counts.duplicates += 1;
       else skipped.failedAgain += 1;
-      return isSameDeath;
+      // Not before the first letter's item was accepted: until then this letter may be the last that tells of it.
+      return isSameDeath && (await taken.accepted);
     }
     if (standing === 'exhausted') {
       if (this.#request.dryRun !== true) await this.#park(item, cause, level);
       this.#tally.settle(level.level, 'parked');
       return true;
     }
-    return this.#refire(item, level, refire);
-  }
-
-  /** @returns whether the function accepted it; false when there is no time or no room under the limit left */
-  async #refire(item: ItemEvent, level: Level, refire: Refire): Promise<boolean> {
-    const { clock, deadlineMs, withReplays } = this.#deps;
-    const { limit = Infinity, dryRun } = this.#request;
-    if (this.#taken.size >= limit) this.#stopped ??= 'limit';
+    if (this.#taken.size >= (this.#request.limit ?? Infinity)) this.#stopped ??= 'limit';
     if (!this.#goesOn()) return false;
     // Taken before the first wait, so that a second letter of the same item does not slip through beside it.
-    this.#taken.set(item.key, item.replays);
+    const accepted = this.#refire(item, level, refire);
+    this.#taken.set(item.key, { replays: item.replays, accepted });
+    return accepted;
+  }
+
+  /** @returns whether the function accepted it; false when there is no time left */
+  async #refire(item: ItemEvent, level: Level, refire: Refire): Promise<boolean> {
+    const { clock, deadlineMs, withReplays } = this.#deps;
+    const { dryRun } = this.#request;
     if (dryRun !== true) {
       const turnMs = this.#nextTurnMs();
       if (turnMs >= deadlineMs) {
@@ -271,7 +276,7 @@ class ReplaySession {
         return false;
       }
       if (turnMs > clock.now()) await clock.wait(turnMs - clock.now());
-      await refire.send(withReplays(item.record, item.replays + 1));
+      await refire.send(withReplays(item.record, item.replays + 1, item.again));
     }
     this.#tally.settle(level.level, 'replayed');
     return true;
@@ -290,6 +295,7 @@ class ReplaySession {
       code: cause.code,
       message: cause.message,
       attempts: 0,
+      refires: 0,
       requestId: '',
       ...(body === undefined ? undefined : parseFailureNote(body)),
       status: 'parked',

@@ -6,8 +6,9 @@
 import { chain, type Level, type LevelName } from '../chain.ts';
 import type { Finding } from './census.ts';
 import { TransientError } from './errors.ts';
-import { maxNoteBytes, parseFailureNote, type FailureNote } from './failure.ts';
-import { failureKeyOf, finishedKey, itemPathOf, reportKey, runOfKey, successKey } from './keys.ts';
+import { maxNoteBytes, parseFailureNote, shortCode, type FailureNote } from './failure.ts';
+import { failureKeyOf, finishedKey, itemKey, itemPathOf, reportKey, runOfKey } from './keys.ts';
+import { mark, unmark } from './markers.ts';
 import type { Clock, Listed, Log, ObjectStore, Refire } from './ports.ts';
 import { parseRunReport, takeRunReport, type RunReport } from './run-report.ts';
 
@@ -26,7 +27,7 @@ export type SweepDeps = {
   store: ObjectStore;
   refires: ReadonlyMap<string, Refire>;
   /** The record of an item's event; `again` has the function work on an item that is done. */
-  recordFor: (key: string, options: { replays: number; again: boolean }) => object;
+  recordFor: (key: string, options: { replays: number; refires: number; again: boolean }) => object;
   clock: Clock;
   log: Log;
   lostAfterMs: (level: Level) => number;
@@ -103,8 +104,9 @@ async function sweepRun(
   const counts = { refired: 0, givenUp: 0 };
   const { olderThan } = request;
   const lostAfterMs = olderThan === undefined ? deps.lostAfterMs : (): number => olderThan * 1000;
+  const seedETag = await seedETagOf(run, store);
   const before = (await store.get(reportKey(run), maxReportBytes))?.body;
-  const report = await takeRunReport({
+  const found = await takeRunReport({
     run,
     store,
     now: () => clock.now(),
@@ -123,25 +125,24 @@ async function sweepRun(
       if (outcome !== 'waits') counts[outcome] += 1;
     },
   });
+  // A seed that was dropped again meanwhile has more to do than was counted.
+  const isStill = seedETag !== undefined && (await seedETagOf(run, store)) === seedETag;
+  const report = { ...found, complete: found.complete && isStill };
   if (isWet) {
     await store.put(reportKey(run), JSON.stringify(report), {});
-    await (report.complete ? markComplete(report, deps) : unmark(run, deps));
+    if (report.complete && isStill) {
+      await mark(report, seedETag, store);
+      deps.log.info('The run is complete.', { run, apiCalls: report.apiCalls });
+    } else {
+      // It may have been: its seed was dropped again, or an object deleted.
+      await unmark(run, store);
+    }
   }
   return { ...report, ...counts };
 }
 
-/** The marker that people read first; the one that spares the next sweep a look is nothing without it. */
-async function markComplete(report: RunReport, { store, log }: SweepDeps): Promise<void> {
-  const { run, at, apiCalls } = report;
-  await store.put(successKey(run), JSON.stringify(report), {});
-  await store.put(finishedKey(run), JSON.stringify({ run, at }), {});
-  log.info('The run is complete.', { run, apiCalls });
-}
-
-/** A run that was complete is not any more when its seed was dropped again, or an object deleted. DELETE costs nothing. */
-async function unmark(run: string, { store }: SweepDeps): Promise<void> {
-  await store.remove(successKey(run));
-  await store.remove(finishedKey(run));
+async function seedETagOf(run: string, store: ObjectStore): Promise<string | undefined> {
+  return (await store.head(itemKey(chain[0], { run, ids: [] })))?.eTag;
 }
 
 /**
@@ -156,14 +157,14 @@ async function bringOn(
   const noteKey = failureKeyOf(level, key);
   const kept = kind === 'short' ? await store.get(noteKey, maxNoteBytes) : undefined;
   const before = kept === undefined ? seen : parseFailureNote(kept.body);
-  const code = kind === 'short' ? 'SHORT' : 'LOST';
-  const wasRefired = before?.status === 'refired';
+  const code = kind === 'short' ? shortCode : 'LOST';
+  // The note of a try that failed since then keeps the count.
+  const { refires = 0, replays = 0 } = before ?? {};
   // The census reads no notes of items that are done, so it can't know that a short parent's last event may still be alive.
-  if (kind === 'short' && wasRefired && clock.now() - Math.max(Date.parse(before.at), stoppedUntilMs) <= patienceMs)
-    return 'waits';
-  const replays = wasRefired ? before.replays : 0;
+  const sinceMs = Math.max(Date.parse(before?.at ?? ''), stoppedUntilMs);
+  if (kind === 'short' && refires > 0 && clock.now() - sinceMs <= patienceMs) return 'waits';
   const wasGivenUp = before?.status === 'failed' && before.code === code;
-  const isGivenUp = wasGivenUp || replays >= maxRefires;
+  const isGivenUp = wasGivenUp || refires >= maxRefires;
   if (!isWet || wasGivenUp) return isGivenUp ? 'givenUp' : 'refired';
   const run = itemPathOf(level, key)?.run;
   const note: FailureNote = {
@@ -176,14 +177,15 @@ async function bringOn(
     message:
       kind === 'short'
         ? 'The item has fewer children than its receipt counts.'
-        : `The item's event was lost: it was neither done nor failed after ${replays + 1} event${replays === 0 ? '' : 's'}.`,
+        : `The item's event was lost: it was neither done nor failed after ${refires + 1} event${refires === 0 ? '' : 's'}.`,
     attempts: before?.attempts ?? 0,
-    replays: isGivenUp ? replays : replays + 1,
+    replays,
+    refires: isGivenUp ? refires : refires + 1,
     at: new Date(clock.now()).toISOString(),
     requestId: before?.requestId ?? '',
   };
   await store.put(noteKey, JSON.stringify(note), { attempts: String(note.attempts), code: note.code });
-  const fields = { run, level: level.level, key, code: note.code, replays };
+  const fields = { run, level: level.level, key, code: note.code, refires };
   if (isGivenUp) {
     log.error(
       'The item was re-fired as often as is allowed and is still not done; it is noted as failed. Replay it from the failures.',
@@ -193,7 +195,7 @@ async function bringOn(
   }
   const refire = deps.refires.get(level.level);
   if (refire === undefined) throw new Error(`Nothing is known to re-fire items of the level ${level.level}.`);
-  await refire.send(deps.recordFor(key, { replays: note.replays, again: kind === 'short' }));
+  await refire.send(deps.recordFor(key, { replays, refires: note.refires, again: kind === 'short' }));
   log.warn(
     kind === 'short' ? 'The item is short of children; it is expanded again.' : 'The item was lost; it was re-fired.',
     fields,
@@ -202,25 +204,28 @@ async function bringOn(
 }
 
 /**
- * The runs with a seed that is younger than the marker of a finished one, if there is any, those first whose report is
- * oldest. Three listings for all the finished ones: a thousand cost three requests.
+ * The runs whose seed has no marker of a finished one, those first whose report is oldest. Three listings for all the finished
+ * ones: a thousand cost three requests.
  */
 async function unfinishedRuns({ store, log }: SweepDeps): Promise<string[]> {
   const seeds = await runsUnder(chain[0].reads);
-  const [finished, reported] = [await runsUnder('finished'), await runsUnder('runs')];
-  return [...seeds.keys()]
-    .filter((run) => (seeds.get(run) ?? 0) > (finished.get(run) ?? -1))
-    .sort((a, b) => (reported.get(a) ?? 0) - (reported.get(b) ?? 0));
+  const reported = await runsUnder('runs');
+  const finished = new Set<string>();
+  for await (const page of store.list('finished/')) for (const { key } of page) finished.add(key);
+  return [...seeds]
+    .filter(([run, { eTag }]) => !finished.has(finishedKey(run, eTag)))
+    .map(([run]) => run)
+    .sort((a, b) => (reported.get(a)?.modifiedMs ?? 0) - (reported.get(b)?.modifiedMs ?? 0));
 
-  async function runsUnder(prefix: string): Promise<Map<string, number>> {
-    const runs = new Map<string, number>();
+  async function runsUnder(prefix: string): Promise<Map<string, Listed>> {
+    const runs = new Map<string, Listed>();
     for await (const page of store.list(`${prefix}/`)) for (const object of page) addRun(runs, prefix, object);
     return runs;
   }
 
-  function addRun(runs: Map<string, number>, prefix: string, { key, modifiedMs }: Listed): void {
-    const run = runOfKey(prefix, key);
-    if (run !== undefined) runs.set(run, modifiedMs);
-    else log.warn('This is no run; nobody sweeps it.', { key });
+  function addRun(runs: Map<string, Listed>, prefix: string, object: Listed): void {
+    const run = runOfKey(prefix, object.key);
+    if (run !== undefined) runs.set(run, object);
+    else log.warn('This is no run; nobody sweeps it.', { key: object.key });
   }
 }

@@ -18,10 +18,10 @@ export type Turns = {
   /** The API asked everyone to stay away for so long. */
   freeze(forMs: number): Promise<void>;
   /**
-   * Sleeps at an invocation's end until it has lasted as long as its calls take at the rate. With it the rate is kept by how
-   * many invocations there are at once, whichever environments Lambda gives them to.
+   * Sleeps at an invocation's end until the next call may be made. With it the rate is kept by how many invocations there are at
+   * once, whichever environments Lambda gives the next ones to.
    */
-  settle(invocation: { startedMs: number; calls: number; deadlineMs: number }): Promise<void>;
+  settle(deadlineMs: number): Promise<void>;
 };
 
 export type TurnsDeps = {
@@ -74,10 +74,9 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
       return turn;
     },
     freeze: (forMs) => control.freeze(forMs),
-    async settle({ startedMs, calls, deadlineMs }) {
-      if (calls === 0) return;
-      for (;;) {
-        const overMs = Math.min(startedMs + calls * spacingMs(rate, await control.read()), deadlineMs);
+    async settle(deadlineMs) {
+      while (lastCallMs > -Infinity) {
+        const overMs = Math.min(lastCallMs + spacingMs(rate, await control.read()), deadlineMs);
         if (clock.now() >= overMs) return;
         await sleepTowards(overMs);
       }

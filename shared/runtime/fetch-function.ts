@@ -121,15 +121,12 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
     .use(injectLambdaContext(logger))
     .use(logMetrics(metrics))
     .handler(async (event: unknown, context: Context): Promise<Outcome[] | SQSBatchResponse> => {
-      const startedMs = systemClock.now();
       const { deadlineMs, workMs } = deadlineOf(context, reserveMs);
-      let calls = 0;
       const invocation = {
         requestId: context.awsRequestId,
         deadlineMs,
         signal: AbortSignal.timeout(workMs),
         onCall(durationMs: number) {
-          calls += 1;
           metrics.addMetric('ApiCalls', MetricUnit.Count, 1);
           metrics.addMetric('ApiLatency', MetricUnit.Milliseconds, durationMs);
         },
@@ -149,7 +146,7 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
         const waitMs = (delivery: number): number => queueWaitMs(delivery, config);
         return await takeMessages(event, context, { takeItem, postpone, waitMs, log });
       } finally {
-        await turns.settle({ startedMs, calls, deadlineMs });
+        await turns.settle(deadlineMs);
       }
     });
 }

@@ -1,6 +1,7 @@
 /** The Lambda around the sweep: checks what is asked, connects the core to S3 and Lambda, and answers with the report. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
+import { Metrics } from '@aws-lambda-powertools/metrics';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
@@ -8,6 +9,10 @@ import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
 import { censusSockets, createS3Client } from '../aws/s3-client.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
+import { chain } from '../chain.ts';
+import { InputError } from '../core/errors.ts';
+import { itemKey } from '../core/keys.ts';
+import type { ObjectStore } from '../core/ports.ts';
 import { stoppedUntilMs } from '../core/rate-control.ts';
 import { sweep, type SweepDeps, type SweepReport, type SweepRequest } from '../core/sweep.ts';
 import { systemClock } from './clock.ts';
@@ -18,6 +23,7 @@ import { flagField, levelField, runField, secondsField } from './fields.ts';
 import { readInput } from './input.ts';
 import { logTo } from './log.ts';
 import { createRefires } from './refires.ts';
+import { publishRuns } from './run-metrics.ts';
 
 const input = v.strictObject({ run: runField, level: levelField, olderThan: secondsField, dryRun: flagField });
 
@@ -28,13 +34,14 @@ const reserveMs = 15_000;
 export function sweepFunction() {
   const config = readRecoveryConfig();
   const logger = new Logger({ serviceName: 'sweep' });
+  const metrics = new Metrics({ namespace: 's3-cascade', serviceName: 'sweep' });
   const refireOf = createRefires(config, new SQSClient());
   const store = createObjectStore(createS3Client(censusSockets), config.bucket);
   const shared = {
     store,
     refires: new Map(config.levels.map(({ level, target }) => [level.level, refireOf(target)])),
-    recordFor: (key, { replays, again }) =>
-      withReplays(makeS3Record(config.bucket, key, systemClock.now()), replays, again),
+    recordFor: (key, { replays, refires, again }) =>
+      withReplays(makeS3Record(config.bucket, key, systemClock.now()), replays, again, refires),
     clock: systemClock,
     log: logTo(logger),
     lostAfterMs: () => lostAfterMs(config),
@@ -49,8 +56,24 @@ export function sweepFunction() {
     .handler(async (event: unknown, context: Context): Promise<SweepReport> => {
       const request: SweepRequest = readInput(input, event);
       const { deadlineMs } = deadlineOf(context, reserveMs);
+      if (request.run !== undefined) await refuseWithoutSeed(request.run, store);
       const report = await sweep(request, { ...shared, deadlineMs });
       logger.info('Sweep ended.', { request, report });
+      // What is asked for by hand is not all there is.
+      if (request.run === undefined && !report.dryRun) {
+        const isStopped = (await shared.stoppedUntilMs()) > systemClock.now();
+        publishRuns(metrics, report, { functionName: context.functionName, isStopped });
+      }
       return report;
     });
+}
+
+/**
+ * The seed of an expired run is the first to go. What is left of one has lost its receipts, or will: a sweep would take its
+ * items for lost and fetch them again.
+ */
+async function refuseWithoutSeed(run: string, store: ObjectStore): Promise<void> {
+  const seed = itemKey(chain[0], { run, ids: [] });
+  for await (const page of store.list(seed)) if (page.some(({ key }) => key === seed)) return;
+  throw new InputError([`there is no run ${run}: no seed lies under ${seed}`]);
 }

@@ -29,7 +29,14 @@ describe('an S3 event', () => {
   test('gives the decoded key, the time and the record as it came', () => {
     const record = recordOf('troops/r/a%2520b+c.json');
     expect(parseS3Event({ Records: [record] })).toEqual([
-      { key: 'troops/r/a%20b c.json', atMs: Date.parse('2026-11-20T10:00:00.000Z'), replays: 0, again: false, record },
+      {
+        key: 'troops/r/a%20b c.json',
+        atMs: Date.parse('2026-11-20T10:00:00.000Z'),
+        replays: 0,
+        refires: 0,
+        again: false,
+        record,
+      },
     ]);
   });
 
@@ -50,7 +57,9 @@ describe('an S3 event', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), fc.nat(), (key, replays) => {
         const record = withReplays(makeS3Record('b', key, 0), replays);
-        expect(parseS3Event({ Records: [record] })).toEqual([{ key, atMs: 0, replays, again: false, record }]);
+        expect(parseS3Event({ Records: [record] })).toEqual([
+          { key, atMs: 0, replays, refires: 0, again: false, record },
+        ]);
       }),
     );
   });

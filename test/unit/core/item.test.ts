@@ -40,6 +40,7 @@ const eventOf = (key: string): ItemEvent => ({
   key,
   atMs: clock.now(),
   replays: 0,
+  refires: 0,
   again: false,
   record: { s3: { object: { key } } },
 });
@@ -115,6 +116,32 @@ describe('an item whose turn at the API does not come', () => {
     await expect(run('warriors', 'troops/r/a.json', listing(['x']), { turns: paused, waiting: sink })).rejects.toThrow(
       'busy',
     );
+  });
+});
+
+describe('an item that is to be expanded again', () => {
+  test('is, unless that was done since the event', async () => {
+    store.drop('troops/r/a.json', '{}');
+    await run('warriors', 'troops/r/a.json', listing(['x']));
+    clock.nowMs += 1000;
+    const event = { ...eventOf('troops/r/a.json'), again: true };
+    store.objects.delete('amazon_warriors/r/a/x.json');
+    clock.nowMs += 1000;
+    expect(await run('warriors', event.key, listing(['x']), { event })).toMatchObject({
+      outcome: 'expanded',
+      written: 1,
+    });
+    expect(await run('warriors', event.key, listing(['x']), { event })).toMatchObject({ outcome: 'duplicate' });
+  });
+});
+
+describe('a seed that is expanded anew', () => {
+  test('takes the markers of what its run was away first', async () => {
+    store.drop('seeds/r.json', '{}');
+    store.drop('finished/r/earlier.json', '{}');
+    store.drop('data/r/_SUCCESS', '{}');
+    await expect(run('troops', 'seeds/r.json', failing(new TransientError('HTTP_503', 'busy')))).rejects.toThrow();
+    expect([...store.keys('data/'), ...store.keys('finished/')]).toEqual([]);
   });
 });
 
@@ -256,6 +283,7 @@ describe('a transient error', () => {
       code: 'HTTP_503',
       message: 'Hermes is busy',
       attempts: 1,
+      refires: 0,
       replays: 0,
       at: '2026-11-20T00:00:00.000Z',
       requestId: 'request-1',

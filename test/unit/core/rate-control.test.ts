@@ -67,6 +67,9 @@ describe('the rate that is set', () => {
     store.get = () => Promise.reject(new TransientError('S3_503', 'SlowDown'));
     expect(await later(control)).toMatchObject({ requestsPerSecond: 5 });
     await expect(open().read()).rejects.toThrow('SlowDown');
+    // Awake after hours, it would not know of a pause.
+    clock.nowMs += 3_600_000;
+    await expect(control.read()).rejects.toThrow('SlowDown');
   });
 });
 

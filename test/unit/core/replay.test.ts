@@ -373,6 +373,18 @@ describe('what is asked for', () => {
   });
 });
 
+describe('two letters of one item', () => {
+  test('both stay until its function has accepted it: a crash in between loses neither', async () => {
+    const key = openItem('twice');
+    await queues.warriors.send(JSON.stringify({ Records: [recordOf(key)] }));
+    await queues.warriors.send(JSON.stringify({ Records: [recordOf(key)] }));
+    const refire = { send: () => Promise.reject(new Error('refused')) };
+    const levels = chain.map((level) => ({ level, queue: queues[level.level], refire }));
+    await expect(run({}, { levels })).rejects.toThrow('refused');
+    expect(queues.warriors.bodies).toHaveLength(2);
+  });
+});
+
 describe('from the failure notes', () => {
   const noteFor = async (id: string, change: Partial<FailureNote> = {}): Promise<string> => {
     const key = openItem(id);
@@ -386,6 +398,7 @@ describe('from the failure notes', () => {
       message: 'no such troop',
       attempts: 1,
       replays: 0,
+      refires: 0,
       at: new Date(clock.now()).toISOString(),
       requestId: 'x',
       ...change,
@@ -393,6 +406,22 @@ describe('from the failure notes', () => {
     await store.put(`failures/warriors/r/${id}.json`, JSON.stringify(note), {});
     return key;
   };
+
+  test('a parent that the sweep gave up as short is expanded again, though it has a receipt; a younger one is enough', async () => {
+    const key = await noteFor('short', { code: 'SHORT', refires: 3 });
+    const receipt = async (): Promise<void> => {
+      const eTag = store.objects.get(key)?.eTag ?? '';
+      const metadata = { 'input-etag': eTag, children: '2', 'api-calls': '1', at: new Date(clock.now()).toISOString() };
+      await store.put('receipts/warriors/r/short.json', '{}', metadata);
+    };
+    clock.nowMs -= 60_000;
+    await receipt();
+    clock.nowMs += 120_000;
+    expect(await run({ from: 'failures' })).toMatchObject({ replayed: 1 });
+    expect(refired).toMatchObject([{ key, replays: 1 }]);
+    await receipt();
+    expect(await run({ from: 'failures' })).toMatchObject({ replayed: 0 });
+  });
 
   test('items come back whose dead letters are gone', async () => {
     const keys = [];

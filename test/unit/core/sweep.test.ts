@@ -28,7 +28,8 @@ function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Pr
         { send: (record) => Promise.resolve(void refired.push(...parseS3Event({ Records: [record] }))) },
       ]),
     ),
-    recordFor: (key, { replays, again }) => withReplays(makeS3Record('b', key, clock.now()), replays, again),
+    recordFor: (key, { replays, refires, again }) =>
+      withReplays(makeS3Record('b', key, clock.now()), replays, again, refires),
     clock,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     lostAfterMs: () => 7 * hourMs,
@@ -73,7 +74,7 @@ describe('a run that is complete', () => {
   test('is not looked at again, and a thousand of them cost a few requests', async () => {
     for (let i = 0; i < 1000; i += 1) {
       store.drop(`seeds/run-${i}.json`, '{}');
-      store.drop(`finished/run-${i}.json`, '{}');
+      store.drop(`finished/run-${i}/${store.objects.get(`seeds/run-${i}.json`)?.eTag}.json`, '{}');
     }
     expect(await run()).toMatchObject({ runs: [] });
     expect(store.lists).toHaveLength(3);
@@ -91,6 +92,29 @@ describe('a run that is complete', () => {
     await store.put('receipts/troops/r.json', '{}', { 'input-etag': eTag, children: '1', 'api-calls': '1' });
     expect(await run()).toMatchObject({ runs: [{ complete: true }] });
     expect(await run()).toMatchObject({ runs: [] });
+  });
+
+  test('is not marked when its seed is dropped again while it is counted, and is looked at again', async () => {
+    await completeRun(store, ['a']);
+    const list = store.list.bind(store);
+    store.list = async function* (prefix) {
+      if (prefix.startsWith('data/')) store.drop('seeds/r.json', '{"dropped":"meanwhile"}');
+      yield* list(prefix);
+    };
+    expect(await run()).toMatchObject({ runs: [{ complete: false }] });
+    store.list = list;
+    expect(store.keys('data/r/_SUCCESS')).toEqual([]);
+    expect(await run()).toMatchObject({ runs: [{ run: 'r', complete: false }] });
+  });
+
+  test('is looked at again when an earlier seed comes back, though the run was finished for it once', async () => {
+    await completeRun(store, ['a']);
+    const first = { ...(store.objects.get('seeds/r.json') ?? { body: '', eTag: '', metadata: {}, modifiedMs: 0 }) };
+    await run();
+    store.drop('seeds/r.json', '{"dropped":"again"}');
+    await run();
+    store.objects.set('seeds/r.json', first);
+    expect(await run()).toMatchObject({ runs: [{ run: 'r' }] });
   });
 
   test('is looked at again when a person asks for it', async () => {
@@ -147,7 +171,7 @@ describe('an item that is neither done nor failed', () => {
     clock.nowMs += 7 * hourMs + 1;
     const before = store.objects.get('troops/r/a.json');
     expect(await run()).toMatchObject({ runs: [{ refired: 1, levels: [{}, { open: 1, lost: 1 }, {}, {}] }] });
-    expect(refired).toMatchObject([{ key: 'troops/r/a.json', replays: 1, again: false }]);
+    expect(refired).toMatchObject([{ key: 'troops/r/a.json', replays: 0, refires: 1, again: false }]);
     expect(store.objects.get('troops/r/a.json')).toBe(before);
   });
 
@@ -161,7 +185,12 @@ describe('an item that is neither done nor failed', () => {
     }
     clock.nowMs += 7 * hourMs + 1;
     expect(await run()).toMatchObject({ runs: [{ refired: 0, givenUp: 1 }] });
-    expect(store.json('failures/warriors/r/a.json')).toMatchObject({ status: 'failed', code: 'LOST', replays: 3 });
+    expect(store.json('failures/warriors/r/a.json')).toMatchObject({
+      status: 'failed',
+      code: 'LOST',
+      replays: 0,
+      refires: 3,
+    });
     clock.nowMs += 100 * hourMs;
     expect(await run()).toMatchObject({
       runs: [{ refired: 0, givenUp: 0, levels: [{}, { failed: { dead: 1 }, open: 0 }, {}, {}] }],
@@ -227,6 +256,39 @@ describe('a parent that is short of a child', () => {
     }
     expect(refired).toHaveLength(3);
     expect(store.json('failures/warriors/r/a.json')).toMatchObject({ status: 'failed', code: 'SHORT' });
+  });
+});
+
+describe('a parent that is short, and whose expansion fails each time', () => {
+  test('is expanded three times and no more, though its own notes of failure lie over the count', async () => {
+    await completeRun(store, ['a', 'b']);
+    store.objects.delete('amazon_warriors/r/a/b.json');
+    for (let time = 0; time < 8; time += 1) {
+      clock.nowMs += 8 * hourMs;
+      await run();
+      const last = refired.at(-1);
+      if (refired.length > time && last !== undefined)
+        store.drop('failures/warriors/r/a.json', failureOf('troops/r/a.json', { refires: last.refires }));
+    }
+    expect(refired.map(({ refires }) => refires)).toEqual([1, 2, 3]);
+  });
+});
+
+describe('a look at an item that fails', () => {
+  test('ends the sweep only when the others have ended: nothing runs on behind its answer', async () => {
+    await completeRun(store, ['a', 'b', 'c']);
+    for (const key of store.keys('data/r/')) store.objects.delete(key);
+    clock.nowMs += 8 * hourMs;
+    let running = 0;
+    const send = async (): Promise<void> => {
+      running += 1;
+      for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+    };
+    let sent = 0;
+    const refire = { send: () => ((sent += 1) === 3 ? Promise.reject(new Error('refused')) : send()) };
+    await expect(run({}, { refires: new Map(chain.map(({ level }) => [level, refire])) })).rejects.toThrow('refused');
+    expect(running).toBe(0);
   });
 });
 

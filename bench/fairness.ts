@@ -1,0 +1,89 @@
+/**
+ * How long a run of 50 calls takes alone, and beside a large one that has been going on for a while, at the same rate: in both
+ * ways of triggering, each engine fresh. Ratios of one sitting; Lambda's waits are shortened as much as said, the rate is not.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { chain } from '../shared/chain.ts';
+import { startEngine, type Engine } from '../local/engine.ts';
+import { apiAccess, tokenSecret } from '../local/cli/local-hermes.ts';
+import { callKey } from '../local/hermes/call-key.ts';
+import { startHermes } from '../local/hermes/server.ts';
+import { packageService } from '../local/package/package-service.ts';
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: 'string', default: '20' },
+    'head-start-seconds': { type: 'string', default: '90' },
+    'time-scale': { type: 'string', default: '60' },
+  },
+});
+const rate = Number(values.rate);
+const headStartMs = Number(values['head-start-seconds']) * 1000;
+const timeScale = Number(values['time-scale']);
+
+/** 20 x 100 x 31: 64,021 calls; but of the first troop only 1 + 1 + 4 + 4 x 11 = 50 are asked for. */
+const tree = { troops: 20, warriors: 100, groups: 31 };
+const smallWarriors = 4;
+const smallGroups = 11;
+
+/** Seconds from the seed to the last of the small run's results. */
+async function measure(trigger: 'direct' | 'queue', isBeside: boolean): Promise<number> {
+  const token = 'bench';
+  const hermes = await startHermes({ ...tree, token });
+  const [troop = ''] = hermes.tree().idsAt([0]);
+  const overrides = Object.fromEntries([
+    [callKey('warriors', [troop]), { children: smallWarriors }],
+    ...Array.from({ length: smallWarriors }, (_, warrior) => [
+      callKey('data-groups', hermes.tree().idsAt([0, warrior])),
+      { children: smallGroups },
+    ]),
+  ]) as Record<string, { children: number }>;
+  hermes.configure({ overrides });
+  const params = { hermesRate: String(rate), trigger, hermesTokenSecret: tokenSecret };
+  const { packageDir } = await packageService({ serviceDir: process.cwd(), params });
+  const access = apiAccess(hermes.url, token);
+  const engine = await startEngine({ packageDir, timeScale, ...access });
+  try {
+    if (isBeside) {
+      const others = Array.from({ length: tree.troops - 1 }, (_, at) => hermes.tree().idsAt([at + 1])[0]);
+      drop(engine, 'large', { troops: others });
+      await wait(headStartMs);
+    } else {
+      // So that the environments are started.
+      drop(engine, 'warm', { troops: [troop] });
+      await done(engine, 'warm');
+    }
+    const startedMs = performance.now();
+    drop(engine, 'small', { troops: [troop] });
+    await done(engine, 'small');
+    return (performance.now() - startedMs) / 1000;
+  } finally {
+    await engine.stop();
+    await hermes.stop();
+  }
+}
+
+function drop({ s3, bucket }: Engine, run: string, seed: object): void {
+  s3.put(bucket, `seeds/${run}.json`, Buffer.from(JSON.stringify(seed)));
+}
+
+async function done({ s3, bucket }: Engine, run: string): Promise<void> {
+  const prefix = `${chain[chain.length - 1]?.writes}/${run}/`;
+  while (s3.list(bucket, { prefix }).contents.length < smallWarriors * smallGroups) {
+    await wait(100);
+    if (process.env["DBG"]) console.log(s3.list(bucket, {}).contents.map((o) => o.key).filter((k) => !k.startsWith("data/")).join(" ").slice(0, 600));
+  }
+}
+
+process.stdout.write(
+  `At ${rate} requests a second, beside 64,021 calls with a head start of ${headStartMs / 1000} s.\n\n`,
+);
+process.stdout.write('| trigger | alone, s | beside, s | times as long |\n| --- | --- | --- | --- |\n');
+for (const trigger of ['direct', 'queue'] as const) {
+  const alone = await measure(trigger, false);
+  const beside = await measure(trigger, true);
+  process.stdout.write(
+    `| ${trigger} | ${alone.toFixed(1)} | ${beside.toFixed(1)} | ${(beside / alone).toFixed(1)} |\n`,
+  );
+}

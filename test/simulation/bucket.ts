@@ -1,0 +1,116 @@
+/**
+ * S3 in memory: conditional writes, listings by pages that see what was written between two of them, times in whole seconds,
+ * an ETag that hangs on the content alone, and events for what appears under a level's prefix.
+ */
+import type { Listed, Metadata, ObjectStore } from '../../shared/core/ports.ts';
+import type { Core } from './core.ts';
+import type { Faults } from './faults.ts';
+import type { Life, Operation } from './life.ts';
+import { hashText } from './random.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export type Stored = { body: string; eTag: string; metadata: Metadata; modifiedMs: number };
+
+/** Who changes an object: an invocation, or a person outside of any. */
+export type Actor = Life | 'person';
+
+export type BucketWatch = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor) => void;
+
+export class Bucket {
+  readonly objects = new Map<string, Stored>();
+  readonly #core: Core;
+  readonly #time: VirtualTime;
+  readonly #faults: Faults;
+  readonly #pageSize: number;
+  readonly #onChange: BucketWatch;
+
+  constructor(options: { core: Core; time: VirtualTime; faults: Faults; pageSize: number; onChange: BucketWatch }) {
+    this.#core = options.core;
+    this.#time = options.time;
+    this.#faults = options.faults;
+    this.#pageSize = options.pageSize;
+    this.#onChange = options.onChange;
+  }
+
+  write(key: string, body: string, metadata: Metadata, by: Actor): void {
+    const before = this.objects.get(key);
+    const eTag = hashText(body, 1).toString(16).padStart(8, '0');
+    const after = { body, eTag, metadata, modifiedMs: Math.floor(this.#time.nowMs / 1000) * 1000 };
+    this.objects.set(key, after);
+    this.#onChange(key, before, after, by);
+  }
+
+  delete(key: string, by: Actor): void {
+    const before = this.objects.get(key);
+    if (before === undefined) return;
+    this.objects.delete(key);
+    this.#onChange(key, before, undefined, by);
+  }
+
+  /** As one invocation sees it. */
+  storeFor(life: Life): ObjectStore {
+    const { objects } = this;
+    const ask = <T>(name: string, act: () => T, more: Partial<Operation<T>> = {}): Promise<T> =>
+      life.operate({
+        name,
+        act,
+        mutates: false,
+        failures: { before: 's3-fails', error: () => this.#failed(name) },
+        latencyMs: [5, 40],
+        ...more,
+      });
+    const change = <T>(name: string, act: () => T): Promise<T> =>
+      ask(name, act, {
+        mutates: true,
+        failures: { before: 's3-fails', answerLost: 's3-answer-lost', error: () => this.#failed(name) },
+      });
+
+    const listPage = (prefix: string, after: string): Promise<Listed[]> =>
+      ask(`list ${prefix} after ${after}`, () =>
+        [...objects.keys()]
+          .filter((key) => key.startsWith(prefix) && key > after)
+          .sort()
+          .slice(0, this.#pageSize)
+          .map((key) => {
+            const { eTag = '', modifiedMs = 0 } = objects.get(key) ?? {};
+            return { key, eTag, modifiedMs };
+          }),
+      );
+
+    return {
+      get: async (key, maxBytes) => {
+        const object = await ask(`get ${key}`, () => objects.get(key));
+        if (object !== undefined && object.body.length > maxBytes)
+          throw new this.#core.ItemError('TOO_LARGE', `The object is larger than ${maxBytes} bytes [key=${key}].`);
+        return object;
+      },
+      head: (key) => ask(`head ${key}`, () => objects.get(key)),
+      create: async (key, body, metadata) => {
+        const name = `create ${key}`;
+        // The adapter tries again after a 409; this is one that does not end.
+        if (this.#faults.strikes('s3-conflict-409', this.#faults.site(`conflict ${key}`))) throw this.#failed(name);
+        return change(name, () => {
+          if (objects.has(key)) return 'exists';
+          this.write(key, body, metadata, life);
+          // The SDK has lost the answer to its first try, and its second one finds the object.
+          return this.#faults.strikes('s3-late-412', this.#faults.site(`late ${key}`)) ? 'exists' : 'created';
+        });
+      },
+      put: (key, body, metadata) => change(`put ${key}`, () => this.write(key, body, metadata, life)),
+      remove: (key) => change(`remove ${key}`, () => this.delete(key, life)),
+      list: async function* (prefix) {
+        for (let after = ''; ;) {
+          const page = await listPage(prefix, after);
+          const last = page.at(-1);
+          if (last === undefined) return;
+          yield page;
+          after = last.key;
+        }
+      },
+    };
+  }
+
+  #failed(name: string): Error {
+    return new this.#core.TransientError('SlowDown', `S3 failed: ${name}.`);
+  }
+}

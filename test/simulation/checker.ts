@@ -1,0 +1,233 @@
+/**
+ * Holds the promises against what happens, at every change of the bucket and the queues and at every call. It knows the model,
+ * the bucket, the queues and the API's log; of the engine it knows nothing.
+ */
+import type { Actor, Stored } from './bucket.ts';
+import type { Call } from './hermes.ts';
+import { Life } from './life.ts';
+import { known } from './known-findings.ts';
+import { Ledger, markerOf } from './ledger.ts';
+import { keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
+import type { Message, Queue } from './queue.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+export type PromiseName =
+  'completeness' | 'conservation' | 'idempotence' | 'convergence' | 'termination' | 'rate' | 'truth';
+
+export type Violation = { promise: PromiseName; what: string; atMs: number };
+
+export class Checker {
+  violation: Violation | undefined;
+  readonly ledger: Ledger;
+  readonly refiresBySweep = new Map<string, number>();
+  readonly #time: VirtualTime;
+  readonly #roles: ReadonlyMap<string, KeyRole>;
+  readonly #nodes = new Map<ApiNode, Map<string, Node>>();
+  readonly #acceptedAtMs = new Map<string, number>();
+
+  constructor(time: VirtualTime, roles: ReadonlyMap<string, KeyRole>) {
+    this.#time = time;
+    this.#roles = roles;
+    this.ledger = new Ledger(time, roles);
+    for (const { node, is } of roles.values()) {
+      if (is !== 'item') continue;
+      const byRun = this.#nodes.get(node.api) ?? new Map<string, Node>();
+      this.#nodes.set(node.api, byRun.set(node.run, node));
+    }
+  }
+
+  break(promise: PromiseName, what: string): void {
+    this.violation ??= { promise, what, atMs: this.#time.nowMs };
+    this.#time.isStopped = true;
+  }
+
+  readonly onBucketChange = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void => {
+    const role = this.#roles.get(key);
+    const run = role === undefined ? this.ledger.runOfMarker(key) : role.node.run;
+    if (by === 'person' && run !== undefined) this.#personActs(run);
+    if (role === undefined) {
+      this.#checkUnknown(key, after, by);
+      return;
+    }
+    const { node, is } = role;
+    if (is === 'item') this.#itemChanged(node, before, after, by);
+    if (is === 'done') this.#doneChanged(node, before, after, by);
+    if (is === 'failure' && after !== undefined) this.#noteChanged(node, after);
+    if (is !== 'failure') {
+      this.ledger.judge(node);
+      if (node.parent !== undefined) this.ledger.judge(node.parent);
+    }
+    this.#checkMarker(node.run);
+  };
+
+  /** An event's invocation ended well: nobody will ever bring the event again. */
+  readonly onConsumed = (payload: string, life: Life): void => {
+    for (const { key } of keysOfEvent(payload)) {
+      const node = this.#itemNamed(key);
+      if (node === undefined || this.#isSettled(node, life) || life.sentFor.has(key)) continue;
+      this.break(
+        'conservation',
+        `the event of ${key} was taken, but the item is neither done nor handed on (${life.name})`,
+      );
+    }
+  };
+
+  readonly onRefire = (payload: string, life: Life): void => {
+    for (const { key } of keysOfEvent(payload)) {
+      this.#acceptedAtMs.set(key, this.#time.nowMs);
+      if (life.name.startsWith('sweep')) this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
+    }
+  };
+
+  /** A letter was deleted: its items must be done, parked, or given to their function by whoever deleted it. */
+  readonly onRemove = (message: Message, by: Life, queue: Queue): void => {
+    for (const { key } of keysOfEvent(eventTextIn(message.body))) {
+      const node = this.#itemNamed(key);
+      if (node === undefined || this.#isSettled(node, by) || (this.#acceptedAtMs.get(key) ?? -1) >= by.startedMs)
+        continue;
+      const note = this.ledger.object(node.failureKey)?.body ?? '';
+      const isElsewhere = [...queue.messages.values()].some(
+        ({ id, body }) => id !== message.id && keysOfEvent(eventTextIn(body)).some((other) => other.key === key),
+      );
+      const isKnown = known.has('letter-deleted-beside-its-refire') && (message.receives > 1 || isElsewhere);
+      if (!note.includes('"status":"parked"') && !isKnown)
+        this.break('conservation', `the letter of ${key} was deleted, but nobody works on the item (${by.name})`);
+    }
+  };
+
+  readonly onCall = ({ node: api, run, life }: Call): void => {
+    const node = this.#nodes.get(api)?.get(run);
+    if (node === undefined) return;
+    const { doneSinceMs } = this.ledger.state(node);
+    if (doneSinceMs !== undefined && life.startedMs > doneSinceMs && !life.isAgain)
+      this.break('idempotence', `${node.itemKey} was done before ${life.name} began, which asked the API for it again`);
+  };
+
+  readonly onWorkBehindAnswer = (what: string): void => {
+    if (known.has('sweep-goes-on-after-it-failed') && what.startsWith('sweep')) return;
+    this.break('idempotence', `an invocation went on working behind its answer: ${what}`);
+  };
+
+  /** A sweep of a run ended well: its marker tells the truth from now on. */
+  onSwept(run: string, startedMs: number): void {
+    const state = this.ledger.run(run);
+    if (state === undefined || startedMs <= state.personActMs) return;
+    state.isExcused = false;
+    this.#checkMarker(run);
+  }
+
+  #itemNamed(key: string): Node | undefined {
+    const role = this.#roles.get(key);
+    return role?.is === 'item' ? role.node : undefined;
+  }
+
+  /** Done, deleted, or a person's doing. */
+  #isSettled(node: Node, by: Life): boolean {
+    const { isTouched, doneSinceMs, eTags } = this.ledger.state(node);
+    if (!this.ledger.has(node.itemKey) || isTouched || doneSinceMs !== undefined) return true;
+    // A seed that was dropped again meanwhile has an event of its own.
+    const isNew = this.ledger.runState(node.run).personActMs >= by.startedMs;
+    return isNew && eTags.has(this.ledger.object(node.doneKey)?.metadata['input-etag'] ?? '');
+  }
+
+  #itemChanged(node: Node, before: Stored | undefined, after: Stored | undefined, by: Actor): void {
+    const key = node.itemKey;
+    if (after !== undefined) this.ledger.state(node).eTags.add(after.eTag);
+    if (by === 'person') {
+      if (after === undefined)
+        for (const near of [node, node.parent]) if (near !== undefined) this.ledger.state(near).isTouched = true;
+      return;
+    }
+    if (after === undefined) {
+      this.break('conservation', `${key} was deleted by ${by.name}`);
+      return;
+    }
+    if (before !== undefined) {
+      this.break('idempotence', `${key} was overwritten by ${by.name}, which starts its subtree again`);
+      return;
+    }
+    const { parent, api, run } = node;
+    if (after.body !== api.text) this.break('completeness', `${key} holds ${after.body}, the API gave ${api.text}`);
+    const { run: its, 'parent-key': from } = after.metadata;
+    if (its !== run || from !== parent?.itemKey) this.break('completeness', `${key} has the lineage ${its} ${from}`);
+    if (!this.ledger.isWanted(node) || api.sinceMs > this.#time.nowMs)
+      this.break('completeness', `${key} should not be there`);
+  }
+
+  #doneChanged(node: Node, before: Stored | undefined, after: Stored | undefined, by: Actor): void {
+    const state = this.ledger.state(node);
+    if (by === 'person') {
+      if (after === undefined) state.isTouched = true;
+      return;
+    }
+    if (after === undefined) {
+      this.break('conservation', `${node.doneKey} was deleted by ${by.name}`);
+      return;
+    }
+    if (node.api.depth === 3) {
+      if (before !== undefined) this.break('idempotence', `${node.doneKey} was overwritten by ${by.name}`);
+      if (after.body !== node.api.data)
+        this.break('completeness', `${node.doneKey} holds ${after.body}, the API gave ${node.api.data}`);
+      return;
+    }
+    const { children, 'input-etag': inputETag } = after.metadata;
+    const there = node.children.filter(({ itemKey }) => this.ledger.has(itemKey)).length;
+    const missing = this.ledger.mustHave(node).filter(({ itemKey }) => !this.ledger.has(itemKey));
+    if (!state.eTags.has(inputETag ?? ''))
+      this.break('truth', `${node.doneKey} is for an item that never was (${inputETag})`);
+    if (!state.isTouched && (missing.length > 0 || Number(children) > there))
+      this.break(
+        'completeness',
+        `${node.doneKey} counts ${children} children, ${there} are there, ${missing.length} are missing`,
+      );
+  }
+
+  #noteChanged(node: Node, { body }: Stored): void {
+    const { key, status } = JSON.parse(body) as { key?: unknown; status?: unknown };
+    if (key !== node.itemKey || !['failed', 'refired', 'parked'].includes(String(status)))
+      this.break('conservation', `${node.failureKey} does not say what failed: ${body}`);
+  }
+
+  #checkUnknown(key: string, after: Stored | undefined, by: Actor): void {
+    if (by === 'person' || after === undefined) {
+      const run = this.ledger.runOfMarker(key);
+      if (run !== undefined) this.#checkMarker(run);
+      return;
+    }
+    if (/^(runs|finished|control)\//.test(key) || /^failures\/[a-z_]+\/_stray\//.test(key)) return;
+    // An event came for an item that never was.
+    if (key === `failures/warriors/${strayItem}`) return;
+    const run = this.ledger.runOfMarker(key);
+    const state = run === undefined ? undefined : this.ledger.run(run);
+    if (state === undefined || run === undefined) {
+      this.break('completeness', `${key} is nothing that the API serves (${by.name})`);
+      return;
+    }
+    state.isExcused = state.personActMs >= by.startedMs;
+    this.#checkMarker(run);
+  }
+
+  #personActs(run: string): void {
+    const state = this.ledger.run(run);
+    if (state === undefined) return;
+    state.personActMs = this.#time.nowMs;
+    state.isExcused = true;
+  }
+
+  #checkMarker(run: string): void {
+    const { open, isExcused, root } = this.ledger.runState(run);
+    if (isExcused || !this.ledger.has(markerOf(run))) return;
+    // What came into the API in the middle of the run is not the marker's to promise.
+    const lie = this.ledger.has(root.itemKey) ? [...open].find(({ isLate }) => !isLate) : root;
+    if (lie !== undefined) this.break('truth', `${markerOf(run)} is there, but ${lie.itemKey} is not done`);
+  }
+}
+
+/** What an event names that nobody has written: a path under `troops/`. */
+export const strayItem = '2026-11-20/never%20there.json';
+
+/** The event in a dead letter or a waiting message, whatever its shape. */
+function eventTextIn(body: string): string {
+  const letter = JSON.parse(body) as { requestPayload?: unknown; event?: unknown };
+  return JSON.stringify(letter.requestPayload ?? letter.event ?? letter);
+}

@@ -1,0 +1,105 @@
+/** What people, the clock and AWS do in the course of a bad day, set before it begins. */
+import type { ReplayRequest } from '../../shared/core/replay.ts';
+import type { People } from './people.ts';
+import type { Scene } from './scene.ts';
+
+export function planDay(scene: Scene, people: People): void {
+  dropSeeds(scene, people);
+  setPeople(scene, people);
+  setConcurrency(scene);
+}
+
+function dropSeeds(scene: Scene, people: People): void {
+  const { faults, time, runs, drop } = scene;
+  for (const [index, run] of runs.entries()) {
+    time.in(index * 1000, () => drop(run));
+    const site = faults.site(`seed ${run}`);
+    if (faults.strikes('seed-dropped-again', site)) atSomeTime(scene, `seed ${run}`, () => drop(run));
+    if (faults.strikes('stray-event', site))
+      atSomeTime(scene, `stray ${run}`, () => scene.stray(faults.between(site, 'stray', 0, 3)));
+    for (const which of ['first', 'second']) {
+      if (!faults.strikes('object-deleted', faults.site(`delete ${which} ${run}`))) continue;
+      atSomeTime(scene, `delete ${which} ${run}`, () => scene.deleteSomething(run, which));
+    }
+  }
+  for (const [index, body] of ['{"paused":true}', '{"requestsPerSecond":0}', '{"paused"', '{}'].entries()) {
+    const place = faults.site(`rate ${index}`);
+    if (faults.strikes('rate-set', place)) atSomeTime(scene, `rate ${index}`, () => people.setRate(body));
+  }
+}
+
+/** The clock's sweeps, and the people's replays and sweeps, at any moment, two at a time, and crashing too. */
+function setPeople(scene: Scene, people: People): void {
+  const { faults, time, startMs, dayMs, runs } = scene;
+  const sweeps = faults.between(scene.faults.site('day'), 'sweeps', 2, 8);
+  for (let index = 1; index <= sweeps; index += 1) {
+    const site = faults.site(`sweep ${index}`);
+    // Some meet the run while it unfolds.
+    const isEarly = index < 3 && faults.between(site, 'early', 0, 1) === 1;
+    const atMs =
+      startMs + (isEarly ? faults.between(site, 'at', 1, 300_000) : Math.round((dayMs * index) / (sweeps + 1)));
+    time.at(atMs, () => people.sweep({}));
+    if (faults.strikes('sweep-beside', site))
+      time.at(atMs + faults.between(site, 'beside', 0, 2_000), () =>
+        people.sweep(
+          faults.pick(site, 'request', [
+            {},
+            { run: runs[0] },
+            { dryRun: true },
+            { olderThan: 60 },
+            { level: 'data' as const },
+          ]),
+        ),
+      );
+    // Race with the sweep itself.
+    if (faults.strikes('seed-dropped-again', site))
+      time.at(atMs + faults.between(site, 'seed', 0, 3_000), () => scene.drop(runs[0] ?? ''));
+  }
+  const requests: ReplayRequest[] = [
+    {},
+    {},
+    { rate: 2 },
+    { limit: 1 },
+    { dryRun: true },
+    { run: runs[0] },
+    { level: 'warriors' },
+    { from: 'failures' },
+    { from: 'failures', force: true },
+    { force: true },
+  ];
+  for (let index = 1; index <= 4; index += 1) {
+    const site = faults.site(`replay ${index}`);
+    if (!faults.strikes('replay-beside', site)) continue;
+    const atMs = startMs + faults.between(site, 'at', 1, dayMs);
+    time.at(atMs, () => people.replay(faults.pick(site, 'request', requests)));
+    if (faults.between(site, 'two', 0, 3) === 0)
+      time.at(atMs + faults.between(site, 'beside', 0, 2_000), () =>
+        people.replay(faults.pick(site, 'other', requests)),
+      );
+  }
+}
+
+function setConcurrency(scene: Scene): void {
+  const { faults, time, levels, startMs, dayMs } = scene;
+  for (const [name, { environments }] of levels) {
+    for (const [fault, limit] of [
+      ['concurrency-zero', 0],
+      ['concurrency-one', 1],
+    ] as const) {
+      const site = faults.site(`${fault} ${name}`);
+      if (!faults.strikes(fault, site)) continue;
+      const { limit: usual } = environments;
+      const atMs = startMs + faults.between(site, 'at', 1, dayMs / 2);
+      time.at(atMs, () => (environments.limit = Math.min(limit, usual)));
+      time.at(atMs + faults.between(site, 'for', 60_000, dayMs / 2), () => (environments.limit = usual));
+    }
+  }
+}
+
+function atSomeTime(scene: Scene, what: string, act: () => void): void {
+  const { faults, time, startMs, dayMs } = scene;
+  const site = faults.site(`time of ${what}`);
+  // Half of it happens while the run unfolds.
+  const untilMs = faults.between(site, 'early', 0, 1) === 1 ? 600_000 : dayMs;
+  time.at(startMs + faults.between(site, 'at', 1, untilMs), act);
+}

@@ -1,0 +1,205 @@
+/**
+ * The levels' functions as the deployment runs them: what `shared/runtime` connects to AWS's clients is connected here to the world in
+ * memory. It decides nothing.
+ */
+import type { ItemDeps, ItemEvent, Outcome } from '../../shared/core/item.ts';
+import type { CallGate, Log, ObjectStore } from '../../shared/core/ports.ts';
+import type { LevelRate } from '../../shared/core/rate-setting.ts';
+import type { Turns } from '../../shared/core/turns.ts';
+import type { Bucket } from './bucket.ts';
+import type { Core, Level } from './core.ts';
+import type { Environment } from './environments.ts';
+import type { Faults } from './faults.ts';
+import type { Hermes } from './hermes.ts';
+import type { Life } from './life.ts';
+import type { ApiNode } from './model.ts';
+import { unit, hashText } from './random.ts';
+import type { Queue } from './queue.ts';
+import type { Settings } from './settings.ts';
+import type { Trigger } from './triggers.ts';
+import type { VirtualTime } from './virtual-time.ts';
+
+/** What a trigger runs on an environment. */
+export type Handler = (payload: unknown) => (environment: Environment) => Promise<unknown>;
+
+/** A level's parts of the world. */
+export type LevelParts = { level: Level; rate: LevelRate; trigger: Trigger; deadLetters: Queue; waiting: Queue };
+
+export type World = {
+  core: Core;
+  time: VirtualTime;
+  faults: Faults;
+  settings: Settings;
+  bucket: Bucket;
+  hermes: Hermes;
+  /** The API's own node for ids that the engine decoded; undefined: the API has no such thing. */
+  nodeOf: (ids: readonly string[]) => ApiNode | undefined;
+  levels: Map<string, LevelParts>;
+  onRefire: (level: string, payload: string, life: Life) => void;
+};
+
+/** What is kept at an invocation's end, as `shared/runtime` does. */
+const fetchReserveMs = 5_000;
+
+export const noLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** The turns of an environment; its ports are those of the invocation that it works on. */
+type Memory = { environment: Environment; turns: Turns };
+
+type QueueRecord = {
+  eventSource: string;
+  messageId: string;
+  body: string;
+  attributes: { ApproximateReceiveCount: string };
+  postpone: (forMs: number) => void;
+};
+
+export function fetchHandler(world: World, level: Level): Handler {
+  const { core } = world;
+  return (payload) => async (environment) => {
+    const { life } = environment;
+    environment.memory ??= { environment, turns: turnsOf(world, level, environment) } satisfies Memory;
+    const { turns } = environment.memory as Memory;
+    const workMs = Math.max(life.remainingMs - fetchReserveMs, Math.floor(life.remainingMs / 2));
+    const deadlineMs = life.clock.now() + workMs;
+    const deadline = new AbortController();
+    const cancel = world.time.at(deadlineMs, () => deadline.abort());
+    const deps: ItemDeps = {
+      ...portsOf(world, level, life),
+      turns,
+      requestId: life.name,
+      deadlineMs,
+      signal: deadline.signal,
+      onCall: () => undefined,
+    };
+    const takeItem = async (item: ItemEvent): Promise<Outcome> => {
+      try {
+        return await core.processItem(item, deps);
+      } catch (error) {
+        throw core.withCode(error);
+      }
+    };
+    try {
+      const records = (payload as { Records?: unknown[] }).Records ?? [];
+      if ((records[0] as Partial<QueueRecord> | undefined)?.eventSource === 'aws:sqs')
+        return await takeMessages(records as QueueRecord[], takeItem, world, life);
+      const errors: unknown[] = [];
+      const outcomes: Outcome[] = [];
+      for (const item of core.parseS3Event(payload))
+        await takeItem(item).then(
+          (outcome) => outcomes.push(outcome),
+          (error: unknown) => errors.push(error),
+        );
+      if (errors.length > 0) throw errors[0];
+      return outcomes;
+    } finally {
+      await turns.settle(deadlineMs);
+      cancel();
+    }
+  };
+}
+
+async function takeMessages(
+  records: QueueRecord[],
+  takeItem: (item: ItemEvent) => Promise<Outcome>,
+  { core, settings }: World,
+  life: Life,
+): Promise<{ batchItemFailures: string[] }> {
+  const taken = await Promise.allSettled(
+    records.map(async ({ messageId, body, attributes, postpone }) => {
+      const delivery = Number(attributes.ApproximateReceiveCount);
+      try {
+        const items = core.parseS3Event(core.eventIn(JSON.parse(body))).map((item) => ({ ...item, delivery }));
+        for (const item of items) await takeItem(item);
+      } catch (error) {
+        const forMs = core.queueWaitMs(delivery, settings.deployment);
+        const failures = { before: 'sqs-fails', error: () => new Error('SQS failed') } as const;
+        await life
+          .operate({
+            name: `postpone ${messageId}`,
+            act: () => postpone(forMs),
+            mutates: true,
+            failures,
+            latencyMs: [5, 30],
+          })
+          .catch(() => undefined);
+        throw error;
+      }
+    }),
+  );
+  return {
+    batchItemFailures: records.filter((_, at) => taken[at]?.status === 'rejected').map(({ messageId }) => messageId),
+  };
+}
+
+function turnsOf({ core, bucket, settings, levels }: World, level: Level, environment: Environment): Turns {
+  const memory = { environment };
+  // Whoever waits, waits within the invocation that the environment works on.
+  const now = (): Life => (environment.memory as Memory | undefined)?.environment.life ?? memory.environment.life;
+  const clock = { now: () => now().clock.now(), wait: (ms: number) => now().clock.wait(ms) };
+  const store: ObjectStore = {
+    get: (key, maxBytes) => bucket.storeFor(now()).get(key, maxBytes),
+    head: (key) => bucket.storeFor(now()).head(key),
+    create: (key, body, metadata) => bucket.storeFor(now()).create(key, body, metadata),
+    list: (prefix) => bucket.storeFor(now()).list(prefix),
+    put: (key, body, metadata) => bucket.storeFor(now()).put(key, body, metadata),
+    remove: (key) => bucket.storeFor(now()).remove(key),
+  };
+  const rate = levels.get(level.level)?.rate;
+  if (rate === undefined) throw new Error(`There is no level ${level.level}.`);
+  return core.createTurns({
+    control: core.createRateControl({ store, clock, log: noLog, limits: rate, maxFreezeMs: settings.maxFreezeMs }),
+    rate,
+    clock,
+    random: randomOf(now()),
+    onSleep: () => undefined,
+  });
+}
+
+function randomOf({ name, startedMs }: Life): () => number {
+  let drawn = 0;
+  return () => unit(hashText(`${name} ${startedMs}`, (drawn += 1)));
+}
+
+function portsOf(world: World, level: Level, life: Life) {
+  const { core, bucket, hermes, settings, nodeOf } = world;
+  const { deadLetters, waiting } = partsOf(world, level.level);
+  const node = (ids: readonly string[]): ApiNode => {
+    const found = nodeOf(ids);
+    if (found === undefined) throw new core.ItemError('HTTP_404', `The API has nothing at ${JSON.stringify(ids)}.`);
+    return found;
+  };
+  const many: Extract<ItemDeps['fetch'], { many: unknown }>['many'] = (item, gate: CallGate) => {
+    const pages = hermes.pages(node(item.ids), item.run, gate, life);
+    return item.ids.length === 0 ? core.seedTroops(core.parseSeed(item.body), pages) : pages;
+  };
+  return {
+    level,
+    fetch:
+      level.children === 'one'
+        ? {
+            one: (item: { run: string; ids: readonly string[] }, gate: CallGate) =>
+              hermes.data(node(item.ids), item.run, gate, life),
+          }
+        : { many },
+    store: bucket.storeFor(life),
+    deadLetters: deadLetters.sinkFor(life),
+    waiting: waiting.sinkFor(life),
+    clock: life.clock,
+    random: randomOf(life),
+    log: noLog,
+    settings: {
+      retry: { retries: settings.callRetries, baseMs: 200, maxMs: 5_000 },
+      writeConcurrency: settings.writeConcurrency,
+      maxChildren: 1_000,
+      maxItemBytes: 100_000,
+      firstRetryMs: core.firstRetryMs(settings.deployment),
+    },
+  };
+}
+
+function partsOf({ levels }: World, level: string): LevelParts {
+  const parts = levels.get(level);
+  if (parts === undefined) throw new Error(`There is no level ${level}.`);
+  return parts;
+}

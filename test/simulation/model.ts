@@ -1,0 +1,165 @@
+/**
+ * What the API serves, and what the bucket must hold of it. It shares no code with the engine: it has its own table of the
+ * levels and its own way to write keys, so that a mistake there is not repeated here.
+ */
+import { hostileIds } from '../../local/hermes/hostile-ids.ts';
+import type { Faults } from './faults.ts';
+
+/** The README's table: the prefix of a level's items, its name, and what an id of its children looks like. */
+const rows = [
+  { level: 'troops', reads: 'seeds', writes: 'troops', child: 'troop' },
+  { level: 'warriors', reads: 'troops', writes: 'amazon_warriors', child: 'warrior' },
+  { level: 'data_groups', reads: 'amazon_warriors', writes: 'data_groups', child: 'group' },
+  { level: 'data', reads: 'data_groups', writes: 'data', child: undefined },
+] as const;
+
+export const levelNames = rows.map(({ level }) => level);
+
+/** What the API answers for an item until it is mended. */
+export const poisons = [
+  'http-404',
+  'http-500',
+  'not-json',
+  'wrong-shape',
+  'empty-id',
+  'half-surrogate',
+  'same-id-twice',
+  'redirect',
+] as const;
+export type Poison = (typeof poisons)[number];
+
+/** Something the API knows: an answer can be asked for it. */
+export type ApiNode = {
+  id: string;
+  depth: number;
+  ids: readonly string[];
+  /** As it stands in its parent's list. */
+  text: string;
+  /** The data of a leaf. */
+  data: string;
+  children: ApiNode[];
+  /** The API has it from then on, in milliseconds since 1970. */
+  sinceMs: number;
+  poison: Poison | undefined;
+};
+
+/** An item of a run, with the keys that everything about it has. */
+export type Node = {
+  api: ApiNode;
+  run: string;
+  level: string;
+  itemKey: string;
+  /** Its receipt; a leaf's result. */
+  doneKey: string;
+  failureKey: string;
+  parent: Node | undefined;
+  children: Node[];
+  /** It or one of those above it came into the API later, so that a run may be without it. */
+  isLate: boolean;
+};
+
+export type KeyRole = { node: Node; is: 'item' | 'done' | 'failure' };
+
+export type Size = { troops: number; warriors: number; groups: number };
+
+/** @param startMs when the schedule starts; what is born later is born within `dayMs` */
+export function growTree(size: Size, faults: Faults, startMs: number, dayMs: number): ApiNode {
+  const most = [size.troops, size.warriors, size.groups];
+  let serial = 0;
+  const grow = (id: string, depth: number, ids: readonly string[], isFirst: boolean): ApiNode => {
+    serial += 1;
+    const site = faults.site(`tree ${JSON.stringify(ids)}`);
+    const isLate = depth > 0 && !isFirst && faults.strikes('api-grows', site);
+    const node: ApiNode = {
+      id,
+      depth,
+      ids,
+      // Parsed and printed again, the numbers would be others.
+      text: `{ "id":${JSON.stringify(id)}, "serial":1234567890123456789${serial}, "share":1.0 }`,
+      data: `{"of":${JSON.stringify(ids)},"value":${serial}.50}`,
+      children: [],
+      sinceMs: isLate ? startMs + faults.between(site, 'since', 1, dayMs) : 0,
+      poison: faults.strikes('poisoned-item', site) ? faults.pick(site, 'poison', poisons) : undefined,
+    };
+    const max = most[depth];
+    if (max === undefined) return node;
+    const count = faults.between(site, 'children', depth === 0 ? Math.min(2, max) : 0, max);
+    for (let index = 0; index < count; index += 1) {
+      const place = faults.site(`id ${JSON.stringify(ids)} ${index}`);
+      const plain = `${rows[depth]?.child ?? ''}-${index}`;
+      const hostile = faults.strikes('hostile-id', place) ? faults.pick(place, 'id', hostileIds) : plain;
+      const childId = node.children.some((child) => child.id === hostile) ? plain : hostile;
+      node.children.push(grow(childId, depth + 1, [...ids, childId], index === 0));
+    }
+    return node;
+  };
+  return grow('', 0, [], true);
+}
+
+/** Every byte but A-Z a-z 0-9 _ - as % and two hexadecimal digits. */
+function segment(id: string): string {
+  return [...Buffer.from(id, 'utf8')]
+    .map((byte) => {
+      const letter = String.fromCharCode(byte);
+      return /[A-Za-z0-9_-]/.test(letter) ? letter : `%${byte < 16 ? '0' : ''}${byte.toString(16).toUpperCase()}`;
+    })
+    .join('');
+}
+
+/** Whatever could ever lie in the bucket for the items of a run: every node, and every key by what it is. */
+export function modelRun(run: string, root: ApiNode, roles: Map<string, KeyRole>): Node {
+  const add = (api: ApiNode, parent: Node | undefined, trail: string): Node => {
+    const row = rows[api.depth];
+    if (row === undefined) throw new Error('The tree is deeper than the table.');
+    const path = `${trail}.json`;
+    const node: Node = {
+      api,
+      run,
+      level: row.level,
+      itemKey: `${row.reads}/${path}`,
+      doneKey: row.child === undefined ? `${row.writes}/${path}` : `receipts/${row.level}/${path}`,
+      failureKey: `failures/${row.level}/${path}`,
+      parent,
+      children: [],
+      isLate: parent?.isLate === true || api.sinceMs > 0,
+    };
+    roles.set(node.itemKey, { node, is: 'item' });
+    roles.set(node.doneKey, { node, is: 'done' });
+    roles.set(node.failureKey, { node, is: 'failure' });
+    node.children = api.children.map((child) => add(child, node, `${trail}/${segment(child.id)}`));
+    return node;
+  };
+  return add(root, undefined, run);
+}
+
+export function* everyNode(node: Node): Generator<Node> {
+  yield node;
+  for (const child of node.children) yield* everyNode(child);
+}
+
+/** How S3 writes a key into an event: a form's encoding, but for the slashes. */
+export function eventKey(key: string): string {
+  return [...Buffer.from(key, 'utf8')]
+    .map((byte) => {
+      const letter = String.fromCharCode(byte);
+      if (letter === ' ') return '+';
+      return /[A-Za-z0-9_.*/-]/.test(letter) ? letter : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+    })
+    .join('');
+}
+
+/** The keys that an event's text is about; none for a text that is no event. */
+export function keysOfEvent(text: string): { key: string; again: boolean }[] {
+  try {
+    const event = JSON.parse(text) as {
+      Records?: { s3?: { object?: { key?: unknown } }; s3Cascade?: { again?: boolean } }[];
+    };
+    return (event.Records ?? []).flatMap(({ s3, s3Cascade }) => {
+      const key = s3?.object?.key;
+      if (typeof key !== 'string') return [];
+      return [{ key: decodeURIComponent(key.replace(/\+/g, '%20')), again: s3Cascade?.again === true }];
+    });
+  } catch {
+    return [];
+  }
+}

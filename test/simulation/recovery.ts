@@ -1,0 +1,98 @@
+/** Sweep, replay and the taking up of the rate as the deployment runs them, connected to the world in memory. It decides nothing. */
+import type { Refire } from '../../shared/core/ports.ts';
+import type { ReplayReport } from '../../shared/core/replay-report.ts';
+import type { ReplayRequest } from '../../shared/core/replay.ts';
+import type { SweepReport, SweepRequest } from '../../shared/core/sweep.ts';
+import type { RateReport } from '../../shared/core/take-up-rate.ts';
+import { noLog, type LevelParts, type World } from './deployment.ts';
+import type { Life } from './life.ts';
+
+/** What is kept at an invocation's end, as `shared/runtime` does. */
+const reserveMs = 15_000;
+
+const bucketName = 'bucket';
+
+/** Gives a record to whatever triggers the level, as an invocation's call. */
+function refireOf({ core, onRefire }: World, { level, trigger }: LevelParts, life: Life): Refire {
+  return {
+    send: (record: unknown) => {
+      const payload = JSON.stringify({ Records: [record] });
+      return life.operate({
+        name: `invoke ${level.level} ${payload.replace(/"eventTime":"[^"]*"/, '')}`,
+        act: () => {
+          onRefire(level.level, payload, life);
+          trigger.accept(payload);
+        },
+        mutates: true,
+        failures: {
+          before: 'invoke-fails',
+          answerLost: 'invoke-answer-lost',
+          error: () => new core.TransientError('NETWORK', 'Lambda did not answer.'),
+        },
+        latencyMs: [5, 50],
+      });
+    },
+  };
+}
+
+/** When a person's or a schedule's function has to stop. */
+function deadlineOf(life: Life): number {
+  return life.clock.now() + Math.max(life.remainingMs - reserveMs, Math.floor(life.remainingMs / 2));
+}
+
+export function runSweep(world: World, request: SweepRequest, life: Life): Promise<SweepReport> {
+  const { core, bucket, settings, levels } = world;
+  const store = bucket.storeFor(life);
+  const { deployment } = settings;
+  return core.sweep(request, {
+    store,
+    refires: new Map([...levels].map(([name, parts]) => [name, refireOf(world, parts, life)])),
+    recordFor: (key, { replays, refires, again }) =>
+      core.withReplays(core.makeS3Record(bucketName, key, life.clock.now()), replays, again, refires),
+    clock: life.clock,
+    log: noLog,
+    lostAfterMs: () => core.lostAfterMs(deployment),
+    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits),
+    retryingForMs: core.retryingForMs(deployment),
+    settleMs: core.settleMs(deployment),
+    maxRefires: settings.maxRefires,
+    deadlineMs: deadlineOf(life),
+  });
+}
+
+export function runReplay(world: World, request: ReplayRequest, life: Life): Promise<ReplayReport> {
+  const { core, bucket, settings, levels } = world;
+  return core.replay(request, {
+    levels: [...levels.values()].map((parts) => ({
+      level: parts.level,
+      queue: parts.deadLetters.queueFor(life),
+      refire: refireOf(world, parts, life),
+    })),
+    store: bucket.storeFor(life),
+    understand: core.readDeadLetter,
+    recordFor: (key) => core.makeS3Record(bucketName, key, life.clock.now()),
+    withReplays: core.withReplays,
+    clock: life.clock,
+    log: noLog,
+    maxReplays: settings.maxReplays,
+    retryingForMs: core.retryingForMs(settings.deployment),
+    deadlineMs: deadlineOf(life),
+  });
+}
+
+export function runRate(world: World, life: Life): Promise<RateReport> {
+  const { core, bucket, settings, levels } = world;
+  return core.takeUpRate({
+    store: bucket.storeFor(life),
+    limits: settings.limits,
+    levels: [...levels.values()].map((parts) => ({
+      level: parts.level,
+      waiting: parts.waiting.queueFor(life),
+      refire: refireOf(world, parts, life),
+    })),
+    understand: core.readDeadLetter,
+    clock: life.clock,
+    log: noLog,
+    deadlineMs: deadlineOf(life),
+  });
+}

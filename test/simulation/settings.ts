@@ -1,0 +1,57 @@
+/** What a schedule's deployment is set to: drawn, so that no promise hangs on one number. */
+import type { LevelRate, RateLimits } from '../../shared/core/rate-setting.ts';
+import type { lostAfterMs } from '../../shared/runtime/event-life.ts';
+import type { Faults } from './faults.ts';
+import { levelNames } from './model.ts';
+
+export type Settings = {
+  deployment: Parameters<typeof lostAfterMs>[0];
+  plainLetters: boolean;
+  batchSize: number;
+  callRetries: number;
+  callTimeoutMs: number;
+  writeConcurrency: number;
+  listPageSize: number;
+  apiPageSize: number;
+  maxReplays: number;
+  maxRefires: number;
+  maxFreezeMs: number;
+  hasRate: boolean;
+  limits: RateLimits;
+  rates: Map<string, LevelRate>;
+  environments: Map<string, number>;
+};
+
+export function drawSettings(faults: Faults): Settings {
+  const site = faults.site('settings');
+  const pick = <T>(what: string, from: readonly T[]): T => faults.pick(site, what, from);
+  const hasRate = pick('has rate', [true, false]);
+  const limits: RateLimits = { deployed: hasRate ? pick('rate', [1, 4, 20, 200]) : 'unlimited', minimumPerSecond: 0.2 };
+  const share = 1 / levelNames.length;
+  const environments = new Map(levelNames.map((level) => [level, faults.between(site, `environments ${level}`, 1, 5)]));
+  return {
+    deployment: {
+      trigger: pick('trigger', ['direct', 'direct', 'queue']),
+      fetchTimeoutMs: 300_000,
+      fetchRetryAttempts: 2,
+      fetchMaxEventAgeMs: pick('event age', [120_000, 3_600_000, 21_600_000]),
+      queueMaxReceives: pick('receives', [2, 3, 5]),
+      queueRetentionMs: pick('retention', [6, 24]) * 3_600_000,
+      lambdaTimeScale: 1,
+    },
+    plainLetters: pick('plain letters', [false, false, true]),
+    batchSize: pick('batch', [1, 3, 10]),
+    callRetries: pick('retries', [0, 1, 3]),
+    callTimeoutMs: 20_000,
+    writeConcurrency: pick('writes', [1, 2, 32]),
+    listPageSize: pick('list page', [3, 20, 1000]),
+    apiPageSize: pick('api page', [1, 2, 100]),
+    maxReplays: 3,
+    maxRefires: 3,
+    maxFreezeMs: 3_600_000,
+    hasRate,
+    limits,
+    rates: new Map(levelNames.map((level) => [level, { ...limits, share, environments: environments.get(level) }])),
+    environments,
+  };
+}

@@ -1,0 +1,41 @@
+/** Bad days in memory: the promises hold in every one of them, and the same seed is the same day. */
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { runCampaign } from './campaign.ts';
+import { loadCore, type Core } from './core.ts';
+import { faultNames, type FaultName } from './faults.ts';
+import { runSchedule } from './schedule.ts';
+
+let core: Core;
+
+beforeAll(async () => {
+  core = await loadCore();
+});
+
+test('two hundred bad days break no promise, and every fault is in them', async () => {
+  const { tally, failures } = await runCampaign({ core, from: 1, to: 201 });
+  expect(failures).toEqual([]);
+  expect(faultNames.filter((name) => tally.faults[name] === undefined)).toEqual([]);
+});
+
+test('a day without faults is complete without a sweep, each item asked for once', async () => {
+  const odds = Object.fromEntries(faultNames.map((name) => [name, 0])) as Record<FaultName, number>;
+  const { violation, injected, figures } = await runSchedule({ seed: 7, core, choice: { odds } });
+  expect({ violation, injected }).toEqual({ violation: undefined, injected: [] });
+  expect(figures.calls).toBeGreaterThan(0);
+});
+
+describe('a seed', () => {
+  test('gives the same day each time', async () => {
+    const once = await runSchedule({ seed: 42, core, isTraced: true });
+    const again = await runSchedule({ seed: 42, core, isTraced: true });
+    expect(again).toEqual(once);
+    expect(once.injected.length).toBeGreaterThan(0);
+  });
+
+  test('gives another day when faults of it are left out, and only those that are kept', async () => {
+    const { injected } = await runSchedule({ seed: 42, core });
+    const kept = injected.slice(0, 2).map(({ id }) => id);
+    const smaller = await runSchedule({ seed: 42, core, choice: { only: new Set(kept) } });
+    expect(new Set(smaller.injected.map(({ id }) => id))).toEqual(new Set(kept));
+  });
+});
