@@ -72,7 +72,6 @@ async function done({ s3, bucket }: Engine, run: string): Promise<void> {
   const prefix = `${chain[chain.length - 1]?.writes}/${run}/`;
   while (s3.list(bucket, { prefix }).contents.length < smallWarriors * smallGroups) {
     await wait(100);
-    if (process.env["DBG"]) console.log(s3.list(bucket, {}).contents.map((o) => o.key).filter((k) => !k.startsWith("data/")).join(" ").slice(0, 600));
   }
 }
 

@@ -3,6 +3,7 @@
  * item error, and the message of an item that has to wait.
  */
 import type { Level } from '../chain.ts';
+import type { FailureWatch } from './failure-watch.ts';
 import { maxNoteBytes, parseFailureNote, reasonOf, type FailureNote } from './failure.ts';
 import type { ItemEvent } from './item.ts';
 import { failureKeyOf } from './keys.ts';
@@ -20,17 +21,18 @@ export type FailureDeps = {
   requestId: string;
 };
 
-/** An event that is certainly at its first try spares the look at the failure note. */
+/** An event that is certainly at its first try, or of a run without failures, spares the look at the failure note. */
 export async function countEarlierTries(
   event: ItemEvent,
   work: Work,
   firstRetryMs: number,
-  deps: FailureDeps,
+  deps: FailureDeps & { hasFailures: FailureWatch },
 ): Promise<void> {
   const isFirstDelivery =
     event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
   const isFirst = event.replays + event.refires === 0 && isFirstDelivery;
-  if (!isFirst) await countTries(failureKeyOf(deps.level, event.key), work, deps);
+  if (isFirst || (work.run !== undefined && !(await deps.hasFailures(work.run)))) return;
+  await countTries(failureKeyOf(deps.level, event.key), work, deps);
 }
 
 /** @returns the note as it was written */

@@ -5,6 +5,7 @@
 import type { Level } from '../chain.ts';
 import { DeferredError, ItemError } from './errors.ts';
 import { expand, type Expansion } from './expand.ts';
+import type { FailureWatch } from './failure-watch.ts';
 import { countEarlierTries, noteFailure, sendDeadLetter, sendToWait, type Work } from './item-failure.ts';
 import { doneKey, parseItemKey, receiptKey, resultKey, type ItemPath } from './keys.ts';
 import { unmark } from './markers.ts';
@@ -62,7 +63,7 @@ export type ItemSettings = {
   maxItemBytes: number;
   /**
    * An event younger than this is at its first try: Lambda waits a minute before the first retry. Only an older one's
-   * failure note is looked up for the number of tries. In milliseconds.
+   * failure note is looked up for the number of tries, and only if its run has any. In milliseconds.
    */
   firstRetryMs: number;
 };
@@ -75,6 +76,7 @@ export type ItemDeps = {
   /** The level's waiting queue: items whose turn at the API did not come. */
   waiting: MessageSink;
   turns: Turns;
+  hasFailures: FailureWatch;
   clock: Clock;
   random: () => number;
   log: Log;

@@ -75,6 +75,11 @@ export function failureKey(level: Level, path: ItemPath): string {
   return join(`failures/${level.level}`, path);
 }
 
+/** What all failure notes of a run's items of a level begin with. */
+export function failuresPrefix({ level, ids }: Level, run: string): string {
+  return `failures/${level}/${run}${ids.length === 0 ? suffix : '/'}`;
+}
+
 /** The key of what a leaf's item becomes: the same path under the prefix that the level writes. */
 export function resultKey(level: Level, path: ItemPath): string {
   return join(level.writes, path);

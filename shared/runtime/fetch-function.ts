@@ -18,6 +18,7 @@ import { parseS3Event } from '../aws/s3-event.ts';
 import { createSecret } from '../aws/secret.ts';
 import { createPostpone, isQueueEvent } from '../aws/trigger-queue.ts';
 import { levelNamed, type IdsOf, type LevelName } from '../chain.ts';
+import { createFailureWatch } from '../core/failure-watch.ts';
 import {
   processItem,
   type Fetch,
@@ -105,6 +106,7 @@ export function fetchFunction<Name extends LevelName>(levelName: Name, levelFetc
     deadLetters: createMessageSink(sqs, config.deadLetterQueueUrl),
     waiting: createMessageSink(sqs, config.waitingQueueUrl),
     turns,
+    hasFailures: createFailureWatch(level, store, systemClock, firstRetryMs(config) / 2),
     clock: systemClock,
     random: Math.random,
     log,

@@ -87,12 +87,20 @@ export class Probe {
     const unknown =
       row.level === 'troops' ? `${row.reads}/bad-${run}.json` : item.replace(/[^/]+(?=\.json$)/, 'unknown');
     this.#put(unknown, '[]');
+    // As if the run had been complete before.
+    for (const key of [`finished/${run}/earlier.json`, `data/${run}/_SUCCESS`]) this.#put(key, '{}');
     for (const key of [item, item, unknown]) {
       const before = this.#depth(row, 'dead-letters');
       const answer = await this.#call(row.function, { Records: [this.#record(key)] });
       this.#note(row.function, { answer, deadLetters: this.#depth(row, 'dead-letters') - before });
     }
-    const under = [`${row.writes}/${run}/`, `receipts/${row.level}/${run}`, `failures/${row.level}/`];
+    const under = [
+      `${row.writes}/${run}/`,
+      `receipts/${row.level}/${run}`,
+      `failures/${row.level}/`,
+      `finished/${run}/`,
+      `data/${run}/_`,
+    ];
     this.#note(
       row.function,
       under.flatMap((prefix) => this.#keys(prefix)).filter((key) => key.includes(run)),
@@ -139,7 +147,7 @@ export class Probe {
       this.#noteFailure(row, 'sweep-failed');
     }
     // As if they had been complete before.
-    for (const key of ['finished/sweep-lost.json', 'data/sweep-lost/_SUCCESS']) this.#put(key, '{}');
+    for (const key of ['finished/sweep-lost/earlier.json', 'data/sweep-lost/_SUCCESS']) this.#put(key, '{}');
     for (const run of ['sweep-whole', 'sweep-lost', 'sweep-failed']) {
       const answer = await this.#call('sweep', { run, olderThan: 0 });
       const keys = ['runs/', 'finished/', `data/${run}/_`, 'failures/'].flatMap((prefix) => this.#keys(prefix));

@@ -5,6 +5,7 @@
 import type { ItemDeps, ItemEvent, Outcome } from '../../shared/core/item.ts';
 import type { CallGate, Log, ObjectStore } from '../../shared/core/ports.ts';
 import type { LevelRate } from '../../shared/core/rate-setting.ts';
+import type { FailureWatch } from '../../shared/core/failure-watch.ts';
 import type { Turns } from '../../shared/core/turns.ts';
 import type { Bucket } from './bucket.ts';
 import type { Core, Level } from './core.ts';
@@ -43,8 +44,8 @@ const fetchReserveMs = 5_000;
 
 export const noLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** The turns of an environment; its ports are those of the invocation that it works on. */
-type Memory = { environment: Environment; turns: Turns };
+/** What an environment keeps; its ports are those of the invocation that it works on. */
+type Memory = { environment: Environment; turns: Turns; hasFailures: FailureWatch };
 
 type QueueRecord = {
   eventSource: string;
@@ -58,8 +59,8 @@ export function fetchHandler(world: World, level: Level): Handler {
   const { core } = world;
   return (payload) => async (environment) => {
     const { life } = environment;
-    environment.memory ??= { environment, turns: turnsOf(world, level, environment) } satisfies Memory;
-    const { turns } = environment.memory as Memory;
+    environment.memory ??= { environment, ...memoryOf(world, level, environment) } satisfies Memory;
+    const { turns, hasFailures } = environment.memory as Memory;
     const workMs = Math.max(life.remainingMs - fetchReserveMs, Math.floor(life.remainingMs / 2));
     const deadlineMs = life.clock.now() + workMs;
     const deadline = new AbortController();
@@ -67,6 +68,7 @@ export function fetchHandler(world: World, level: Level): Handler {
     const deps: ItemDeps = {
       ...portsOf(world, level, life),
       turns,
+      hasFailures,
       requestId: life.name,
       deadlineMs,
       signal: deadline.signal,
@@ -132,7 +134,11 @@ async function takeMessages(
   };
 }
 
-function turnsOf({ core, bucket, settings, levels }: World, level: Level, environment: Environment): Turns {
+function memoryOf(
+  { core, bucket, settings, levels }: World,
+  level: Level,
+  environment: Environment,
+): Omit<Memory, 'environment'> {
   const memory = { environment };
   // Whoever waits, waits within the invocation that the environment works on.
   const now = (): Life => (environment.memory as Memory | undefined)?.environment.life ?? memory.environment.life;
@@ -147,13 +153,15 @@ function turnsOf({ core, bucket, settings, levels }: World, level: Level, enviro
   };
   const rate = levels.get(level.level)?.rate;
   if (rate === undefined) throw new Error(`There is no level ${level.level}.`);
-  return core.createTurns({
+  const hasFailures = core.createFailureWatch(level, store, clock, core.firstRetryMs({ lambdaTimeScale: 1 }) / 2);
+  const turns = core.createTurns({
     control: core.createRateControl({ store, clock, log: noLog, limits: rate, maxFreezeMs: settings.maxFreezeMs }),
     rate,
     clock,
     random: randomOf(now()),
     onSleep: () => undefined,
   });
+  return { turns, hasFailures };
 }
 
 function randomOf({ name, startedMs }: Life): () => number {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { levelNamed, type LevelName } from '../../../shared/chain.ts';
 import { DeferredError, ItemError, TransientError } from '../../../shared/core/errors.ts';
+import { createFailureWatch } from '../../../shared/core/failure-watch.ts';
 import type { FailureNote } from '../../../shared/core/failure.ts';
 import { processItem, type Fetch, type ItemDeps, type ItemEvent, type Outcome } from '../../../shared/core/item.ts';
 import type { Child, Metadata, Page } from '../../../shared/core/ports.ts';
@@ -59,6 +60,7 @@ function run(
     deadLetters: { send: (body) => Promise.resolve(void deadLetters.push(body)) },
     waiting: { send: (body) => Promise.resolve(void waiting.push(body)) },
     turns: freeTurns(),
+    hasFailures: createFailureWatch(levelNamed(levelName), store, clock, 20_000),
     clock,
     random: () => 0,
     log: { info: log, warn: log, error: log },
