@@ -7,4 +7,6 @@ export default {
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   transform: { '\\.ts$': '<rootDir>/test/strip-types.js' },
   testTimeout: 120_000,
+  // Whole runs at a rate sleep most of their time.
+  maxWorkers: 2,
 };

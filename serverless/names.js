@@ -13,11 +13,26 @@ export const triggerOf = (level) => `${logicalId(level)}Trigger`;
 /** @param {string} kind e.g. dead-letters */
 export const queueNameOf = (level, kind) => `\${self:service}-\${sls:stage}-${level.replaceAll('_', '-')}-${kind}`;
 
-/** The stage and the account make the name unique. Roles need it before the bucket is there. */
-export const bucketName = '${self:service}-${sls:stage}-${AWS::AccountId}';
+/** What a parameter says, as a truth: --param gives texts. */
+export const isOn = (value) => value === true || value === 'true';
+
+/** Roles need it before the bucket is there. */
+export const bucketName = '${param:bucketName}';
+/** A name that is written out needs no Fn::Sub, and cfn-lint minds one. */
+export async function bucketNameValue({ resolveVariable }) {
+  const name = await resolveVariable('param:bucketName');
+  return name.includes('${') ? { 'Fn::Sub': name } : name;
+}
 export const bucketArn = { 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${bucketName}` };
 export const objects = (...prefixes) => prefixes.map((prefix) => object(`${prefix}/*`));
 export const object = (key) => ({ 'Fn::Sub': `${bucketArn['Fn::Sub']}/${key}` });
 
 export const arnOf = (id) => ({ 'Fn::GetAtt': [id, 'Arn'] });
 export const ref = (id) => ({ Ref: id });
+
+/** A mistake in the parameters, told in one line: the framework shows an error's stack. */
+export function mistake(message) {
+  const error = new Error(message);
+  error.stack = message;
+  return error;
+}

@@ -4,7 +4,7 @@
  * takes while each call takes `expectedCallMs`.
  */
 import { chain } from '../shared/chain.ts';
-import { logicalId } from './names.js';
+import { logicalId, mistake } from './names.js';
 
 /** SQS as a trigger: "MaximumConcurrency 2-1,000" (page services-sqs-scaling). */
 const queueEnvironments = { least: 2, most: 1000 };
@@ -14,13 +14,6 @@ const longestSpacing = 0.8;
 
 /** The messages of a batch take their turns in one environment, while another may be idle: no more than come up so soon. */
 const longestBatchSeconds = 2;
-
-/** A mistake in the parameters, told in one line: the framework shows an error's stack. */
-function mistake(message) {
-  const error = new Error(message);
-  error.stack = message;
-  return error;
-}
 
 /** @returns {Promise<{trigger: string, rate: number | 'unlimited', minimumRate: number, levels: Record<string, {share: number, environments: number | undefined, batchSize: number}>}>} */
 export async function readRate({ resolveVariable, resolveConfigurationProperty }) {

@@ -83,9 +83,15 @@ function parse(reply: Reply, call: string, token: string | undefined, maxBodyByt
       throw new TransientError('NETWORK', `The answer to ${call} broke off: ${shown}.`, { cause: error });
     }
     const contentType = reply.headers.get('content-type') ?? 'none';
-    const message = `The answer to ${call} is not JSON (${(error as Error).message}; content type: ${contentType}): ${shown}. Check the API's URL.`;
+    const message = `The answer to ${call} is not JSON (${whyNotJson(error)}; content type: ${contentType}): ${shown}. Check the API's URL.`;
     throw new ItemError('NOT_JSON', message, { cause: error });
   }
+}
+
+/** Where it breaks off, without the text around it that the parser quotes: the token may be in that, or a part of it. */
+function whyNotJson(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return (error as Error).message;
+  return `it breaks off ${/at position \d+/.exec(error.message)?.[0] ?? 'at its end'}`;
 }
 
 /** A letter that is replaced because its bytes are wrong would be stored as if the API had sent it. */
@@ -108,7 +114,7 @@ async function refusal(reply: Reply, call: string, token: string | undefined, op
     return new TransientError(code, message, { retryAfterMs: parseRetryAfter(headers.get('retry-after'), Date.now()) });
   }
   if (status < 400) {
-    const target = redirectTarget(headers.get('location'));
+    const target = redirectTarget(headers.get('location'), token);
     const advice = "It was not followed, since it would take the token along: set the API's URL to where it really is.";
     return new ItemError('REDIRECT', `${call} was answered with ${status}, a redirect to ${target}. ${advice}`);
   }
@@ -127,14 +133,19 @@ async function refusal(reply: Reply, call: string, token: string | undefined, op
 }
 
 /** Without the query, which may hold somebody's session. */
-function redirectTarget(location: string | null): string {
-  return location === null ? 'nowhere' : JSON.stringify(location.replace(/[?#].*$/s, '').slice(0, 200));
+function redirectTarget(location: string | null, token: string | undefined): string {
+  if (location === null) return 'nowhere';
+  return JSON.stringify(masked(location.replace(/[?#].*$/s, ''), token).slice(0, 200));
 }
 
 /** The beginning of an answer as a person may see it: on one line, without the token, should the API send it back. */
 function excerpt({ bytes }: Reply, token: string | undefined): string {
   const text = new TextDecoder().decode(bytes.subarray(0, 4_000)).replace(/\s+/g, ' ').trim();
-  const safe = token === undefined ? text : text.replaceAll(token, '***');
+  const safe = masked(text, token);
   if (safe === '') return 'an empty body';
   return JSON.stringify(safe.length > 200 ? `${safe.slice(0, 200)}…` : safe);
+}
+
+function masked(text: string, token: string | undefined): string {
+  return token === undefined ? text : text.replaceAll(token, '***');
 }

@@ -107,7 +107,7 @@ describe.each(chain)('the level $level', (row) => {
     expect(properties(functionId)).toMatchObject({
       Runtime: 'nodejs24.x',
       Architectures: ['arm64'],
-      Role: arnOf(roleId),
+      Role: { 'Fn::Sub': `\${${roleId}.Arn}` },
       Handler: `functions/${row.function.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.handler`,
     });
     const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');

@@ -1,0 +1,41 @@
+/** What each function's bundle is made of: the packaged bundle is built once more, with the same options and esbuild's account of it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type BuildOptions } from 'esbuild';
+import { serviceDir } from './variants.ts';
+
+export type Bundle = { functionName: string; packaged: Buffer; built: Uint8Array; bytesOf: Map<string, number> };
+
+type EsbuildSection = BuildOptions & { exclude: string[]; outputFileExtension: string };
+type State = { service: { custom: { esbuild: EsbuildSection }; functions: Record<string, { handler: string }> } };
+
+/** The package that a file belongs to; `s3-cascade` for our own. */
+const packageOf = (file: string): string =>
+  [...file.matchAll(/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].at(-1)?.[1] ?? 's3-cascade';
+
+export async function bundlesOf(packageDir: string): Promise<Bundle[]> {
+  const { service } = JSON.parse(readFileSync(join(packageDir, 'serverless-state.json'), 'utf8')) as State;
+  const { exclude, outputFileExtension, ...options } = service.custom.esbuild;
+  return Promise.all(
+    Object.entries(service.functions).map(async ([functionName, { handler }]) => {
+      const file = handler.replace(/\.handler$/, '');
+      const { outputFiles, metafile } = await build({
+        ...options,
+        absWorkingDir: serviceDir,
+        entryPoints: [`${file}.ts`],
+        external: exclude,
+        outExtension: { '.js': outputFileExtension },
+        outdir: 'out',
+        write: false,
+        metafile: true,
+        logLevel: 'silent',
+      });
+      const bytesOf = new Map<string, number>();
+      for (const { inputs } of Object.values(metafile.outputs))
+        for (const [path, { bytesInOutput: bytes }] of Object.entries(inputs))
+          if (bytes > 0) bytesOf.set(packageOf(path), (bytesOf.get(packageOf(path)) ?? 0) + bytes);
+      const packaged = readFileSync(join(packageDir, 'code', functionName, `${file}${outputFileExtension}`));
+      return { functionName, packaged, built: outputFiles[0]?.contents ?? new Uint8Array(), bytesOf };
+    }),
+  );
+}
