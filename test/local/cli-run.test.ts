@@ -121,7 +121,7 @@ describe('the summary', () => {
       retries: 0,
       deadLetters: 0,
       waitingGbSeconds: 0,
-    lambdaGbSeconds: 1.5,
+      lambdaGbSeconds: 1.5,
       s3Operations: { PutObject: 9, GetObject: 5, HeadObject: 5 },
       sqsOperations: { SendMessage: 2, GetQueueUrl: 1 },
       seconds: 2,
