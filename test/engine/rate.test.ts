@@ -23,7 +23,7 @@ const calls = 547;
  * Environments at a rate of 20: each may make a call at any moment, so as many calls may come at once. The rest is what comes
  * closer together on the way: a call that was late by a fifth of a second arrives with those behind it.
  */
-const environments = { direct: 1 + 1 + 1 + 4, queue: 2 + 2 + 2 + 4 };
+const environments = { direct: 1 + 1 + 1 + 5, queue: 2 + 2 + 2 + 5 };
 const late = 20 * 0.2;
 
 async function start(

@@ -220,6 +220,19 @@ describe('an answer that is not what it should be', () => {
     expect(error).toMatchObject({ name: 'ItemError', code: 'NOT_JSON' });
   });
 
+  test('the token, sent back as if it were the answer, is not shown: not whole and not in parts', async () => {
+    const token = 'correct-horse-battery-staple';
+    for (const body of [token, `${token} ${'x'.repeat(100)}`, `{"items": ${token}`]) {
+      const server = await overridden({ status: 200, body });
+      const error = await failure(childrenOf(clientOf(server.url, { token }).troops()));
+      expect(error).toMatchObject({ code: 'NOT_JSON' });
+      expect(error.message).not.toMatch(/corre|horse|battery|staple/);
+    }
+    const server = await overridden({ status: 302, headers: { location: `https://elsewhere.example/${token}` } });
+    const error = await failure(childrenOf(clientOf(server.url, { token }).troops()));
+    expect(error.message).not.toContain(token);
+  });
+
   test('wrong types: names the place', async () => {
     const server = await overridden('wrong-types');
     const error = await failure(childrenOf(clientOf(server.url).troops()));
