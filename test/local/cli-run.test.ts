@@ -120,7 +120,7 @@ describe('the summary', () => {
       invocations: 5,
       retries: 0,
       deadLetters: 0,
-      waitingGbSeconds: 0,
+      waitingGbSeconds: 0.5,
       lambdaGbSeconds: 1.5,
       s3Operations: { PutObject: 9, GetObject: 5, HeadObject: 5 },
       sqsOperations: { SendMessage: 2, GetQueueUrl: 1 },
@@ -158,6 +158,7 @@ describe('the summary', () => {
       s3,
       sqs,
       lambdaGbSeconds: 1.5,
+      waitingGbSeconds: 0.5,
       costUsd: Number(costOf({ s3, sqsRequests: 3, invocations: 5, lambdaGbSeconds: 1.5 }).usd.toFixed(6)),
       seconds: 2,
       bucket: 'bucket',
@@ -169,6 +170,9 @@ describe('the summary', () => {
   test('as a page says in its first line how the run ended, and why at its failures', () => {
     const how = { interrupted: false, goOn: '', lookAt: ['Look there.'] };
     expect(summaryPage(measured(complete), how)).toMatch(/^Run r is complete: 2 results in 2\.0 s\.\n/);
+    expect(summaryPage(measured(complete), how)).toMatch(
+      /Waiting +0\.5 +of 1\.5 GB-seconds were slept for turns at the API/,
+    );
     const sample = { key: 'data_groups/r/t/w/g2.json', message: 'Hermes sent\n<html>', at: complete.at };
     const dead = { ...clear.failed, dead: 1 };
     const failed = incomplete({ done: 1, failed: dead }, [{ level: 'data', code: 'NOT_JSON', count: 1, sample }]);
