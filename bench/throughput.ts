@@ -30,7 +30,10 @@ const tree = { troops: Number(values.troops), warriors: Number(values.warriors),
 /** Everything is started anew for each measurement; what is timed begins with the seed and ends when nothing is queued. */
 async function measure(kind: 'cascade' | 'bare'): Promise<{ seconds: number; calls: number }> {
   const hermes = await startHermesThread({ ...tree, pageSize: 100 });
-  const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..') });
+  const { packageDir } = await packageService({
+    serviceDir: resolve(import.meta.dirname, '..'),
+    params: { hermesRate: 'unlimited' },
+  });
   const dataDir = mkdtempSync(join(tmpdir(), 's3-cascade-bench-'));
   const engine = await startEngine({
     packageDir,

@@ -74,7 +74,7 @@ export type Engine = {
   readonly s3: S3Store;
   readonly lambda: LambdaService;
   readonly sqs: LocalSqs;
-  /** What functions have written of themselves. */
+  /** What functions have written of themselves: `WaitedForTurn`, in milliseconds. */
   readonly metrics: Pick<Metrics, 'sums'>;
   /** Requests since the start, by who made them. */
   counts: () => RequestCounts;
@@ -180,7 +180,7 @@ function startServices(
   closers.push(() => logs.close());
   const place = { accountId, region };
   const { timeScale = defaultTimeScale, maxEnvironments = environmentsFor(model) } = options;
-  const metrics = createMetrics();
+  const metrics = createMetrics('WaitedForTurn');
   // The endpoint answers before the first function starts: an earlier run's events are taken up at once.
   // Functions reach S3 without a socket: measured, it takes half the CPU (docs/decisions).
   const openS3Port = ({ name }: FunctionDefinition): MessagePort => {

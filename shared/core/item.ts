@@ -92,7 +92,7 @@ export type ItemDeps = {
 
 /**
  * - `expanded`: all children and the receipt are there now.
- * - `duplicate`: they were there before; the API was not called.
+ * - `duplicate`: they were there before, and the API was not called; or a seed that was dropped again took this one's place.
  * - `missing`: the item was deleted after its event; there is nothing to do. A leaf's item is not read, so it is not missed.
  * - `failed`: an item error; noted and on the dead-letter queue.
  * - `deferred`: its turn at the API did not come; it is on the waiting queue, and this was no try.
@@ -182,8 +182,12 @@ async function fetchMany(many: FetchMany, { path, event, work, deps, gate }: Att
     maxChildren: settings.maxChildren,
     metadata: () => lineageOf(path, event, work, clock),
   });
+  const written = expansion.children - expansion.existing;
+  // A seed that was dropped again meanwhile has an event of its own; the receipt for it must not be overwritten by this one.
+  if (path.ids.length === 0 && (await store.head(event.key))?.eTag !== object.eTag)
+    return { outcome: 'duplicate', written, apiCalls: work.apiCalls };
   await writeReceipt(path, object, expansion, work, event, deps);
-  return { outcome: 'expanded', written: expansion.children - expansion.existing, apiCalls: work.apiCalls };
+  return { outcome: 'expanded', written, apiCalls: work.apiCalls };
 }
 
 async function fetchOne(one: FetchOne, { path, event, work, deps, gate }: Attempt): Promise<Outcome> {

@@ -45,6 +45,7 @@ export class Checker {
     const role = this.#roles.get(key);
     const run = role === undefined ? this.ledger.runOfMarker(key) : role.node.run;
     if (by === 'person' && run !== undefined) this.#personActs(run);
+    if (by !== 'person' && by.name.startsWith('status')) this.break('idempotence', `${by.name} wrote ${key}`);
     if (role === undefined) {
       this.#checkUnknown(key, after, by);
       return;
@@ -116,6 +117,16 @@ export class Checker {
     this.#checkMarker(run);
   }
 
+  /** Somebody was told how a run stands. What is done stays done, so that a census that says complete is true still. */
+  onStatus({ run, complete, from }: { run: string; complete: boolean; from: string }, startedMs: number): void {
+    const state = this.ledger.run(run);
+    if (!complete || state === undefined || state.personActMs >= startedMs) return;
+    // A report is as old as its sweep: what a person did since then it does not know.
+    if (from === 'report' && state.isExcused) return;
+    const lie = [...state.open].find(({ isLate }) => !isLate);
+    if (lie !== undefined) this.break('truth', `status says that ${run} is complete, but ${lie.itemKey} is not done`);
+  }
+
   #itemNamed(key: string): Node | undefined {
     const role = this.#roles.get(key);
     return role?.is === 'item' ? role.node : undefined;
@@ -127,6 +138,7 @@ export class Checker {
     if (!this.ledger.has(node.itemKey) || isTouched || doneSinceMs !== undefined) return true;
     // A seed that was dropped again meanwhile has an event of its own.
     const isNew = this.ledger.runState(node.run).personActMs >= by.startedMs;
+    if (isNew && node.parent === undefined) return true;
     return isNew && eTags.has(this.ledger.object(node.doneKey)?.metadata['input-etag'] ?? '');
   }
 

@@ -28,7 +28,7 @@ function dropSeeds(scene: Scene, people: People): void {
   }
 }
 
-/** The clock's sweeps, and the people's replays and sweeps, at any moment, two at a time, and crashing too. */
+/** The clock's sweeps, and the people's looks, replays and sweeps, at any moment, two at a time, and crashing too. */
 function setPeople(scene: Scene, people: People): void {
   const { faults, time, startMs, dayMs, runs } = scene;
   const sweeps = faults.between(scene.faults.site('day'), 'sweeps', 2, 8);
@@ -54,6 +54,13 @@ function setPeople(scene: Scene, people: People): void {
     // Race with the sweep itself.
     if (faults.strikes('seed-dropped-again', site))
       time.at(atMs + faults.between(site, 'seed', 0, 3_000), () => scene.drop(runs[0] ?? ''));
+  }
+  const looks = faults.between(faults.site('day'), 'looks', 0, 4);
+  for (let index = 1; index <= looks; index += 1) {
+    const site = faults.site(`look ${index}`);
+    time.at(startMs + faults.between(site, 'at', 1, dayMs), () =>
+      people.status(faults.pick(site, 'request', [{}, { run: runs[0] }, { run: runs[0], fresh: true }])),
+    );
   }
   const requests: ReplayRequest[] = [
     {},

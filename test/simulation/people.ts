@@ -1,7 +1,8 @@
-/** What people and the clock start: sweeps, replays and the taking up of the rate, each an invocation that can crash like any. */
+/** What people and the clock start: sweeps, replays, questions how a run stands and the taking up of the rate, each an invocation that can crash like any. */
 import type { ReplayRequest } from '../../shared/core/replay.ts';
 import type { SweepReport, SweepRequest } from '../../shared/core/sweep.ts';
-import { runRate, runReplay, runSweep } from './recovery.ts';
+import type { Status, StatusRequest } from '../../shared/core/status.ts';
+import { runRate, runReplay, runStatus, runSweep } from './recovery.ts';
 import { Life, type LifeEnd } from './life.ts';
 import type { Scene } from './scene.ts';
 
@@ -37,6 +38,22 @@ export class People {
 
   replay(request: ReplayRequest): void {
     this.#start(`replay ${JSON.stringify(request)}`, (life) => runReplay(this.#scene.world, request, life));
+  }
+
+  /** @param onAnswer told of what was answered; of nothing when the function crashed or failed */
+  status(request: StatusRequest, onAnswer: (status: Status) => void = () => undefined): void {
+    const { checker, world, time } = this.#scene;
+    const startedMs = time.nowMs;
+    this.#start(
+      'status',
+      (life) => runStatus(world, request, life),
+      (end) => {
+        if (end.how !== 'answered') return;
+        const status = end.answer as Status;
+        if ('run' in status) checker.onStatus(status, startedMs);
+        onAnswer(status);
+      },
+    );
   }
 
   /** The clock brings back what waited. */

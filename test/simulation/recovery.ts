@@ -1,7 +1,8 @@
-/** Sweep, replay and the taking up of the rate as the deployment runs them, connected to the world in memory. It decides nothing. */
+/** Sweep, replay, status and the taking up of the rate as the deployment runs them, connected to the world in memory. It decides nothing. */
 import type { Refire } from '../../shared/core/ports.ts';
 import type { ReplayReport } from '../../shared/core/replay-report.ts';
 import type { ReplayRequest } from '../../shared/core/replay.ts';
+import type { Status, StatusRequest } from '../../shared/core/status.ts';
 import type { SweepReport, SweepRequest } from '../../shared/core/sweep.ts';
 import type { RateReport } from '../../shared/core/take-up-rate.ts';
 import { noLog, type LevelParts, type World } from './deployment.ts';
@@ -77,6 +78,19 @@ export function runReplay(world: World, request: ReplayRequest, life: Life): Pro
     maxReplays: settings.maxReplays,
     retryingForMs: core.retryingForMs(settings.deployment),
     deadlineMs: deadlineOf(life),
+  });
+}
+
+export function runStatus(world: World, request: StatusRequest, life: Life): Promise<Status> {
+  const { core, bucket, settings } = world;
+  const store = bucket.storeFor(life);
+  const { deployment } = settings;
+  return core.status(request, {
+    store,
+    clock: life.clock,
+    lostAfterMs: () => core.lostAfterMs(deployment),
+    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits),
+    retryingForMs: core.retryingForMs(deployment),
   });
 }
 

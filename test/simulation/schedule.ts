@@ -168,6 +168,15 @@ class Day {
     this.#people.sweep({});
     this.#people.replay({});
     await this.#settle('after a last sweep');
+    const told = new Set<string>();
+    for (const run of runs)
+      this.#people.status({ run, fresh: true }, (status) => {
+        if ('run' in status && status.complete) told.add(run);
+      });
+    await this.#settle('after a look');
+    // Where a person has deleted something, status says so, and is right.
+    const untold = this.#scene.isDeleted() ? undefined : runs.find((run) => !told.has(run));
+    if (untold !== undefined) checker.break('truth', `${untold} is complete, but status does not say so`);
     if (hermes.calls !== before.calls)
       checker.break('idempotence', `${hermes.calls - before.calls} calls were made for a complete run`);
     const changed = picture(bucket.objects).filter((object) => !before.objects.has(object));

@@ -138,6 +138,19 @@ describe('an item that is to be expanded again', () => {
 });
 
 describe('a seed that is expanded anew', () => {
+  test('while an older one is still worked on keeps its receipt: the older one writes none', async () => {
+    store.drop('seeds/r.json', '{}');
+    const slow: Fetch = {
+      async *many(_item, gate) {
+        store.drop('seeds/r.json', '{"troops":["a"]}');
+        store.drop('receipts/troops/r.json', 'of the newer one');
+        yield await gate(() => Promise.resolve<Page>({ children: [child('a')] }));
+      },
+    };
+    expect(await run('troops', 'seeds/r.json', slow)).toMatchObject({ outcome: 'duplicate', written: 1 });
+    expect(store.objects.get('receipts/troops/r.json')?.body).toBe('of the newer one');
+  });
+
   test('takes the markers of what its run was away first', async () => {
     store.drop('seeds/r.json', '{}');
     store.drop('finished/r/earlier.json', '{}');
