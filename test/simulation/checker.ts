@@ -5,10 +5,9 @@
 import type { Actor, Stored } from './bucket.ts';
 import type { Call } from './hermes.ts';
 import { Life } from './life.ts';
-import { known } from './known-findings.ts';
 import { Ledger, markerOf } from './ledger.ts';
 import { keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
-import type { Message, Queue } from './queue.ts';
+import type { Message } from './queue.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type PromiseName =
@@ -81,17 +80,13 @@ export class Checker {
   };
 
   /** A letter was deleted: its items must be done, parked, or given to their function by whoever deleted it. */
-  readonly onRemove = (message: Message, by: Life, queue: Queue): void => {
+  readonly onRemove = (message: Message, by: Life): void => {
     for (const { key } of keysOfEvent(eventTextIn(message.body))) {
       const node = this.#itemNamed(key);
       if (node === undefined || this.#isSettled(node, by) || (this.#acceptedAtMs.get(key) ?? -1) >= by.startedMs)
         continue;
       const note = this.ledger.object(node.failureKey)?.body ?? '';
-      const isElsewhere = [...queue.messages.values()].some(
-        ({ id, body }) => id !== message.id && keysOfEvent(eventTextIn(body)).some((other) => other.key === key),
-      );
-      const isKnown = known.has('letter-deleted-beside-its-refire') && (message.receives > 1 || isElsewhere);
-      if (!note.includes('"status":"parked"') && !isKnown)
+      if (!note.includes('"status":"parked"'))
         this.break('conservation', `the letter of ${key} was deleted, but nobody works on the item (${by.name})`);
     }
   };
@@ -105,7 +100,6 @@ export class Checker {
   };
 
   readonly onWorkBehindAnswer = (what: string): void => {
-    if (known.has('sweep-goes-on-after-it-failed') && what.startsWith('sweep')) return;
     this.break('idempotence', `an invocation went on working behind its answer: ${what}`);
   };
 

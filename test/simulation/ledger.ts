@@ -1,6 +1,5 @@
 /** Where every item of every run stands, by what is in the bucket: the checker's book. It judges no promise. */
 import type { Stored } from './bucket.ts';
-import { known } from './known-findings.ts';
 import type { KeyRole, Node } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -61,15 +60,6 @@ export class Ledger {
     const state = this.#runs.get(run);
     if (state === undefined) return false;
     return this.has(state.root.itemKey) && state.open.size === 0 && this.has(markerOf(run));
-  }
-
-  /** It is not complete for a reason that is known, and waits to be mended. */
-  isKnownToBeStuck(run: string): boolean {
-    const { isExcused, open } = this.runState(run);
-    const isOld = known.has('seed-dropped-while-swept') && isExcused && this.has(`finished/${run}.json`);
-    const isShort = ({ failureKey }: Node): boolean =>
-      this.#objects.get(failureKey)?.body.includes('"code":"SHORT"') === true;
-    return isOld || (known.has('given-up-short-is-stuck') && open.size > 0 && [...open].every(isShort));
   }
 
   /** What is still open, for messages. */

@@ -3,7 +3,6 @@
  * in a pause there are none.
  */
 import type { LevelRate } from '../../shared/core/rate-setting.ts';
-import { known } from './known-findings.ts';
 
 /**
  * An environment reads the setting again after 5 seconds, and goes on with the one that it has when that fails: so often in a
@@ -13,9 +12,6 @@ const takenUpMs = 60_000;
 
 /** Parts of a call that rounding to milliseconds costs. */
 const slackCalls = 0.01;
-
-/** Calls at once for each environment: with two, the last of an invocation and the first of the next. */
-const callsAtOnce = known.has('two-calls-at-once') ? 2 : 1;
 
 export class RateWatch {
   readonly #levels = new Map<string, { perSecond: number; environments: number; undrained: number; atMs: number }>();
@@ -40,18 +36,15 @@ export class RateWatch {
     if (its !== undefined) its.undrained = Math.max(0, its.undrained - 1);
   }
 
-  /**
-   * @param isExcused its environment may not know of a pause
-   * @returns what is wrong with a call
-   */
-  call(level: string, atMs: number, isExcused: boolean): string | undefined {
-    if (!isExcused && atMs - this.#pausedSinceMs > takenUpMs)
+  /** @returns what is wrong with a call */
+  call(level: string, atMs: number): string | undefined {
+    if (atMs - this.#pausedSinceMs > takenUpMs)
       return `${level} called the API ${(atMs - this.#pausedSinceMs) / 1000} s after it was paused`;
     const its = this.#levels.get(level);
     if (its === undefined) return undefined;
     its.undrained = Math.max(0, its.undrained - ((atMs - its.atMs) / 1000) * its.perSecond) + 1;
     its.atMs = atMs;
-    const tooMany = its.undrained - callsAtOnce * its.environments;
+    const tooMany = its.undrained - its.environments;
     return tooMany > slackCalls ? `${level} made ${tooMany.toFixed(2)} calls too many` : undefined;
   }
 }

@@ -6,7 +6,6 @@ import { fetchHandler, type LevelParts, type World } from './deployment.ts';
 import { Environments } from './environments.ts';
 import { Faults, type FaultChoice } from './faults.ts';
 import { Hermes } from './hermes.ts';
-import { known } from './known-findings.ts';
 import type { WantedTroops } from './ledger.ts';
 import {
   everyNode,
@@ -121,8 +120,6 @@ export function buildScene({
   });
   checker.ledger.watch(bucket.objects, wanted);
 
-  const hasLostSetting = (): boolean =>
-    faults.injected.some(({ fault, where }) => fault === 's3-fails' && where.startsWith('get control/'));
   const rateWatch = new RateWatch(settings.rates);
   const outages = ['first', 'second'].flatMap((which) => {
     const place = faults.site(`${which} outage`);
@@ -143,7 +140,7 @@ export function buildScene({
     onCall: (call) => {
       checker.onCall(call);
       const level = levelNames[call.node.depth] ?? '';
-      const problem = rateWatch.call(level, call.atMs, known.has('old-rate-after-a-failed-read') && hasLostSetting());
+      const problem = rateWatch.call(level, call.atMs);
       if (problem !== undefined) checker.break('rate', `${call.life.name}: ${problem}`);
     },
   });

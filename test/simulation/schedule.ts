@@ -6,7 +6,6 @@ import type { Violation } from './checker.ts';
 import type { Core } from './core.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, Injected } from './faults.ts';
-import { known } from './known-findings.ts';
 import { everyNode, type Size } from './model.ts';
 import { People } from './people.ts';
 import { buildScene, type Scene } from './scene.ts';
@@ -98,7 +97,7 @@ class Day {
 
   /** What is poisoned is given up: after enough sweeps none has anything left to do. */
   async #mustGiveUp(): Promise<void> {
-    const { settings, checker, levels, isDeleted } = this.#scene;
+    const { settings, checker, levels } = this.#scene;
     const count = (): number =>
       [...levels.values()].reduce((sum, { environments }) => sum + environments.invocations, 0);
     for (let sweeps = 0; sweeps < settings.maxRefires + 2; sweeps += 1) await this.#sweepAndSettle();
@@ -106,8 +105,7 @@ class Day {
     const refires = [...checker.refiresBySweep.values()].reduce((sum, times) => sum + times, 0);
     for (let sweeps = 0; sweeps < 2; sweeps += 1) await this.#sweepAndSettle();
     const after = [...checker.refiresBySweep.values()].reduce((sum, times) => sum + times, 0);
-    const isExcused = known.has('failing-short-is-refired-without-end') && isDeleted();
-    if (!isExcused && (after > refires || count() > before))
+    if (after > refires || count() > before)
       checker.break(
         'termination',
         `a poisoned item is given out again after ${settings.maxRefires + 2} sweeps: ${after - refires} times by two more, ${count() - before} invocations`,
@@ -145,7 +143,7 @@ class Day {
       });
       if (isComplete()) break;
     }
-    const isMissed = runs.some((run) => !checker.ledger.isComplete(run) && !checker.ledger.isKnownToBeStuck(run));
+    const isMissed = runs.some((run) => !checker.ledger.isComplete(run));
     if (isMissed && checker.violation === undefined)
       checker.break(
         'convergence',
