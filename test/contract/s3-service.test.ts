@@ -1,12 +1,11 @@
 /** Owns: which services the S3 contract is run against: ours always, moto_server where it is installed, AWS when asked. */
 import { spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { delimiter, join } from 'node:path';
 import { openDatabase } from '../../local/database.ts';
 import { serveS3 } from '../../local/s3/http.ts';
 import { S3Store } from '../../local/s3/store.ts';
+import { findOnPath } from '../commands.ts';
 import { s3ServiceContract } from './s3-service.ts';
 import type { StartedS3 } from './s3-service.ts';
 
@@ -91,16 +90,4 @@ async function startMoto(command: string): Promise<StartedS3> {
 async function listen(server: ReturnType<typeof createServer>): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
-}
-
-function findOnPath(command: string): string | undefined {
-  const candidates = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, command));
-  return candidates.find((candidate) => {
-    try {
-      accessSync(candidate, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
