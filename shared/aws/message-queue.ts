@@ -60,7 +60,7 @@ export function createMessageQueue(client: SQSClient, queueUrl: string): Message
           }),
         ),
       );
-      return messages.map((message) => toDeadLetter(message, where));
+      return messages.map((message) => toQueueMessage(message, where));
     },
 
     async remove(handles) {
@@ -105,7 +105,7 @@ export function createMessageQueue(client: SQSClient, queueUrl: string): Message
   };
 }
 
-function toDeadLetter(message: Message, where: string): QueueMessage {
+function toQueueMessage(message: Message, where: string): QueueMessage {
   const {
     MessageId: id,
     ReceiptHandle: handle,

@@ -1,9 +1,10 @@
 /** Gives an item to its level's function again, with the event that it would have had. Never by writing the object again. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
-import { SendMessageCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import type { SQSClient } from '@aws-sdk/client-sqs';
 import { TransientError } from '../core/errors.ts';
 import type { Refire } from '../core/ports.ts';
 import { explained } from './errors.ts';
+import { createMessageSink } from './message-queue.ts';
 
 /** By invoking the function. @throws in `send`: TransientError for the network, throttling and 5xx; otherwise Lambda's own error, with the function's name */
 export function createRefire(client: LambdaClient, functionName: string): Refire {
@@ -27,16 +28,8 @@ export function createRefire(client: LambdaClient, functionName: string): Refire
   };
 }
 
-/** By the queue that triggers the function. @throws in `send`: as `createRefire`, with the queue's URL */
+/** By the queue that triggers the function. @throws in `send`: as `createMessageSink` */
 export function createQueueRefire(client: SQSClient, queueUrl: string): Refire {
-  return {
-    async send(record) {
-      try {
-        const body = JSON.stringify({ Records: [record] });
-        await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
-      } catch (error) {
-        throw explained(`[queue=${queueUrl}]`, error);
-      }
-    },
-  };
+  const queue = createMessageSink(client, queueUrl);
+  return { send: (record) => queue.send(JSON.stringify({ Records: [record] })) };
 }
