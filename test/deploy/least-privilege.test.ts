@@ -2,6 +2,8 @@
  * The roles and policies of the compiled template: the service works under them, and each right in them, each statement, each
  * of its actions and resources, is missed when it is taken away. A right that nobody misses is one too many.
  */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -188,14 +190,27 @@ describe('each right is missed when it is taken away', () => {
   beforeAll(async () => {
     const complete = await completeRun();
     const probing =
-      (work: (probe: Probe, names: ReadonlySet<string>) => Promise<Answers>): Ask =>
+      (
+        work: (probe: Probe, names: ReadonlySet<string>) => Promise<Answers>,
+        options: Partial<EngineOptions> = {},
+      ): Ask =>
       (packaged, names, change) =>
-        withEngine(packaged, { ...silent, template: (template) => change(unpolled(template)) }, (engine) =>
+        withEngine(packaged, { ...silent, ...options, template: (template) => change(unpolled(template)) }, (engine) =>
           work(new Probe(engine, complete), names),
         );
     const ask = probing((probe, names) => probe.run(names));
     const askPaused = probing((probe, names) => probe.runPaused(names));
-    const askMessages = probing((probe, names) => probe.runMessages(names));
+    const askMessages: Ask = async (packaged, names, change) => {
+      const dataDir = mkdtempSync(join(tmpdir(), 's3-cascade-rights-'));
+      try {
+        const answers = await probing((probe) => probe.runMessages(names), { dataDir })(packaged, names, change);
+        for (const [name, found] of Object.entries(answers))
+          found.push(whatSqsSaid(join(dataDir, 'logs', `${packaged.stackName}-${name}.log`)));
+        return answers;
+      } finally {
+        rmSync(dataDir, { recursive: true, force: true });
+      }
+    };
     const askFrozen = oneByOne(probing((probe, names) => probe.runFrozen(names, refuseOnce)));
     for (const [packaged, rights, asks] of [
       [direct, directRights, [ask, askPaused, askFrozen]],
@@ -225,6 +240,11 @@ describe('each right is missed when it is taken away', () => {
     },
   );
 });
+
+/** In the whole log: its tail, which an invocation can answer with, may hold nothing but the last error's stack. */
+function whatSqsSaid(logFile: string): string | undefined {
+  return /ReceiptHandleIsInvalid|AccessDenied/.exec(readFileSync(logFile, 'utf8'))?.[0];
+}
 
 /** For what changes the one Hermes that all engines ask. */
 function oneByOne(ask: Ask): Ask {
