@@ -10,8 +10,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { ItemError, TransientError } from '../core/errors.ts';
-import type { ObjectStore } from '../core/ports.ts';
+import type { Metadata, ObjectStore } from '../core/ports.ts';
 import { explained } from './errors.ts';
+import { createPlainRequests, type Headers } from './plain-requests.ts';
 
 /**
  * A conditional write that races with another one is answered 409, and S3 asks to try again. Each race has a winner, so
@@ -19,14 +20,26 @@ import { explained } from './errors.ts';
  */
 const raceTries = 4;
 
+const contentType = 'application/json';
+
+const metadataPrefix = 'x-amz-meta-';
+
 /**
  * @throws in every method: TransientError for the network, throttling and 5xx (after the SDK's own tries); otherwise S3's
  * own error with the bucket and the key in its message
  */
 export function createObjectStore(client: S3Client, bucket: string): ObjectStore {
   const explain = (key: string, error: unknown): Error => explained(`[bucket=${bucket}, key=${key}]`, error);
+  const sendPlainly = createPlainRequests(client, bucket);
+  const writePlainly = (key: string, body: string, metadata: Metadata, more: Headers = {}) =>
+    sendPlainly({
+      method: 'PUT',
+      key,
+      body,
+      headers: { 'content-type': contentType, ...metadataHeaders(metadata), ...more },
+    });
   const write = async (input: Omit<PutObjectCommandInput, 'Bucket' | 'ContentType'>): Promise<void> => {
-    await client.send(new PutObjectCommand({ Bucket: bucket, ContentType: 'application/json', ...input }));
+    await client.send(new PutObjectCommand({ Bucket: bucket, ContentType: contentType, ...input }));
   };
 
   return {
@@ -52,6 +65,9 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
     },
 
     async head(key) {
+      const plain = await sendPlainly({ method: 'HEAD', key });
+      if (plain?.status === 200) return { eTag: unquoted(plain.headers['etag']), metadata: metadataIn(plain.headers) };
+      if (plain?.status === 404) return undefined;
       try {
         const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
         return { eTag: unquoted(head.ETag), metadata: head.Metadata ?? {} };
@@ -92,6 +108,9 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
     },
 
     async create(key, body, metadata) {
+      const plain = await writePlainly(key, body, metadata, { 'if-none-match': '*' });
+      if (plain?.status === 200) return 'created';
+      if (plain?.status === 412) return 'exists';
       for (let tries = 1; ; tries += 1) {
         try {
           await write({ Key: key, Body: body, Metadata: metadata, IfNoneMatch: '*' });
@@ -112,6 +131,8 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
     },
 
     async put(key, body, metadata) {
+      const plain = await writePlainly(key, body, metadata);
+      if (plain?.status === 200) return;
       try {
         await write({ Key: key, Body: body, Metadata: metadata });
       } catch (error) {
@@ -119,6 +140,18 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
       }
     },
   };
+}
+
+function metadataHeaders(metadata: Metadata): Headers {
+  return Object.fromEntries(Object.entries(metadata).map(([name, value]) => [metadataPrefix + name, value]));
+}
+
+function metadataIn(headers: Headers): Metadata {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      name.startsWith(metadataPrefix) ? [[name.slice(metadataPrefix.length), value]] : [],
+    ),
+  );
 }
 
 function unquoted(eTag: string | undefined): string {

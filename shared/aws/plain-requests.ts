@@ -1,0 +1,91 @@
+/**
+ * HEAD and PUT of one object past the SDK's layers, which take most of such a request's CPU (bench/README.md): with the
+ * SDK's own signer, credentials and connections, to the address that the SDK found for the bucket. Only plain answers are
+ * for this way. After any other, and when none came, the caller asks again through the SDK, which knows about retries,
+ * redirects and errors.
+ */
+import type { HeadObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+
+/** Names in lower case. */
+export type Headers = Readonly<Record<string, string>>;
+
+export type PlainRequest = { method: 'HEAD' | 'PUT'; key: string; headers?: Headers; body?: string };
+
+export type PlainAnswer = { status: number; headers: Headers };
+
+/** @returns undefined when the request has to go through the SDK: no answer came, or it is none to be sent this way. Never throws. */
+export type SendPlainly = (request: PlainRequest) => Promise<PlainAnswer | undefined>;
+
+/** With more than 2 MB, the SDK asks S3 before it sends them (`Expect: 100-continue`). */
+const maxBodyBytes = 1_000_000;
+
+type Signer = Awaited<ReturnType<S3Client['config']['signer']>>;
+type HttpRequest = Parameters<Signer['sign']>[0];
+
+/** What a request handler of the SDK answers, as far as it matters here. */
+type Handled = { response: { statusCode: number; headers: Headers; body?: { resume?: () => void } } };
+
+export function createPlainRequests(client: S3Client, bucket: string): SendPlainly {
+  // The first request goes through the SDK and shows where the bucket is. Which kind of address it has, and what the region
+  // and the environment's variables make of it, is the SDK's to know.
+  let address: HttpRequest | undefined;
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { Bucket: asked, Key: key } = args.input as Partial<HeadObjectCommandInput>;
+      if (address === undefined && asked === bucket && key !== undefined)
+        address = addressIn(args.request as HttpRequest, key);
+      return next(args);
+    },
+    // It has its address and its headers then, and no signature.
+    { step: 'finalizeRequest', priority: 'high', name: 'noteAddress' },
+  );
+  let signer: Promise<Signer> | undefined;
+
+  return async ({ method, key, headers = {}, body }) => {
+    if (address === undefined) return undefined;
+    const more: Record<string, string> = { ...address.headers, ...headers };
+    if (body !== undefined) {
+      const bodyBytes = Buffer.byteLength(body);
+      if (bodyBytes > maxBodyBytes) return undefined;
+      more['content-length'] = String(bodyBytes);
+    }
+    try {
+      const request = { ...address, method, path: address.path + encodedKey(key), headers: more, body };
+      const { config } = client;
+      const signed = await (
+        await (signer ??= config.signer())
+      ).sign(request, {
+        signingDate: new Date(Date.now() + config.systemClockOffset),
+      });
+      const { response } = (await config.requestHandler.handle(signed)) as Handled;
+      // Unread, even nothing would hold the connection.
+      response.body?.resume?.();
+      return { status: response.statusCode, headers: response.headers };
+    } catch {
+      // The SDK comes upon the same, and tells it.
+      signer = undefined;
+      return undefined;
+    }
+  };
+}
+
+/** @returns the request without what belongs to its key; undefined when its address does not end with that */
+function addressIn(request: HttpRequest, key: string): HttpRequest | undefined {
+  const { protocol, hostname, port, path, headers } = request;
+  const end = encodedKey(key);
+  const { host, 'user-agent': userAgent } = headers;
+  if (!path.endsWith(end) || host === undefined || userAgent === undefined) return undefined;
+  return {
+    ...{ protocol, hostname, query: {}, method: '' },
+    ...(port !== undefined && { port }),
+    path: path.slice(0, -end.length),
+    headers: { host, 'user-agent': userAgent },
+  };
+}
+
+/** As SigV4 wants it: each byte but A-Z, a-z, 0-9 and -._~ as %XX, and slashes as they are. */
+function encodedKey(key: string): string {
+  return encodeURIComponent(key)
+    .replaceAll('%2F', '/')
+    .replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+}
