@@ -1,8 +1,8 @@
 /**
  * What a function weighs, how long it takes to be ready in a fresh process, and what an invocation of the leaf costs in CPU:
- * against a bare handler (bench/peers/bare-handler.ts) that does the same HEAD, call and PUT with the same SDK, bundled the
- * same way. Interleaved, in one sitting; S3 and Hermes are local ones. Only the ratios mean anything: Lambda's own sandbox,
- * its network and its CPU share are not here.
+ * against a bare handler (bench/handlers/bare-handler.ts) that does the same HEAD, call and PUT with the same SDK, bundled the
+ * same way, and against that one with its two requests sent as ours are (lean-handler.ts). Interleaved, in one sitting; S3 and
+ * Hermes are local ones. Only the ratios mean anything: Lambda's own sandbox, its network and its CPU share are not here.
  *
  *     node bench/cold-start.ts [--starts 20] [--rounds 5] [--invocations 1000]
  */
@@ -22,7 +22,7 @@ import { packageService } from '../local/package/package-service.ts';
 import { levelNamed } from '../shared/chain.ts';
 import { itemKey, resultKey } from '../shared/core/keys.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
-import type { FromHandler, ToHandler } from './peers/handler-process.ts';
+import type { FromHandler, ToHandler } from './handlers/handler-process.ts';
 import { markdown, median } from './peers/table.ts';
 
 const options = {
@@ -56,7 +56,8 @@ async function main(): Promise<ExitStatus> {
   const hermes = await startHermesThread(tree);
   const engine = await startEngine({ packageDir, environment: { HERMES_URL: hermes.url, HERMES_TOKEN_SECRET: '' } });
   try {
-    const bare = await bundleBareHandler(packageDir, folder.path);
+    const bare = await bundleHandler('bare-handler', packageDir, folder.path);
+    const lean = await bundleHandler('lean-handler', packageDir, folder.path);
     const functions = engine.model.functions.map((definition) => ({
       name: definition.logicalId.replace(/LambdaFunction$/, ''),
       codeDir: definition.codeDir,
@@ -71,11 +72,16 @@ async function main(): Promise<ExitStatus> {
     }));
     const fetchData = functions.find(({ handler }) => handler.includes('fetch-data.'));
     if (fetchData === undefined) throw new Error('The package has no function of the leaf.');
-    const all = [{ ...bare, environment: fetchData.environment }, ...functions];
+    const beside = [bare, lean].map((handler) => ({ ...handler, environment: fetchData.environment }));
+    const all = [...beside, ...functions];
     const inits = await measureInits(all, starts);
     const isWritten = (key: string): boolean => engine.s3.head(engine.bucket, key).sizeBytes > 0;
-    const pair = [{ ...bare, environment: fetchData.environment }, fetchData];
-    const cpuMs = await measureInvocations(pair, { rounds, invocations, bucket: engine.bucket, isWritten });
+    const cpuMs = await measureInvocations([...beside, fetchData], {
+      rounds,
+      invocations,
+      bucket: engine.bucket,
+      isWritten,
+    });
     report(all, inits, cpuMs, given.json === true);
     return 0;
   } finally {
@@ -99,14 +105,15 @@ function reachable(endpoint: string): Environment {
 }
 
 /** With the settings that the functions were bundled with, as the packaged service tells them. */
-async function bundleBareHandler(packageDir: string, dir: string): Promise<Measurable> {
+async function bundleHandler(name: string, packageDir: string, folder: string): Promise<Measurable> {
   const state = JSON.parse(readFileSync(join(packageDir, 'serverless-state.json'), 'utf8')) as {
     service: { custom: { esbuild: BundleSettings } };
   };
   const { format, target, mainFields, minify, exclude } = state.service.custom.esbuild;
-  const outfile = join(dir, 'bare-handler.mjs');
+  const codeDir = join(folder, name);
+  const outfile = join(codeDir, `${name}.mjs`);
   await build({
-    entryPoints: [join(import.meta.dirname, 'peers/bare-handler.ts')],
+    entryPoints: [join(import.meta.dirname, `handlers/${name}.ts`)],
     outfile,
     bundle: true,
     platform: 'node',
@@ -114,8 +121,8 @@ async function bundleBareHandler(packageDir: string, dir: string): Promise<Measu
     external: exclude,
     logLevel: 'error',
   });
-  const zip = zipSync({ 'bare-handler.mjs': readFileSync(outfile) });
-  return { name: 'bare handler', codeDir: dir, handler: 'bare-handler.handler', zipBytes: zip.length };
+  const zip = zipSync({ [`${name}.mjs`]: readFileSync(outfile) });
+  return { name: name.replace('-', ' '), codeDir, handler: `${name}.handler`, zipBytes: zip.length };
 }
 
 type BundleSettings = { format: 'esm'; target: string; mainFields: string[]; minify: boolean; exclude: string[] };
@@ -124,7 +131,7 @@ type Runnable = Measurable & { environment: Environment };
 
 /** Starts a handler in a fresh process; it is ready when this resolves. */
 async function startHandler({ codeDir, handler, environment }: Runnable) {
-  const child = fork(join(import.meta.dirname, 'peers/handler-process.ts'), [codeDir, handler], {
+  const child = fork(join(import.meta.dirname, 'handlers/handler-process.ts'), [codeDir, handler], {
     env: { PATH: process.env['PATH'] ?? '', ...environment },
     // Its log lines are written, as they are on AWS, and not kept.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -237,7 +244,7 @@ function unpackedBytes(dir: string): number {
 function report(
   all: readonly Runnable[],
   inits: readonly Init[],
-  [bareMs = NaN, oursMs = NaN]: number[],
+  [bareMs = NaN, leanMs = NaN, oursMs = NaN]: number[],
   json: boolean,
 ) {
   const [bare] = inits;
@@ -247,7 +254,7 @@ function report(
     return { name, zipKb: zipBytes / 1000, unpackedKb: unpackedBytes(codeDir) / 1000, ...init, toBare };
   });
   if (json) {
-    const invocation = { bareCpuMs: bareMs, fetchDataCpuMs: oursMs, ratio: oursMs / bareMs };
+    const invocation = { bareCpuMs: bareMs, leanCpuMs: leanMs, fetchDataCpuMs: oursMs };
     process.stdout.write(`${JSON.stringify({ node: process.versions.node, handlers: rows, invocation }, null, 2)}\n`);
     return;
   }
@@ -260,10 +267,15 @@ function report(
       ...[initCpuMs, residentMb].map((value) => value.toFixed(0)),
     ]),
   );
-  const ratio = (oursMs / bareMs).toFixed(2);
-  process.stdout.write(
-    `${table}\n\nAn invocation of the leaf takes ${oursMs.toFixed(2)} ms of CPU, of the bare handler ${bareMs.toFixed(2)} ms: ${ratio}\n`,
+  const invocations = markdown(
+    ['handler', 'CPU ms an invocation', 'to bare'],
+    Object.entries({ 'bare handler': bareMs, 'lean handler': leanMs, FetchData: oursMs }).map(([name, ms]) => [
+      name,
+      ms.toFixed(2),
+      (ms / bareMs).toFixed(2),
+    ]),
   );
+  process.stdout.write(`${table}\n\n${invocations}\n`);
 }
 
 await runCommand(main);

@@ -2,7 +2,6 @@
  * One HTTP request and its whole answer, within a time and a size. It knows the network's ways to fail, and nothing of
  * statuses or JSON.
  */
-import ky from 'ky';
 import { ConfigError, TransientError } from '../core/errors.ts';
 
 export type Reply = {
@@ -30,17 +29,7 @@ const maxRefusalBytes = 8_192;
  * @returns a function that throws `TransientError`: `TIMEOUT` after `timeoutMs`, `OUT_OF_TIME` when its signal is aborted,
  * `NETWORK` for everything else that kept the whole answer from coming, with the system's code in its message
  */
-export function createTransfer({ timeoutMs, maxBodyBytes, fetch }: TransferOptions): Transfer {
-  const client = ky.create({
-    // Retries and time limits are the gate's and ours: ky's would not be counted, nor paced, nor hold for the body.
-    retry: 0,
-    timeout: false,
-    throwHttpErrors: false,
-    // Followed, a redirect could take the token to another host.
-    redirect: 'manual',
-    ...(fetch && { fetch }),
-  });
-
+export function createTransfer({ timeoutMs, maxBodyBytes, fetch = globalThis.fetch }: TransferOptions): Transfer {
   return async (url, token, signal) => {
     const limit = new AbortController();
     const onDeadline = (): void =>
@@ -59,7 +48,8 @@ export function createTransfer({ timeoutMs, maxBodyBytes, fetch }: TransferOptio
         'user-agent': 's3-cascade',
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       };
-      const response = await client.get(url, { signal: limit.signal, headers });
+      // Followed, a redirect could take the token to another host.
+      const response = await fetch(url, { signal: limit.signal, headers, redirect: 'manual' });
       const body = await readBody(response, response.ok ? maxBodyBytes : maxRefusalBytes);
       const isFramed = response.headers.has('content-length') || response.headers.has('transfer-encoding');
       return { status: response.status, headers: response.headers, ...body, isFramed };
@@ -94,11 +84,9 @@ async function readBody(response: Response, maxBytes: number): Promise<{ bytes: 
 function networkReason(error: unknown): string {
   const reasons: string[] = [];
   for (let at = error; typeof at === 'object' && at !== null && reasons.length < 5;) {
-    const { name, message, code, cause, errors } = at as Partial<AggregateError & NodeJS.ErrnoException>;
+    const { message, code, cause, errors } = at as Partial<AggregateError & NodeJS.ErrnoException>;
     const text = message ?? '';
-    // ky's own message only repeats the URL.
-    if (name !== 'NetworkError')
-      reasons.push(code === undefined || text.includes(code) ? text : `${code} ${text}`.trim());
+    reasons.push(code === undefined || text.includes(code) ? text : `${code} ${text}`.trim());
     // Of several addresses that were tried, the first one's failure says enough.
     at = cause ?? (errors as unknown[] | undefined)?.[0];
   }
