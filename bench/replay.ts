@@ -27,6 +27,7 @@ import { makeS3Record, withReplays } from '../shared/aws/s3-event.ts';
 import { levelNamed } from '../shared/chain.ts';
 import { itemKey } from '../shared/core/keys.ts';
 import { replay } from '../shared/core/replay.ts';
+import { destinationRecord } from './dead-letters.ts';
 
 const { values } = parseArgs({
   options: {
@@ -74,27 +75,9 @@ async function serve(): Promise<Ready> {
   for (let number = 0; number < letters; number += 1) {
     const key = itemKey(level, { run: 'bench', ids: ['troop', 'warrior', String(number)] });
     store.put(bucket, key, Buffer.from('{}'));
-    await sqs.sendMessage(arn, destinationRecord(key), {});
+    await sqs.sendMessage(arn, destinationRecord(bucket, key), {});
   }
   return { endpoint: endpoint.url, queueUrl };
-}
-
-/** What Lambda sends for an event whose tries all failed. */
-function destinationRecord(key: string): string {
-  const timestamp = new Date().toISOString();
-  return JSON.stringify({
-    version: '1.0',
-    timestamp,
-    requestContext: {
-      requestId: 'e4b46cbf-b738-xmpl-8880-a18cdf61200e',
-      functionArn: `arn:aws:lambda:${region}:${accountId}:function:bench:$LATEST`,
-      condition: 'RetriesExhausted',
-      approximateInvokeCount: 3,
-    },
-    requestPayload: { Records: [makeS3Record(bucket, key, Date.parse(timestamp))] },
-    responseContext: { statusCode: 200, executedVersion: '$LATEST', functionError: 'Unhandled' },
-    responsePayload: { errorType: 'TransientError', errorMessage: 'HTTP_500: The call was answered with 500.' },
-  });
 }
 
 /** As the replay function makes them. */

@@ -1,4 +1,4 @@
-/** How fast calls came, from Hermes's own log. It knows nothing of how they were paced. */
+/** How fast calls came, from Hermes's own log, and when that log is no measure. It knows nothing of how they were paced. */
 import type { HermesCall } from '../../local/hermes/call-log.ts';
 
 /**
@@ -26,4 +26,37 @@ export function callsBetween(calls: readonly HermesCall[], fromMs: number, toMs:
 export function secondsOf(calls: readonly HermesCall[]): number {
   const times = calls.map(({ atMs }) => atMs);
   return (Math.max(...times) - Math.min(...times)) / 1000;
+}
+
+/** A time in which nothing in this process had its turn: calls that were sent in it, well apart, are taken together at its end. */
+export type Stall = { fromMs: number; toMs: number };
+
+/** Notes this process's stalls, on Hermes's clock. */
+export class StallWatch {
+  readonly stalls: Stall[] = [];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(everyMs = 10, stallMs = 100) {
+    const now = (): number => performance.timeOrigin + performance.now();
+    let fromMs = now();
+    this.#timer = setInterval(() => {
+      const toMs = now();
+      if (toMs - fromMs > stallMs) this.stalls.push({ fromMs, toMs });
+      fromMs = toMs;
+    }, everyMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** The longest, in seconds; 0: there was none. */
+  longestSeconds(): number {
+    return Math.max(0, ...this.stalls.map(({ fromMs, toMs }) => toMs - fromMs)) / 1000;
+  }
+
+  /** Whether there was one at a moment, or in the milliseconds before it. */
+  wasBefore(atMs: number, withinMs: number): boolean {
+    return this.stalls.some(({ fromMs, toMs }) => fromMs <= atMs && atMs - toMs < withinMs);
+  }
 }
