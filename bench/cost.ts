@@ -6,7 +6,7 @@
  *
  *     node bench/cost.ts [--latency-ms 100] [--environments 24] [--size large]
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { flag, helpOf, number, readOptions, text, UsageError, whole } from '../cli/options.ts';
@@ -42,10 +42,15 @@ const usdPerExpressGbSecond = 0.00001667;
 /** https://aws.amazon.com/ec2/pricing/on-demand/ and /ebs/pricing/ : t4g.small, 2 GB; 20 GB of gp3. 730 hours a month. */
 const usdPerServerMonth = 0.0168 * 730 + 20 * 0.08;
 
+/** https://aws.amazon.com/cloudwatch/pricing/ : logs taken in */
+const usdPerLogGb = 0.5;
+
 type Counted = {
   usage: Usage;
   functions: Record<string, { invocations: number; durationMs: number }>;
   memoryGb: number;
+  /** What the functions wrote, and Lambda of them. */
+  logBytes: number;
 };
 
 async function main(): Promise<ExitStatus> {
@@ -74,6 +79,7 @@ async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number):
   const dataDir = mkdtempSync(join(tmpdir(), 's3-cascade-cost-'));
   const environment = { HERMES_URL: hermes.url, HERMES_TOKEN_SECRET: '' };
   const engine = await startEngine({ packageDir, dataDir, timeScale: 1, maxEnvironments, environment });
+  const logs = join(dataDir, 'logs');
   try {
     engine.s3.put(engine.bucket, 'seeds/cost.json', Buffer.from('{}'));
     await engine.idle();
@@ -87,7 +93,10 @@ async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number):
     // The seed is a person's.
     const requests = s3RequestsOf(s3);
     requests.put += 1;
+    // So that all logs are on the disk.
+    await engine.stop();
     return {
+      logBytes: readdirSync(logs).reduce((sum, name) => sum + statSync(join(logs, name)).size, 0),
       usage: { s3: requests, sqsRequests, invocations, lambdaGbSeconds },
       functions: byFunction,
       memoryGb: memoryMb / 1024,
@@ -104,7 +113,7 @@ const count = (quantity: number): string => Math.round(quantity).toLocaleString(
 const sum = (lines: readonly CostLine[]): number => lines.reduce((total, line) => total + line.usd, 0);
 
 function page(
-  { usage, functions, memoryGb }: Counted,
+  { usage, functions, memoryGb, logBytes }: Counted,
   { items, leaves, latencyMs }: { items: number; leaves: number; latencyMs: number },
 ): string {
   const s3Seconds = Object.entries(functions).reduce(
@@ -113,7 +122,9 @@ function page(
   );
   const waiting = lambdaTime(`Lambda waits for S3: ${s3Ms} ms an answer`, s3Seconds * memoryGb);
   const slow = lambdaTime(`an API of 300 ms instead of ${latencyMs}`, (items * (300 - latencyMs) * memoryGb) / 1000);
-  const ours = [...costOf(usage).lines, waiting];
+  const logGb = logBytes / 1e9;
+  const logs: CostLine = { what: 'CloudWatch Logs', quantity: logBytes / 1e6, unit: 'MB', usd: logGb * usdPerLogGb };
+  const ours = [...costOf(usage).lines, waiting, logs];
   const ms = Object.entries(functions).filter(([, { invocations }]) => invocations > 0);
 
   // A Distributed Map a level: one Lambda call an item, whose children are what its execution answers; results are written.

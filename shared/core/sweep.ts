@@ -5,7 +5,7 @@
  */
 import { chain, type Level, type LevelName } from '../chain.ts';
 import type { Finding } from './census.ts';
-import { TransientError } from './errors.ts';
+import { InputError, TransientError } from './errors.ts';
 import { maxNoteBytes, parseFailureNote, shortCode, type FailureNote } from './failure.ts';
 import { failureKeyOf, finishedKey, itemKey, itemPathOf, reportKey, runOfKey } from './keys.ts';
 import { mark, unmark } from './markers.ts';
@@ -61,10 +61,14 @@ export type SweepReport = {
 /** A report has some thousand bytes, however large the run. */
 export const maxReportBytes = 1_000_000;
 
-/** @throws what the store or Lambda throw: a run's report is whole or it is none */
+/**
+ * @throws InputError when the run that is asked for has no seed
+ * @throws what the store or Lambda throw: a run's report is whole or it is none
+ */
 export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<SweepReport> {
   const { clock, deadlineMs } = deps;
   const startedMs = clock.now();
+  if (request.run !== undefined) await refuseWithoutSeed(request.run, deps.store);
   const runs = request.run === undefined ? await unfinishedRuns(deps) : [request.run];
   const stoppedUntilMs = await deps.stoppedUntilMs();
   const swept: SweptRun[] = [];
@@ -139,6 +143,15 @@ async function sweepRun(
     }
   }
   return { ...report, ...counts };
+}
+
+/**
+ * The seed of an expired run is the first to go. What is left of one has lost its receipts, or will: a sweep would take its
+ * items for lost and fetch them again.
+ */
+async function refuseWithoutSeed(run: string, store: ObjectStore): Promise<void> {
+  if ((await seedETagOf(run, store)) !== undefined) return;
+  throw new InputError([`there is no run ${run}: no seed lies under ${itemKey(chain[0], { run, ids: [] })}`]);
 }
 
 async function seedETagOf(run: string, store: ObjectStore): Promise<string | undefined> {

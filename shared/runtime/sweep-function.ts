@@ -9,10 +9,6 @@ import * as v from 'valibot';
 import { createObjectStore } from '../aws/object-store.ts';
 import { censusSockets, createS3Client } from '../aws/s3-client.ts';
 import { makeS3Record, withReplays } from '../aws/s3-event.ts';
-import { chain } from '../chain.ts';
-import { InputError } from '../core/errors.ts';
-import { itemKey } from '../core/keys.ts';
-import type { ObjectStore } from '../core/ports.ts';
 import { stoppedUntilMs } from '../core/rate-control.ts';
 import { sweep, type SweepDeps, type SweepReport, type SweepRequest } from '../core/sweep.ts';
 import { systemClock } from './clock.ts';
@@ -45,7 +41,6 @@ export function sweepFunction() {
     clock: systemClock,
     log: logTo(logger),
     lostAfterMs: () => lostAfterMs(config),
-    stoppedUntilMs: () => stoppedUntilMs(store, config.rate),
     retryingForMs: retryingForMs(config),
     settleMs: settleMs(config),
     maxRefires: config.maxRefires,
@@ -56,24 +51,15 @@ export function sweepFunction() {
     .handler(async (event: unknown, context: Context): Promise<SweepReport> => {
       const request: SweepRequest = readInput(input, event);
       const { deadlineMs } = deadlineOf(context, reserveMs);
-      if (request.run !== undefined) await refuseWithoutSeed(request.run, store);
-      const report = await sweep(request, { ...shared, deadlineMs });
+      let stopped: Promise<number> | undefined;
+      const stoppedOnce = (): Promise<number> => (stopped ??= stoppedUntilMs(store, config.rate));
+      const report = await sweep(request, { ...shared, stoppedUntilMs: stoppedOnce, deadlineMs });
       logger.info('Sweep ended.', { request, report });
       // What is asked for by hand is not all there is.
       if (request.run === undefined && !report.dryRun) {
-        const isStopped = (await shared.stoppedUntilMs()) > systemClock.now();
+        const isStopped = (await stoppedOnce()) > systemClock.now();
         publishRuns(metrics, report, { functionName: context.functionName, isStopped });
       }
       return report;
     });
-}
-
-/**
- * The seed of an expired run is the first to go. What is left of one has lost its receipts, or will: a sweep would take its
- * items for lost and fetch them again.
- */
-async function refuseWithoutSeed(run: string, store: ObjectStore): Promise<void> {
-  const seed = itemKey(chain[0], { run, ids: [] });
-  for await (const page of store.list(seed)) if (page.some(({ key }) => key === seed)) return;
-  throw new InputError([`there is no run ${run}: no seed lies under ${seed}`]);
 }

@@ -8,6 +8,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { peoplesCredentials } from '../../local/account.ts';
 import { startEngine, type Engine, type EngineOptions } from '../../local/engine.ts';
+import { almightyRole } from './almighty-role.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -76,17 +77,7 @@ function makePackage({ noPermission = false }: Change = {}): string {
         Code: { S3Key: 'x/copy.zip' },
       },
     },
-    Role: {
-      Type: 'AWS::IAM::Role',
-      Properties: {
-        AssumeRolePolicyDocument: {
-          Statement: { Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' },
-        },
-        Policies: [
-          { PolicyDocument: { Statement: { Effect: 'Allow', Action: ['s3:*', 'sqs:*', 'logs:*'], Resource: '*' } } },
-        ],
-      },
-    },
+    Role: almightyRole,
     ...(!noPermission && {
       MayCopy: {
         Type: 'AWS::Lambda::Permission',

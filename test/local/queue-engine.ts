@@ -9,6 +9,7 @@ import { afterEach } from '@jest/globals';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { peoplesCredentials } from '../../local/account.ts';
 import { startEngine, type Engine, type EngineOptions } from '../../local/engine.ts';
+import { almightyRole } from './almighty-role.ts';
 import { notes } from './lambda-service.ts';
 
 export const queueArn = 'arn:aws:sqs:us-east-1:000000000000:work';
@@ -120,20 +121,7 @@ export function makePackage({ mapping = {}, work = {}, queue = {} }: Setup = {})
         ...work,
       },
     },
-    Role: {
-      Type: 'AWS::IAM::Role',
-      Properties: {
-        AssumeRolePolicyDocument: {
-          Statement: { Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' },
-        },
-        Policies: [
-          {
-            PolicyName: 'all',
-            PolicyDocument: { Statement: { Effect: 'Allow', Action: ['s3:*', 'sqs:*', 'logs:*'], Resource: '*' } },
-          },
-        ],
-      },
-    },
+    Role: almightyRole,
     Mapping: {
       Type: 'AWS::Lambda::EventSourceMapping',
       Properties: {

@@ -1,7 +1,5 @@
 /** A queue's redrive policy, and the way back from its dead-letter queue, through the real client. */
 import { describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -12,44 +10,19 @@ import {
   SendMessageCommand,
   StartMessageMoveTaskCommand,
   type Message,
-  type SQSClient,
 } from '@aws-sdk/client-sqs';
-import { openEndpoint } from '../../local/endpoint.ts';
-import { startSqs, type LocalSqs } from '../../local/sqs/service.ts';
-import { cleanUp, sqsClient } from './queue-engine.ts';
 import { until } from './lambda-service.ts';
+import { folder } from './queue-engine.ts';
+import { arnOf, serveSqs, type ServedSqs } from './sqs-service.ts';
 
-const arn = (name: string) => `arn:aws:sqs:us-east-1:000000000000:${name}`;
 const redrive = (maxReceiveCount: number) => ({
-  RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn('dead'), maxReceiveCount }),
+  RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arnOf('dead'), maxReceiveCount }),
 });
 
-type World = { sqs: LocalSqs; client: SQSClient; url: (name: string) => string };
+const serve = (workAttributes = redrive(1) as Record<string, string>, dataDir?: string): Promise<ServedSqs> =>
+  serveSqs({ dead: {}, other: {}, work: workAttributes }, dataDir);
 
-async function serve(workAttributes: Record<string, string> = redrive(1), dataDir?: string): Promise<World> {
-  const endpoint = await openEndpoint({ port: 0, functionKeyPrefix: 'LOCAL', onFault: console.error });
-  cleanUp(() => endpoint.stop());
-  const sqs = await startSqs({ accountId: '000000000000', region: 'us-east-1', endpoint: endpoint.url, dataDir });
-  cleanUp(() => sqs.stop());
-  const refuse = () => Promise.reject(new Error('not in this test'));
-  endpoint.open({
-    s3: refuse,
-    lambda: refuse,
-    secretsmanager: refuse,
-    sts: refuse,
-    sqs: ({ request, response }) => {
-      sqs.serve(request, response);
-      return Promise.resolve(undefined);
-    },
-  });
-  const url = (name: string) => `${endpoint.url}/000000000000/${name}`;
-  for (const [name, attributes] of Object.entries({ dead: {}, other: {}, work: workAttributes })) {
-    await sqs.ensureQueue({ name, arn: arn(name), url: url(name), attributes });
-  }
-  return { sqs, client: sqsClient(endpoint.url), url };
-}
-
-async function receive({ client, url }: World, name: string, visibilitySeconds = 0): Promise<Message[]> {
+async function receive({ client, url }: ServedSqs, name: string, visibilitySeconds = 0): Promise<Message[]> {
   const { Messages: messages = [] } = await client.send(
     new ReceiveMessageCommand({
       QueueUrl: url(name),
@@ -63,29 +36,23 @@ async function receive({ client, url }: World, name: string, visibilitySeconds =
 }
 
 /** Received as often as it may be, and moved by the receive after that. */
-async function deadLetter(world: World, ...bodies: string[]): Promise<void> {
-  for (const body of bodies) await world.sqs.sendMessage(arn('work'), body);
+async function deadLetter(world: ServedSqs, ...bodies: string[]): Promise<void> {
+  for (const body of bodies) await world.sqs.sendMessage(arnOf('work'), body);
   for (let moved = 0; moved < bodies.length; moved = world.sqs.depths()['dead']?.visible ?? 0) {
     await receive(world, 'work');
   }
 }
 
-async function lastTask({ client }: World) {
-  const { Results: results = [] } = await client.send(new ListMessageMoveTasksCommand({ SourceArn: arn('dead') }));
+async function lastTask({ client }: ServedSqs) {
+  const { Results: results = [] } = await client.send(new ListMessageMoveTasksCommand({ SourceArn: arnOf('dead') }));
   return results[0];
 }
 
-const move = ({ client }: World, more: { DestinationArn?: string; MaxNumberOfMessagesPerSecond?: number } = {}) =>
-  client.send(new StartMessageMoveTaskCommand({ SourceArn: arn('dead'), ...more }));
+const move = ({ client }: ServedSqs, more: { DestinationArn?: string; MaxNumberOfMessagesPerSecond?: number } = {}) =>
+  client.send(new StartMessageMoveTaskCommand({ SourceArn: arnOf('dead'), ...more }));
 
 const counts = (messages: Message[]) =>
   messages.map(({ Body: body, Attributes: attributes }) => `${body} ${attributes?.ApproximateReceiveCount}`);
-
-function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 's3-cascade-redrive-'));
-  cleanUp(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 describe('a redrive policy', () => {
   test('moves a message, as it is, on the receive that would be one too many', async () => {
@@ -113,7 +80,7 @@ describe('a redrive policy', () => {
   test('counts receives over a restart', async () => {
     const dataDir = folder();
     const first = await serve(redrive(2), dataDir);
-    await first.sqs.sendMessage(arn('work'), 'body');
+    await first.sqs.sendMessage(arnOf('work'), 'body');
     await receive(first, 'work');
     await receive(first, 'work');
     await first.sqs.stop();
@@ -130,7 +97,7 @@ describe('StartMessageMoveTask', () => {
     await move(world);
     expect(await lastTask(world)).toMatchObject({
       Status: 'COMPLETED',
-      SourceArn: arn('dead'),
+      SourceArn: arnOf('dead'),
       ApproximateNumberOfMessagesMoved: 2,
       ApproximateNumberOfMessagesToMove: 2,
     });
@@ -163,15 +130,15 @@ describe('StartMessageMoveTask', () => {
   test('moves to another queue when told to', async () => {
     const world = await serve();
     await deadLetter(world, 'a');
-    await world.sqs.sendMessage(arn('dead'), 'sent there');
-    await move(world, { DestinationArn: arn('other') });
+    await world.sqs.sendMessage(arnOf('dead'), 'sent there');
+    await move(world, { DestinationArn: arnOf('other') });
     expect(counts(await receive(world, 'other')).sort()).toEqual(['a 1', 'sent there 1']);
   });
 
   test('fails at a message that no redrive policy brought, and leaves it there', async () => {
     const world = await serve();
     await deadLetter(world, 'a');
-    await world.sqs.sendMessage(arn('dead'), 'sent there');
+    await world.sqs.sendMessage(arnOf('dead'), 'sent there');
     await move(world);
     expect(await lastTask(world)).toMatchObject({
       Status: 'FAILED',
@@ -202,9 +169,9 @@ describe('StartMessageMoveTask', () => {
     const { client } = await serve();
     const start = (SourceArn: string, DestinationArn?: string) =>
       client.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn }));
-    await expect(start(arn('other'))).rejects.toThrow('Source queue must be configured as a Dead Letter Queue.');
-    await expect(start(arn('nobody'))).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
-    await expect(start(arn('dead'), arn('nobody'))).rejects.toThrow('specified for the DestinationArn');
+    await expect(start(arnOf('other'))).rejects.toThrow('Source queue must be configured as a Dead Letter Queue.');
+    await expect(start(arnOf('nobody'))).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await expect(start(arnOf('dead'), arnOf('nobody'))).rejects.toThrow('specified for the DestinationArn');
   });
 });
 
@@ -215,7 +182,7 @@ describe('a queue', () => {
     await first.client.send(
       new SendMessageCommand({ QueueUrl: first.url('work'), MessageBody: 'late', DelaySeconds: 1 }),
     );
-    await first.sqs.sendMessage(arn('work'), 'old');
+    await first.sqs.sendMessage(arnOf('work'), 'old');
     expect(await receive(first, 'work', 600)).toHaveLength(1);
     await until(() => first.sqs.depths()['work']?.visible === 1);
     expect(counts(await receive(first, 'work'))).toEqual(['late 1']);

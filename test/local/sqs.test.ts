@@ -1,8 +1,5 @@
 /** The local SQS through its real client, over HTTP, as the engine serves it. */
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
 import {
   ChangeMessageVisibilityCommand,
   DeleteMessageCommand,
@@ -10,59 +7,21 @@ import {
   GetQueueUrlCommand,
   ReceiveMessageCommand,
   SendMessageCommand,
-  SQSClient,
 } from '@aws-sdk/client-sqs';
-import { openEndpoint, type Endpoint } from '../../local/endpoint.ts';
-import { startSqs, type LocalSqs } from '../../local/sqs/service.ts';
+import { folder } from './queue-engine.ts';
+import { arnOf, serveSqs } from './sqs-service.ts';
 
-const place = { accountId: '000000000000', region: 'us-east-1' };
-const arn = 'arn:aws:sqs:us-east-1:000000000000:dead-letters';
-const closing: (() => Promise<void> | void)[] = [];
+const name = 'dead-letters';
+const arn = arnOf(name);
 
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
-
-type Served = { endpoint: Endpoint; sqs: LocalSqs; client: SQSClient; url: string };
-
-async function serve(dataDir?: string): Promise<Served> {
-  const endpoint = await openEndpoint({ port: 0, functionKeyPrefix: 'LOCAL', onFault: console.error });
-  const sqs = await startSqs({ ...place, endpoint: endpoint.url, dataDir });
-  const url = `${endpoint.url}/000000000000/dead-letters`;
-  await sqs.ensureQueue({ name: 'dead-letters', arn, url, attributes: { MessageRetentionPeriod: '1209600' } });
-  const refuse = () => Promise.reject(new Error('not in this test'));
-  endpoint.open({
-    s3: refuse,
-    lambda: refuse,
-    secretsmanager: refuse,
-    sts: refuse,
-    sqs: ({ request, response }) => {
-      sqs.serve(request, response);
-      return Promise.resolve(undefined);
-    },
-  });
-  const client = new SQSClient({
-    endpoint: endpoint.url,
-    region: 'us-east-1',
-    credentials: { accessKeyId: 'LOCALtest', secretAccessKey: 'x' },
-  });
-  closing.push(
-    () => endpoint.stop(),
-    () => client.destroy(),
-  );
-  return { endpoint, sqs, client, url };
-}
-
-function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 's3-cascade-sqs-'));
-  closing.push(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
+async function serve(dataDir?: string) {
+  const { url, ...served } = await serveSqs({ [name]: { MessageRetentionPeriod: '1209600' } }, dataDir);
+  return { ...served, url: url(name) };
 }
 
 describe('the local SQS', () => {
-  test('answers the SDK with queue URLs of the one endpoint, and counts its requests as the functions’', async () => {
+  test('answers the SDK with queue URLs of the one endpoint, and counts its requests', async () => {
     const { client, endpoint, sqs, url } = await serve();
-    closing.push(() => sqs.stop());
     expect((await client.send(new GetQueueUrlCommand({ QueueName: 'dead-letters' }))).QueueUrl).toBe(url);
     await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'hello' }));
     const { Messages: messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url }));
@@ -74,16 +33,15 @@ describe('the local SQS', () => {
     const answer = await client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...wanted] }));
     expect(answer.Attributes).toEqual({ QueueArn: arn, MessageRetentionPeriod: '1209600' });
     expect(endpoint.counts()).toEqual({
-      functions: {
+      functions: {},
+      people: {
         sqs: { GetQueueUrl: 1, SendMessage: 1, ReceiveMessage: 1, DeleteMessage: 1, GetQueueAttributes: 1 },
       },
-      people: {},
     });
   });
 
   test('takes a message with characters above U+FFFF, as SQS does', async () => {
-    const { client, sqs, url } = await serve();
-    closing.push(() => sqs.stop());
+    const { client, url } = await serve();
     await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'warrior 🐎 not found' }));
     const { Messages: messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: url }));
     expect(messages[0]?.Body).toBe('warrior 🐎 not found');
@@ -91,7 +49,6 @@ describe('the local SQS', () => {
 
   test('sends in-process, with attributes, and refuses an unknown queue or a message that is too large', async () => {
     const { client, sqs, url } = await serve();
-    closing.push(() => sqs.stop());
     await sqs.sendMessage(arn, '{}', { ErrorCode: { DataType: 'Number', StringValue: '200' } });
     const received = await client.send(
       new ReceiveMessageCommand({ QueueUrl: url, MessageAttributeNames: ['All'], MaxNumberOfMessages: 10 }),
@@ -117,7 +74,6 @@ describe('the local SQS', () => {
     await first.sqs.stop();
 
     const second = await serve(dataDir);
-    closing.push(() => second.sqs.stop());
     expect(second.url).not.toBe(first.url);
     const { QueueUrl: url } = await second.client.send(new GetQueueUrlCommand({ QueueName: 'dead-letters' }));
     expect(url).toBe(second.url);
@@ -126,8 +82,7 @@ describe('the local SQS', () => {
   });
 
   test('a request of the query protocol is refused, not taken for something else', async () => {
-    const { endpoint, sqs } = await serve();
-    closing.push(() => sqs.stop());
+    const { endpoint } = await serve();
     const response = await fetch(endpoint.url, {
       method: 'POST',
       headers: {

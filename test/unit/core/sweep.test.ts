@@ -55,6 +55,15 @@ const failureOf = (key: string, change: object = {}): string =>
     ...change,
   });
 
+test('a run without a seed is refused by name: what is left of it has expired, and nothing of it is fetched again', async () => {
+  await completeRun(store, ['a']);
+  store.objects.delete('seeds/r.json');
+  for (const key of store.keys('data/r/')) store.objects.delete(key);
+  const message = 'Bad input: there is no run r: no seed lies under seeds/r.json';
+  await expect(run({ run: 'r', olderThan: 0 })).rejects.toMatchObject({ name: 'InputError', message });
+  expect(refired).toEqual([]);
+});
+
 describe('a run that is complete', () => {
   test('is marked with its counts, and its report is left', async () => {
     await completeRun(store, ['a', 'b']);
