@@ -42,7 +42,7 @@ export function taskName({ ids }: Task): string {
   return ids.length === 0 ? 'seed' : ids.map(encodeSegment).join('/');
 }
 
-/** @returns what writes an object to the local S3, as the bare loop of `npm run bench` does */
+/** @returns what writes an object to the local S3, with the SDK as anybody uses it */
 export function s3Writer({ s3Url = '', bucket, accessKey }: JobSettings): Write {
   const s3 = new S3Client({
     endpoint: s3Url,

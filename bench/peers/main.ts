@@ -3,8 +3,8 @@
  * one sitting on one machine, interleaved, each in a process of its own, each result checked. Only ratios mean anything.
  *
  *     npm ci --prefix bench/peers
- *     node bench/peers/main.ts --rounds 3 --size medium
- *     node bench/peers/main.ts --kill
+ *     npm run bench -- [--rounds 3] [--size medium] [--only memory-loop,ours]
+ *     npm run bench -- --kill
  */
 import { cpus, release, totalmem } from 'node:os';
 import { helpOf, flag, number, readOptions, text, UsageError, whole } from '../../cli/options.ts';
@@ -39,7 +39,7 @@ const options = {
   json: flag('print one JSON object on stdout, and nothing else there'),
   help: flag('this text'),
 };
-const command = 'node bench/peers/main.ts';
+const command = 'npm run bench --';
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 

@@ -1,6 +1,6 @@
 /**
- * s3-cascade as a contender: the packaged service on the local engine, whose S3 is in this process. A measured run ends as
- * that of `npm run bench` does, when nothing is queued or runs; one that goes on after a kill ends with its sweep.
+ * s3-cascade as a contender: the packaged service on the local engine, whose S3 is in this process. A measured run ends
+ * when nothing is queued or runs; one that goes on after a kill ends with its sweep.
  */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { peoplesCredentials, region } from '../../local/account.ts';
