@@ -16,10 +16,10 @@ beforeEach(() => {
 });
 
 /** Of a level whose calls are a second apart in each of its environments. */
-const open = (random = () => 0): Turns =>
+const open = (random = () => 0, environments = 2): Turns =>
   createTurns({
     control: { read: () => Promise.resolve(state), freeze: (ms) => Promise.resolve(void freezes.push(ms)) },
-    rate: { deployed: 2, minimumPerSecond: 0.01, share: 1, environments: 2 },
+    rate: { deployed: environments, minimumPerSecond: 0.01, share: 1, environments },
     clock,
     random,
     onSleep: (ms) => (slept += ms),
@@ -51,10 +51,29 @@ describe('turns', () => {
     expect(await take(turns, 2)).toEqual([0, 1000]);
   });
 
+  test('are set apart from those of environments that began at the same time, once and after each rest', async () => {
+    const turns = open(() => 0.25);
+    expect(await take(turns, 4)).toEqual([0, 1250, 2250, 3250]);
+    // A little late is no rest.
+    clock.nowMs += 1500;
+    expect(await take(turns, 2)).toEqual([0, 1000]);
+    clock.nowMs += 2500;
+    expect(await take(turns, 3)).toEqual([0, 1250, 2250]);
+  });
+
+  test('of an environment that is the only one need not be set apart', async () => {
+    expect(
+      await take(
+        open(() => 0.25, 1),
+        3,
+      ),
+    ).toEqual([0, 1000, 2000]);
+  });
+
   test('are never closer together than the rate says, whenever they are wanted', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(3000), { minLength: 2, maxLength: 20 }), async (gaps) => {
-        const turns = open();
+        const turns = open(Math.random);
         const times: number[] = [];
         for (const gap of gaps) {
           clock.nowMs += gap;
