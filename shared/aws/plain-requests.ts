@@ -13,7 +13,7 @@ export type PlainRequest = { method: 'HEAD' | 'PUT'; key: string; headers?: Head
 
 export type PlainAnswer = { status: number; headers: Headers };
 
-/** @returns undefined when the request has to go through the SDK: no answer came, or it is none to be sent this way. Never throws. */
+/** @returns undefined when the request has to go through the SDK: no address yet, a large body, or no answer. Never throws. */
 export type SendPlainly = (request: PlainRequest) => Promise<PlainAnswer | undefined>;
 
 /** With more than 2 MB, the SDK asks S3 before it sends them (`Expect: 100-continue`). */
@@ -52,11 +52,9 @@ export function createPlainRequests(client: S3Client, bucket: string): SendPlain
     try {
       const request = { ...address, method, path: address.path + encodedKey(key), headers: more, body };
       const { config } = client;
-      const signed = await (
-        await (signer ??= config.signer())
-      ).sign(request, {
-        signingDate: new Date(Date.now() + config.systemClockOffset),
-      });
+      signer ??= config.signer();
+      const signingDate = new Date(Date.now() + config.systemClockOffset);
+      const signed = await (await signer).sign(request, { signingDate });
       const { response } = (await config.requestHandler.handle(signed)) as Handled;
       // Unread, even nothing would hold the connection.
       response.body?.resume?.();

@@ -30,8 +30,11 @@ beforeEach(async () => {
       const { method = '', url: path = '', headers } = request;
       received.push({ method, path, headers, body });
       const answer = answers.shift() ?? { status: 200, headers: { etag: '"e"' } };
-      if (answer === 'reset') request.socket.resetAndDestroy();
-      else response.writeHead(answer.status, answer.headers).end(answer.body);
+      if (answer === 'reset') return request.socket.resetAndDestroy();
+      response.writeHead(answer.status, answer.headers);
+      // Shorter than it says: the connection breaks off behind it.
+      if (answer.headers?.['content-length'] === undefined) return response.end(answer.body);
+      return response.write(answer.body, () => request.socket.resetAndDestroy());
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -179,6 +182,14 @@ describe('the SDK takes over', () => {
     const store = await warmStore();
     answers = ['reset', { status: 412, body: '<Error><Code>PreconditionFailed</Code></Error>' }];
     expect(await store.create('a', '1', {})).toBe('exists');
+  });
+
+  test('not after an answer whose body is cut short: its status has said all', async () => {
+    const store = await warmStore();
+    answers = [{ status: 200, headers: { 'content-length': '10' }, body: 'cut' }];
+    expect(await store.create('a', '1', {})).toBe('created');
+    expect(received.map(isPlain)).toEqual([true]);
+    await store.head('a');
   });
 
   test('after a refusal, whose reason it tells', async () => {
