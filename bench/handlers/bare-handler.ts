@@ -3,10 +3,10 @@
  * SDK. Is the result there? If not, fetch it and write it. No retries, checks, logs, metrics, failure notes or dead letters.
  */
 import { HeadObjectCommand, NotFound, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { askHermes } from './ask-hermes.ts';
 
 const s3 = new S3Client({});
 const Bucket = process.env['BUCKET'] ?? '';
-const hermesUrl = process.env['HERMES_URL'] ?? '';
 
 type S3Event = { Records: { s3: { object: { key: string } } }[] };
 
@@ -20,18 +20,11 @@ export async function handler({ Records }: S3Event): Promise<void> {
     } catch (error) {
       if (!(error instanceof NotFound)) throw error;
     }
-    const [, , troop = '', warrior = '', group = ''] = key
-      .replace(/\.json$/, '')
-      .split('/')
-      .map(decodeURIComponent);
-    const query = new URLSearchParams({ troop, warrior, group });
-    const answer = await fetch(`${hermesUrl}/data?${query.toString()}`);
-    if (!answer.ok) throw new Error(`Hermes answered ${answer.status} for ${key}.`);
     await s3.send(
       new PutObjectCommand({
         Bucket,
         Key,
-        Body: await answer.text(),
+        Body: await askHermes(key),
         ContentType: 'application/json',
         IfNoneMatch: '*',
       }),

@@ -1,10 +1,10 @@
 /** The bare handler once more, with its HEAD and PUT sent as s3-cascade sends them (shared/aws/plain-requests.ts). */
 import { HeadObjectCommand, NotFound, S3Client } from '@aws-sdk/client-s3';
 import { createPlainRequests } from '../../shared/aws/plain-requests.ts';
+import { askHermes } from './ask-hermes.ts';
 
 const s3 = new S3Client({});
 const bucket = process.env['BUCKET'] ?? '';
-const hermesUrl = process.env['HERMES_URL'] ?? '';
 const send = createPlainRequests(s3, bucket);
 
 type S3Event = { Records: { s3: { object: { key: string } } }[] };
@@ -16,15 +16,8 @@ export async function handler({ Records }: S3Event): Promise<void> {
     const head = await send({ method: 'HEAD', key });
     if (head === undefined) await showAddress(key);
     else if (head.status !== 404) continue;
-    const [, , troop = '', warrior = '', group = ''] = itemKey
-      .replace(/\.json$/, '')
-      .split('/')
-      .map(decodeURIComponent);
-    const query = new URLSearchParams({ troop, warrior, group });
-    const answer = await fetch(`${hermesUrl}/data?${query.toString()}`);
-    if (!answer.ok) throw new Error(`Hermes answered ${answer.status} for ${itemKey}.`);
     const headers = { 'content-type': 'application/json', 'if-none-match': '*' };
-    const put = await send({ method: 'PUT', key, headers, body: await answer.text() });
+    const put = await send({ method: 'PUT', key, headers, body: await askHermes(itemKey) });
     if (put?.status !== 200) throw new Error(`S3 answered ${put?.status ?? 'nothing'} for ${key}.`);
   }
 }

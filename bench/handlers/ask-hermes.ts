@@ -1,0 +1,14 @@
+/** The leaf's call as short as it can be written, for the handlers that ours is measured beside. */
+const hermesUrl = process.env['HERMES_URL'] ?? '';
+
+/** @throws Error when it is not answered with success */
+export async function askHermes(itemKey: string): Promise<string> {
+  const [, , troop = '', warrior = '', group = ''] = itemKey
+    .replace(/\.json$/, '')
+    .split('/')
+    .map(decodeURIComponent);
+  const query = new URLSearchParams({ troop, warrior, group });
+  const answer = await fetch(`${hermesUrl}/data?${query.toString()}`);
+  if (!answer.ok) throw new Error(`Hermes answered ${answer.status} for ${itemKey}.`);
+  return answer.text();
+}
