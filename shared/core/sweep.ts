@@ -68,7 +68,6 @@ export const maxReportBytes = 1_000_000;
 export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<SweepReport> {
   const { clock, deadlineMs } = deps;
   const startedMs = clock.now();
-  if (request.run !== undefined) await refuseWithoutSeed(request.run, deps.store);
   const runs = request.run === undefined ? await unfinishedRuns(deps) : [request.run];
   const stoppedUntilMs = await deps.stoppedUntilMs();
   const swept: SweptRun[] = [];
@@ -109,6 +108,10 @@ async function sweepRun(
   const { olderThan } = request;
   const lostAfterMs = olderThan === undefined ? deps.lostAfterMs : (): number => olderThan * 1000;
   const seedETag = await seedETagOf(run, store);
+  // The seed of an expired run is the first to go. What is left of one has lost its receipts, or will: its items would be
+  // taken for lost and fetched again.
+  if (seedETag === undefined && request.run !== undefined)
+    throw new InputError([`there is no run ${run}: no seed lies under ${itemKey(chain[0], { run, ids: [] })}`]);
   const before = (await store.get(reportKey(run), maxReportBytes))?.body;
   const found = await takeRunReport({
     run,
@@ -143,15 +146,6 @@ async function sweepRun(
     }
   }
   return { ...report, ...counts };
-}
-
-/**
- * The seed of an expired run is the first to go. What is left of one has lost its receipts, or will: a sweep would take its
- * items for lost and fetch them again.
- */
-async function refuseWithoutSeed(run: string, store: ObjectStore): Promise<void> {
-  if ((await seedETagOf(run, store)) !== undefined) return;
-  throw new InputError([`there is no run ${run}: no seed lies under ${itemKey(chain[0], { run, ids: [] })}`]);
 }
 
 async function seedETagOf(run: string, store: ObjectStore): Promise<string | undefined> {

@@ -35,8 +35,8 @@ export type TurnsDeps = {
 
 export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps): Turns {
   let lastCallMs = -Infinity;
-  /** What the next call waits beside the spacing. */
-  let outOfStepMs = 0;
+  /** What the next call waits beside the spacing, as a part of it: the rate may be changed meanwhile. */
+  let outOfStep = 0;
   let lastInLine: Promise<unknown> = Promise.resolve();
 
   /** In short sleeps, since the rate may be changed meanwhile. */
@@ -58,12 +58,12 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
         notBeforeMs = state.frozenUntilMs + random() * apartMs;
         if (notBeforeMs >= deadlineMs) throw frozen(state.frozenUntilMs);
       }
-      const turnMs = Math.max(lastCallMs + apartMs + outOfStepMs, notBeforeMs);
+      const turnMs = Math.max(lastCallMs + (1 + outOfStep) * apartMs, notBeforeMs);
       if (turnMs <= nowMs) {
         // Environments that begin at the same time, with a run or a burst of events, would call in step ever after: all of them
         // in the same tenth of a second. The first call is made at once, the second one sets them apart.
         const isFresh = nowMs > lastCallMs + 2 * apartMs;
-        outOfStepMs = isFresh && notBeforeMs === 0 && (rate.environments ?? 1) > 1 ? random() * apartMs : 0;
+        outOfStep = isFresh && notBeforeMs === 0 && (rate.environments ?? 1) > 1 ? random() : 0;
         lastCallMs = nowMs;
         return;
       }
@@ -82,7 +82,8 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
     freeze: (forMs) => control.freeze(forMs),
     async settle(deadlineMs) {
       while (lastCallMs > -Infinity) {
-        const overMs = Math.min(lastCallMs + spacingMs(rate, await control.read()) + outOfStepMs, deadlineMs);
+        const apartMs = spacingMs(rate, await control.read());
+        const overMs = Math.min(lastCallMs + (1 + outOfStep) * apartMs, deadlineMs);
         if (clock.now() >= overMs) return;
         await sleepTowards(overMs);
       }

@@ -61,6 +61,13 @@ describe('turns', () => {
     expect(await take(turns, 3)).toEqual([0, 1250, 2250]);
   });
 
+  test('that are set apart come sooner too when the rate is raised meanwhile', async () => {
+    const turns = open(() => 0.5);
+    await take(turns, 1);
+    state.requestsPerSecond = 20;
+    expect(await take(turns, 2)).toEqual([150, 250]);
+  });
+
   test('of an environment that is the only one need not be set apart', async () => {
     expect(
       await take(
