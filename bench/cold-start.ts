@@ -19,6 +19,7 @@ import { startEngine } from '../local/engine.ts';
 import { startHermesThread } from '../local/hermes/thread.ts';
 import { hermesTree } from '../local/hermes/tree.ts';
 import { packageService } from '../local/package/package-service.ts';
+import { makeS3Record } from '../shared/aws/s3-event.ts';
 import { levelNamed } from '../shared/chain.ts';
 import { itemKey, resultKey } from '../shared/core/keys.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
@@ -197,7 +198,9 @@ async function measureInvocations(
   for (let round = 1; round <= rounds; round += 1) {
     for (const [at, runnable] of handlers.entries()) {
       const run = `r${round}-${at}`;
-      const eventOf = (ids: readonly string[]) => s3Event(bucket, itemKey(leaf, { run, ids }));
+      const eventOf = (ids: readonly string[]) => ({
+        Records: [makeS3Record(bucket, itemKey(leaf, { run, ids }), Date.now())],
+      });
       const process = await startHandler(runnable);
       const warmUp = groups.slice(0, warmUps).map(eventOf);
       const measured = groups.slice(warmUps, warmUps + invocations);
@@ -209,30 +212,6 @@ async function measureInvocations(
     }
   }
   return cpuMs.map(median);
-}
-
-function s3Event(bucket: string, key: string): object {
-  const object = {
-    key: encodeURIComponent(key).replaceAll('%2F', '/'),
-    size: 2,
-    eTag: '99914b932bd37a50b983c5e7c90ae93b',
-  };
-  return {
-    Records: [
-      {
-        eventVersion: '2.1',
-        eventSource: 'aws:s3',
-        awsRegion: region,
-        eventTime: new Date().toISOString(),
-        eventName: 'ObjectCreated:Put',
-        s3: {
-          s3SchemaVersion: '1.0',
-          bucket: { name: bucket },
-          object: { ...object, sequencer: '0055AED6DCD90281E5' },
-        },
-      },
-    ],
-  };
 }
 
 function unpackedBytes(dir: string): number {

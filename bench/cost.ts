@@ -6,15 +6,25 @@
  *
  *     node bench/cost.ts [--latency-ms 100] [--environments 24] [--size large]
  */
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { count, dollars } from '../cli/format.ts';
 import { flag, helpOf, number, readOptions, text, UsageError, whole } from '../cli/options.ts';
 import { runCommand, type ExitStatus } from '../local/cli/command.ts';
-import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type Usage } from '../local/cli/cost.ts';
+import {
+  costOf,
+  s3RequestsOf,
+  usdPerGbSecond,
+  usdPerInvocation,
+  usdPerWrite,
+  type CostLine,
+  type Usage,
+} from '../local/cli/cost.ts';
 import { startEngine } from '../local/engine.ts';
 import { startHermesThread } from '../local/hermes/thread.ts';
 import { packageService } from '../local/package/package-service.ts';
+import { chain, nextLevel, type Level } from '../shared/chain.ts';
+import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
 import { sizes, tasksOf } from './peers/sitting.ts';
 import { markdown } from './peers/table.ts';
 
@@ -28,8 +38,8 @@ const options = {
 /** What S3 takes to answer a HEAD, GET or PUT of a small object on AWS, in milliseconds; stated, not measured. */
 const s3Ms = 25;
 
-/** The answers of S3 that an invocation waits for, one after the other: what it reads side by side, its children, its receipt. */
-const s3Waits = { FetchTroops: 3, FetchWarriors: 3, FetchDataGroups: 3, FetchData: 2 };
+/** Answers of S3 that an invocation waits for, one after the other: what it reads side by side, its result or children, its receipt. */
+const s3Waits = (level: Level): number => (nextLevel(level) === undefined ? 2 : 3);
 
 /**
  * https://aws.amazon.com/step-functions/pricing/ : a transition of a Standard workflow; an execution of an Express one, and
@@ -47,6 +57,7 @@ const usdPerLogGb = 0.5;
 
 type Counted = {
   usage: Usage;
+  /** By the level's function. */
   functions: Record<string, { invocations: number; durationMs: number }>;
   memoryGb: number;
   /** What the functions wrote, and Lambda of them. */
@@ -62,6 +73,7 @@ async function main(): Promise<ExitStatus> {
   const { 'latency-ms': latencyMs = 100, environments = 24, size = 'large' } = given;
   const tree = sizes[size];
   if (tree === undefined) throw new UsageError(`There is no size ${size}; there are ${Object.keys(sizes).join(', ')}.`);
+  endChildrenWithThis();
   const counted = await countRun(tree, latencyMs, environments);
   process.stdout.write(`${page(counted, { items: tasksOf(tree), leaves: leavesOf(tree), latencyMs })}\n`);
   return 0;
@@ -70,16 +82,18 @@ async function main(): Promise<ExitStatus> {
 type Tree = (typeof sizes)[string];
 const leavesOf = ({ troops, warriors, groups }: Tree): number => troops * warriors * groups;
 
+const none = { invocations: 0, durationMs: 0 };
+
 async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number): Promise<Counted> {
   const hermes = await startHermesThread({ ...tree, latencyMs });
   const { packageDir } = await packageService({
     serviceDir: resolve(import.meta.dirname, '..'),
     params: { hermesRate: 'unlimited', trigger: 'direct' },
   });
-  const dataDir = mkdtempSync(join(tmpdir(), 's3-cascade-cost-'));
+  const folder = temporaryFolder();
   const environment = { HERMES_URL: hermes.url, HERMES_TOKEN_SECRET: '' };
-  const engine = await startEngine({ packageDir, dataDir, timeScale: 1, maxEnvironments, environment });
-  const logs = join(dataDir, 'logs');
+  const engine = await startEngine({ packageDir, dataDir: folder.path, timeScale: 1, maxEnvironments, environment });
+  const logs = join(folder.path, 'logs');
   try {
     engine.s3.put(engine.bucket, 'seeds/cost.json', Buffer.from('{}'));
     await engine.idle();
@@ -98,41 +112,49 @@ async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number):
     return {
       logBytes: readdirSync(logs).reduce((sum, name) => sum + statSync(join(logs, name)).size, 0),
       usage: { s3: requests, sqsRequests, invocations, lambdaGbSeconds },
-      functions: byFunction,
+      functions: Object.fromEntries(
+        chain.map(({ function: name }) => [name, byFunction[`${engine.model.stackName}-${name}`] ?? none]),
+      ),
       memoryGb: memoryMb / 1024,
     };
   } finally {
     await engine.stop();
     await hermes.stop();
-    rmSync(dataDir, { recursive: true, force: true });
+    folder.remove();
   }
 }
 
-const usd = (amount: number): string => `$${amount.toFixed(4)}`;
-const count = (quantity: number): string => Math.round(quantity).toLocaleString('en');
 const sum = (lines: readonly CostLine[]): number => lines.reduce((total, line) => total + line.usd, 0);
 
 function page(
   { usage, functions, memoryGb, logBytes }: Counted,
   { items, leaves, latencyMs }: { items: number; leaves: number; latencyMs: number },
 ): string {
-  const s3Seconds = Object.entries(functions).reduce(
-    (total, [name, { invocations }]) => total + (invocations * waitsOf(name) * s3Ms) / 1000,
+  const s3Answers = chain.reduce(
+    (total, level) => total + (functions[level.function]?.invocations ?? 0) * s3Waits(level),
     0,
   );
-  const waiting = lambdaTime(`Lambda waits for S3: ${s3Ms} ms an answer`, s3Seconds * memoryGb);
-  const slow = lambdaTime(`an API of 300 ms instead of ${latencyMs}`, (items * (300 - latencyMs) * memoryGb) / 1000);
+  const waiting = lambdaTime(`Lambda waits for S3: ${s3Ms} ms an answer`, (s3Answers * s3Ms * memoryGb) / 1000);
+  const slow = lambdaTime(
+    `With an API of 300 ms instead of ${latencyMs}`,
+    (items * (300 - latencyMs) * memoryGb) / 1000,
+  );
   const logGb = logBytes / 1e9;
   const logs: CostLine = { what: 'CloudWatch Logs', quantity: logBytes / 1e6, unit: 'MB', usd: logGb * usdPerLogGb };
   const ours = [...costOf(usage).lines, waiting, logs];
-  const ms = Object.entries(functions).filter(([, { invocations }]) => invocations > 0);
 
   // A Distributed Map a level: one Lambda call an item, whose children are what its execution answers; results are written.
-  const leafFunction = s3Ms / 1000 + latencyMs / 1000;
+  const taskSeconds = (s3Ms + latencyMs) / 1000;
+  const results: CostLine = {
+    what: 'S3 PUT of each result',
+    quantity: leaves,
+    unit: 'requests',
+    usd: leaves * usdPerWrite,
+  };
   const tasks: CostLine[] = [
-    { what: 'S3 PUT of each result', quantity: leaves, unit: 'requests', usd: (leaves * 5) / 1e6 },
-    { what: 'Lambda invocations', quantity: items, unit: 'requests', usd: (items * 0.2) / 1e6 },
-    lambdaTime('Lambda time: the API, and S3 once', items * leafFunction * memoryGb),
+    results,
+    { what: 'Lambda invocations', quantity: items, unit: 'requests', usd: items * usdPerInvocation },
+    lambdaTime('Lambda time: the API, and S3 once', items * taskSeconds * memoryGb),
   ];
   const transitions: CostLine = {
     what: 'state transitions, one a child',
@@ -140,7 +162,7 @@ function page(
     unit: '',
     usd: items * usdPerTransition,
   };
-  const chunks = Math.ceil(leafFunction * 10) / 10;
+  const chunks = Math.ceil(taskSeconds * 10) / 10;
   const expressGbSeconds = (items * chunks * 64) / 1024;
   const express: CostLine[] = [
     { what: 'Express executions', quantity: items, unit: 'requests', usd: items * usdPerExpress },
@@ -153,22 +175,22 @@ function page(
   ];
   const server: CostLine[] = [
     { what: 'a thirtieth of t4g.small and 20 GB', quantity: 1, unit: 'day', usd: usdPerServerMonth / 30 },
-    { what: 'S3 PUT of each result', quantity: leaves, unit: 'requests', usd: (leaves * 5) / 1e6 },
+    results,
   ];
 
   return [
     `### s3-cascade: ${count(items)} calls of ${latencyMs} ms, ${memoryGb * 1024} MB`,
     table(ours),
     markdown(
-      ['function', 'invocations', 'ms each, measured', 'of them not the API'],
-      ms.map(([name, { invocations, durationMs }]) => [
+      ['function', 'invocations', 'ms each, measured', 'beside one answer of the API'],
+      Object.entries(functions).map(([name, { invocations, durationMs }]) => [
         name,
         count(invocations),
         (durationMs / invocations).toFixed(1),
-        name.startsWith('Fetch') || name.includes('fetch') ? (durationMs / invocations - latencyMs).toFixed(1) : '–',
+        (durationMs / invocations - latencyMs).toFixed(1),
       ]),
     ),
-    `${slow.what}: ${count(slow.quantity)} GB-seconds more, ${usd(slow.usd)}; then ${usd(sum(ours) + slow.usd)}.`,
+    `${slow.what}: ${count(slow.quantity)} GB-seconds more, ${dollars(slow.usd)}; then ${dollars(sum(ours) + slow.usd)}.`,
     '### Step Functions Distributed Map, Standard children',
     table([...tasks, transitions]),
     '### Step Functions Distributed Map, Express children',
@@ -176,11 +198,6 @@ function page(
     '### A small server that runs all month, one run a day',
     table(server),
   ].join('\n\n');
-}
-
-function waitsOf(functionName: string): number {
-  const name = Object.keys(s3Waits).find((known) => functionName.toLowerCase().endsWith(known.toLowerCase()));
-  return name === undefined ? 0 : s3Waits[name as keyof typeof s3Waits];
 }
 
 function lambdaTime(what: string, gbSeconds: number): CostLine {
@@ -191,9 +208,9 @@ function table(lines: readonly CostLine[]): string {
   const rows = lines.map(({ what, quantity, unit, usd: cost }) => [
     what,
     `${count(quantity)} ${unit}`.trim(),
-    usd(cost),
+    dollars(cost),
   ]);
-  return markdown(['', 'quantity', 'cost'], [...rows, ['**sum**', '', `**${usd(sum(lines))}**`]]);
+  return markdown(['', 'quantity', 'cost'], [...rows, ['**sum**', '', `**${dollars(sum(lines))}**`]]);
 }
 
 await runCommand(main);

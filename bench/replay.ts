@@ -28,6 +28,7 @@ import { levelNamed } from '../shared/chain.ts';
 import { itemKey } from '../shared/core/keys.ts';
 import { replay } from '../shared/core/replay.ts';
 import { destinationRecord } from './dead-letters.ts';
+import { median } from './peers/table.ts';
 
 const { values } = parseArgs({
   options: {
@@ -159,8 +160,6 @@ async function measure(work: (ready: Ready) => Promise<number>): Promise<number>
     services.kill();
   }
 }
-
-const median = (numbers: number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
 
 if (values.serve) {
   process.send?.(await serve());

@@ -14,12 +14,12 @@ export type Usage = {
 export type CostLine = { what: string; quantity: number; unit: string; usd: number };
 
 /** https://aws.amazon.com/s3/pricing/ : S3 Standard, requests; DELETE is free. */
-const usdPerWrite = 5 / 1e6;
+export const usdPerWrite = 5 / 1e6;
 const usdPerRead = 0.4 / 1e6;
 /** https://aws.amazon.com/sqs/pricing/ : standard queues */
 const usdPerSqsRequest = 0.4 / 1e6;
 /** https://aws.amazon.com/lambda/pricing/ : requests, and duration on arm64 */
-const usdPerInvocation = 0.2 / 1e6;
+export const usdPerInvocation = 0.2 / 1e6;
 export const usdPerGbSecond = 0.0000133334;
 
 /** The sum, line by line. */
