@@ -2,18 +2,16 @@ import tseslint from 'typescript-eslint';
 import importX from 'eslint-plugin-import-x';
 
 const importsOneWay = [
-  // functions → runtime → aws, hermes → core. core imports nothing but itself and the level table.
-  { target: './shared/core', from: './shared', except: ['./core', './chain.ts'] },
-  { target: './shared/chain.ts', from: './shared' },
-  { target: './shared/aws', from: './shared', except: ['./aws', './core', './chain.ts'] },
-  { target: './shared/hermes', from: './shared', except: ['./hermes', './core', './chain.ts'] },
-  { target: './shared/runtime', from: './functions' },
-  { target: './functions', from: './functions' },
-  { target: ['./functions', './shared'], from: ['./cli', './local', './test', './bench'] },
-  // What a person runs against a deployment knows its reports, not what it is made of.
-  { target: './cli', from: './shared', except: ['./core', './chain.ts'] },
-  { target: './cli', from: ['./functions', './local', './test', './bench'] },
-  { target: './local', from: ['./test', './bench', './functions'] },
+  // functions → lambda → aws, source → engine. The engine imports nothing but itself.
+  { target: './shared/engine', from: './shared', except: ['./engine'] },
+  { target: './shared/aws', from: './shared', except: ['./aws', './engine'] },
+  { target: './shared/source', from: './shared', except: ['./source', './engine'] },
+  { target: './shared', from: ['./functions', './sources', './infra', './cli', './local-aws', './test', './bench'] },
+  { target: './functions', from: ['./functions', './infra', './cli', './local-aws', './test', './bench'] },
+  // The local AWS knows nothing of the product.
+  { target: './local-aws', from: ['./functions', './shared', './sources', './infra', './cli', './test', './bench'] },
+  { target: './infra', from: ['./functions', './cli', './local-aws', './test', './bench'] },
+  { target: './cli', from: ['./functions', './test', './bench'] },
 ];
 
 export default tseslint.config(
@@ -35,20 +33,18 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-definitions': 'off',
       'no-restricted-properties': [
         'error',
-        { object: 'process', property: 'env', message: 'Only shared/runtime/config.ts reads the environment.' },
+        { object: 'process', property: 'env', message: 'Only shared/lambda/config.ts reads the environment.' },
       ],
     },
   },
   {
     // The decisions know no SDK, no environment, no clock and no randomness: they are given them.
-    files: ['shared/core/**/*.ts', 'shared/chain.ts'],
+    files: ['shared/engine/**/*.ts'],
     rules: {
       'no-restricted-imports': [
         'error',
         {
-          patterns: [
-            { regex: '^(?!\\.{1,2}/)', message: 'shared/core imports nothing outside itself and the level table.' },
-          ],
+          patterns: [{ regex: '^(?!\\.{1,2}/)', message: 'shared/engine imports nothing but itself.' }],
         },
       ],
       'no-restricted-globals': ['error', 'process', 'fetch', 'setTimeout', 'setInterval'],
@@ -60,7 +56,14 @@ export default tseslint.config(
     },
   },
   {
-    files: ['shared/runtime/config.ts', 'cli/**/*.ts', 'local/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    files: [
+      'shared/lambda/config.ts',
+      'cli/**/*.ts',
+      'local-aws/**/*.ts',
+      'sources/**/*.ts',
+      'test/**/*.ts',
+      'bench/**/*.ts',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },

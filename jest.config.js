@@ -1,7 +1,7 @@
 /** Jest runs the TypeScript sources as Node does: types stripped, nothing else changed, ESM throughout. */
 export default {
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
+  roots: ['<rootDir>/test', '<rootDir>/local-aws/test', '<rootDir>/sources'],
   testMatch: ['**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],

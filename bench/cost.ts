@@ -8,9 +8,9 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { count, dollars } from '../cli/format.ts';
-import { flag, helpOf, number, readOptions, text, UsageError, whole } from '../cli/options.ts';
-import { runCommand, type ExitStatus } from '../local/cli/command.ts';
+import { count, dollars } from '../cli/terminal/format.ts';
+import { flag, helpOf, number, readOptions, text, UsageError, whole } from '../cli/terminal/options.ts';
+import { runCommand, type ExitStatus } from '../cli/terminal/command.ts';
 import {
   costOf,
   s3RequestsOf,
@@ -19,11 +19,11 @@ import {
   usdPerWrite,
   type CostLine,
   type Usage,
-} from '../local/cli/cost.ts';
-import { startEngine } from '../local/engine.ts';
-import { startHermesThread } from '../local/hermes/thread.ts';
-import { packageService } from '../local/package/package-service.ts';
-import { chain, nextLevel, type Level } from '../shared/chain.ts';
+} from '../cli/run/cost.ts';
+import { startEngine } from '../local-aws/engine.ts';
+import { startHermesThread } from '../sources/hermes/fake/thread.ts';
+import { packageService } from '../local-aws/package/package-service.ts';
+import { chain, nextLevel, type Level } from '../shared/engine/chain/chain.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
 import { sizes, tasksOf } from './peers/sitting.ts';
 import { markdown } from './peers/table.ts';

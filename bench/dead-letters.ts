@@ -1,5 +1,5 @@
 /** Dead letters to measure with. */
-import { accountId, region } from '../local/account.ts';
+import { accountId, region } from '../local-aws/account.ts';
 import { makeS3Record } from '../shared/aws/s3-event.ts';
 
 /** What Lambda sends for an event whose tries all failed. */

@@ -5,12 +5,12 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { chain } from '../shared/chain.ts';
-import { startEngine, type Engine } from '../local/engine.ts';
-import { apiAccess, tokenSecret } from '../local/cli/local-hermes.ts';
-import { callKey } from '../local/hermes/call-key.ts';
-import { startHermes } from '../local/hermes/server.ts';
-import { packageService } from '../local/package/package-service.ts';
+import { chain } from '../shared/engine/chain/chain.ts';
+import { startEngine, type Engine } from '../local-aws/engine.ts';
+import { apiAccess, tokenSecret } from '../cli/run/local-hermes.ts';
+import { callKey } from '../sources/hermes/fake/call-key.ts';
+import { startHermes } from '../sources/hermes/fake/server.ts';
+import { packageService } from '../local-aws/package/package-service.ts';
 
 const { values } = parseArgs({
   options: {

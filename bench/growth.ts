@@ -8,8 +8,8 @@
  *
  *     node bench/growth.ts [--rounds 1] [--latency-ms 0]
  */
-import { helpOf, flag, number, readOptions, whole } from '../cli/options.ts';
-import { runCommand, type ExitStatus } from '../local/cli/command.ts';
+import { helpOf, flag, number, readOptions, whole } from '../cli/terminal/options.ts';
+import { runCommand, type ExitStatus } from '../cli/terminal/command.ts';
 import { endChildrenWithThis } from './peers/children.ts';
 import { contenders } from './peers/contenders.ts';
 import { measure, prepare, sizes, tasksOf, type Measured } from './peers/sitting.ts';

@@ -21,12 +21,12 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { readDeadLetter } from '../shared/aws/dead-letter-message.ts';
 import { makeS3Record, withReplays } from '../shared/aws/s3-event.ts';
-import { chain, levelNamed, nextLevel } from '../shared/chain.ts';
-import { takeCensus } from '../shared/core/census.ts';
-import { itemKey } from '../shared/core/keys.ts';
-import type { Clock, Listed, Log, MessageQueue, ObjectStore, QueueMessage } from '../shared/core/ports.ts';
-import { replay } from '../shared/core/replay.ts';
-import { sweep } from '../shared/core/sweep.ts';
+import { chain, levelNamed, nextLevel } from '../shared/engine/chain/chain.ts';
+import { takeCensus } from '../shared/engine/report/census.ts';
+import { itemKey } from '../shared/engine/chain/keys.ts';
+import type { Clock, Listed, Log, MessageQueue, ObjectStore, QueueMessage } from '../shared/engine/ports.ts';
+import { replay } from '../shared/engine/recovery/replay.ts';
+import { sweep } from '../shared/engine/recovery/sweep.ts';
 import { destinationRecord } from './dead-letters.ts';
 import { markdown } from './peers/table.ts';
 

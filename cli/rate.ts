@@ -1,12 +1,12 @@
 /** `npm run rate`: shows and sets the rate of calls to the API, of a deployment on AWS or of the local engine. */
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { InputError } from '../shared/core/errors.ts';
-import { rateKey } from '../shared/core/keys.ts';
-import { parseRateSetting } from '../shared/core/rate-setting.ts';
-import type { RateReport } from '../shared/core/take-up-rate.ts';
-import { count } from './format.ts';
+import { InputError } from '../shared/engine/errors.ts';
+import { rateKey } from '../shared/engine/chain/keys.ts';
+import { parseRateSetting } from '../shared/engine/rate/rate-setting.ts';
+import type { RateReport } from '../shared/engine/recovery/apply-rate.ts';
+import { count } from './terminal/format.ts';
 import { createFunctionClient, DeploymentError, type FunctionClient } from './function-client.ts';
-import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './options.ts';
+import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
 
 const command = 'npm run rate --';
 

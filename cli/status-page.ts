@@ -1,8 +1,8 @@
 /** How a run stands, for a person and for a script: a page, a line, an exit status. Pure. */
-import type { RunStatus, Status } from '../shared/core/status.ts';
-import { summaryOf } from '../shared/core/status.ts';
-import { bar, reasonLines, reasonsOf } from './drawing.ts';
-import { count, duration, plural, table } from './format.ts';
+import type { RunStatus, Status } from '../shared/engine/report/status.ts';
+import { summaryOf } from '../shared/engine/report/status.ts';
+import { bar, reasonLines, reasonsOf } from './terminal/drawing.ts';
+import { count, duration, plural, table } from './terminal/format.ts';
 
 /** 0: complete. 1: failed, and nothing goes on by itself. 2: still open. 3: nobody could say. */
 export type StatusExit = 0 | 1 | 2 | 3;

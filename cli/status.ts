@@ -1,11 +1,11 @@
 /** `npm run status`: how a run stands, drawn in the terminal, from a deployment on AWS or from the local engine. */
-import type { Status, StatusRequest } from '../shared/core/status.ts';
+import type { Status, StatusRequest } from '../shared/engine/report/status.ts';
 import { createFunctionClient, DeploymentError, type FunctionClient } from './function-client.ts';
-import { interruption } from './interruption.ts';
-import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError, type Given } from './options.ts';
-import { checkRunName } from './run-name.ts';
+import { interruption } from './terminal/interruption.ts';
+import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError, type Given } from './terminal/options.ts';
+import { checkRunName } from './terminal/run-name.ts';
 import { exitOf, statusLine, statusPage, type StatusExit } from './status-page.ts';
-import { openScreen, watchUntil } from './watch.ts';
+import { openScreen, watchUntil } from './terminal/watch.ts';
 
 const widestPage = 120;
 const command = 'npm run status --';

@@ -1,6 +1,6 @@
 /** seeds/<run>.json → troops/<run>/<troop>.json */
-import { parseSeed, seedTroops } from '../shared/core/seed.ts';
-import { fetchFunction } from '../shared/runtime/fetch-function.ts';
+import { parseSeed, seedTroops } from '../shared/engine/runs/seed.ts';
+import { fetchFunction } from '../shared/lambda/fetch-function.ts';
 
 export const handler = fetchFunction('troops', {
   many: (item, hermes) => seedTroops(parseSeed(item.body), hermes.troops()),

@@ -1,4 +1,4 @@
 /** The rate of calls to the API: takes up what is set in control/rate.json, and gives back items that had to wait. */
-import { rateFunction } from '../shared/runtime/rate-function.ts';
+import { rateFunction } from '../shared/lambda/rate-function.ts';
 
 export const handler = rateFunction();

@@ -1,4 +1,4 @@
 /** Dead letters → their level's function again. Input and output: see the README's "Replay". */
-import { replayFunction } from '../shared/runtime/replay-function.ts';
+import { replayFunction } from '../shared/lambda/replay-function.ts';
 
 export const handler = replayFunction();

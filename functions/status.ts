@@ -1,4 +1,4 @@
 /** How runs stand. Input and output: see the README's "Status". */
-import { statusFunction } from '../shared/runtime/status-function.ts';
+import { statusFunction } from '../shared/lambda/status-function.ts';
 
 export const handler = statusFunction();

@@ -3,7 +3,7 @@
  * much CPU, and then runs it once for each event that it is sent. Started with `CODE_DIR HANDLER`; the environment is the
  * function's.
  */
-import { loadHandler } from '../../local/lambda/handler-module.ts';
+import { loadHandler } from '../../local-aws/lambda/handler-module.ts';
 
 export type FromHandler = { initMs: number; initCpuMs: number; residentMb: number } | { cpuMs: number };
 export type ToHandler = { warmUp: object[]; events: object[] };

@@ -4,11 +4,11 @@
  * once: whether and how a task is tried again is the tool's.
  */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { peoplesCredentials, region } from '../../local/account.ts';
-import { chain } from '../../shared/chain.ts';
-import { childKey, encodeSegment, resultKey } from '../../shared/core/keys.ts';
-import type { Page } from '../../shared/core/ports.ts';
-import { createHermes } from '../../shared/hermes/client.ts';
+import { peoplesCredentials, region } from '../../local-aws/account.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
+import { childKey, encodeSegment, resultKey } from '../../shared/engine/chain/keys.ts';
+import type { Page } from '../../shared/engine/ports.ts';
+import { createHermes } from '../../sources/hermes/client.ts';
 
 /** An item by its ids from the top down; none is the seed. */
 export type Task = { ids: string[] };

@@ -3,7 +3,7 @@
  * started again as the tool's users start it, and left alone until nothing has happened for a while. Counted are the calls
  * that were asked again although their answer had come, and the objects that never came.
  */
-import { auditCalls } from '../../local/hermes/audit.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import type { Contender } from './contenders.ts';
 import { openScene, quiet, type Scene } from './scene.ts';
 import type { Sitting } from './sitting.ts';

@@ -7,8 +7,8 @@
  *     npm run bench -- --kill
  */
 import { cpus, release, totalmem } from 'node:os';
-import { helpOf, flag, number, readOptions, text, UsageError, whole } from '../../cli/options.ts';
-import { runCommand, type ExitStatus } from '../../local/cli/command.ts';
+import { helpOf, flag, number, readOptions, text, UsageError, whole } from '../../cli/terminal/options.ts';
+import { runCommand, type ExitStatus } from '../../cli/terminal/command.ts';
 import { endChildrenWithThis } from './children.ts';
 import { absence, contenders, versionsOf, type Contender } from './contenders.ts';
 import { killInTheMiddle } from './killed.ts';

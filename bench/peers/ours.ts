@@ -3,10 +3,10 @@
  * when nothing is queued or runs; one that goes on after a kill ends with its sweep.
  */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { peoplesCredentials, region } from '../../local/account.ts';
-import { apiAccess } from '../../local/cli/local-hermes.ts';
-import { startEngine } from '../../local/engine.ts';
-import { sweepToTheEnd } from '../../local/sweep-run.ts';
+import { peoplesCredentials, region } from '../../local-aws/account.ts';
+import { apiAccess } from '../../cli/run/local-hermes.ts';
+import { startEngine } from '../../local-aws/engine.ts';
+import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import { run } from './job.ts';
 import { onTold, readSettings, say, sayFailed } from './worker.ts';
 

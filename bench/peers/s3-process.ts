@@ -1,9 +1,9 @@
 /** The local S3 in a process of its own, with one bucket whose objects start nothing: `node s3-process.ts FILE BUCKET`. */
-import { functionKeyPrefix } from '../../local/account.ts';
-import { openDatabase } from '../../local/database.ts';
-import { openEndpoint, type Service } from '../../local/endpoint.ts';
-import { serveS3 } from '../../local/s3/http.ts';
-import { S3Store } from '../../local/s3/store.ts';
+import { functionKeyPrefix } from '../../local-aws/account.ts';
+import { openDatabase } from '../../local-aws/database.ts';
+import { openEndpoint, type Service } from '../../local-aws/endpoint.ts';
+import { serveS3 } from '../../local-aws/s3/http.ts';
+import { S3Store } from '../../local-aws/s3/store.ts';
 
 const [file = '', bucket = ''] = process.argv.slice(2);
 const onFault = (fault: unknown): void => void process.stderr.write(`${String(fault)}\n`);

@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { hermesControl, type HermesControl } from '../../local/hermes/control.ts';
+import { hermesControl, type HermesControl } from '../../sources/hermes/fake/control.ts';
 import { messageOf, start, startNode, temporaryFolder, type Child } from './children.ts';
 import type { Contender } from './contenders.ts';
 import type { JobSettings } from './job.ts';
@@ -130,7 +130,7 @@ export async function openScene(contender: Contender, conditions: Conditions, pa
 
 function hermesArguments({ tree, latencyMs }: Conditions): string[] {
   return [
-    join(repository, 'local/hermes/main.ts'),
+    join(repository, 'sources/hermes/fake/main.ts'),
     ...['--port', '0', '--token', token, '--page-size', '100', '--latency-ms', String(latencyMs)],
     ...Object.entries(tree).flatMap(([name, size]) => [`--${name}`, String(size)]),
   ];

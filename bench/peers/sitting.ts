@@ -1,6 +1,6 @@
 /** One measurement of one contender: a whole run, timed from the seed to the last task, and checked. */
 import { resolve } from 'node:path';
-import { packageService } from '../../local/package/package-service.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
 import type { Contender } from './contenders.ts';
 import { openScene, quiet, type Conditions, type Scene, type Tree, type Uses } from './scene.ts';
 import { differences, digest, expectedObjects, type Digest, type Objects } from './tree-check.ts';

@@ -5,11 +5,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDatabase } from '../../local/database.ts';
-import { hermesTree, type TreeOptions } from '../../local/hermes/tree.ts';
-import { S3Store } from '../../local/s3/store.ts';
-import { chain } from '../../shared/chain.ts';
-import { childKey, resultKey } from '../../shared/core/keys.ts';
+import { openDatabase } from '../../local-aws/database.ts';
+import { hermesTree, type TreeOptions } from '../../sources/hermes/fake/tree.ts';
+import { S3Store } from '../../local-aws/s3/store.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
+import { childKey, resultKey } from '../../shared/engine/chain/keys.ts';
 import { run } from './job.ts';
 
 /** How many objects, and a hash over their keys and bodies in the keys' order. */

@@ -4,10 +4,10 @@
  * letter for an item error, a plain S3 event, S3's test event.
  */
 import * as v from 'valibot';
-import { ItemError } from '../core/errors.ts';
-import type { QueueMessage } from '../core/ports.ts';
-import type { Cause } from '../core/replay-report.ts';
-import { unknownCode, type DeadLetter } from '../core/replay.ts';
+import { ItemError } from '../engine/errors.ts';
+import type { QueueMessage } from '../engine/ports.ts';
+import type { Cause } from '../engine/recovery/replay-report.ts';
+import { unknownCode, type DeadLetter } from '../engine/recovery/replay.ts';
 import { parseS3Event } from './s3-event.ts';
 
 /** Lambda's record for a failed asynchronous invocation. For an event that never ran, the response fields are absent. */

@@ -1,6 +1,6 @@
 /** What the AWS SDK throws, in the words of the core: may it pass, and where did it happen. */
-import { ItemError, TransientError } from '../core/errors.ts';
-import { isRetryableStatus } from '../core/retry.ts';
+import { ItemError, TransientError } from '../engine/errors.ts';
+import { isRetryableStatus } from '../engine/rate/call-gate.ts';
 
 /**
  * An error without an answer from the service is the network's. The SDK's error stays the cause, or stays as it is when

@@ -9,8 +9,8 @@ import {
   type Message,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
-import { TransientError } from '../core/errors.ts';
-import type { QueueMessage, MessageQueue, MessageSink } from '../core/ports.ts';
+import { TransientError } from '../engine/errors.ts';
+import type { QueueMessage, MessageQueue, MessageSink } from '../engine/ports.ts';
 import { explained } from './errors.ts';
 
 /** SQS: "up to 10 messages" in one receive or batch (page quotas-messages). */

@@ -9,8 +9,8 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { ItemError, TransientError } from '../core/errors.ts';
-import type { Metadata, ObjectStore } from '../core/ports.ts';
+import { ItemError, TransientError } from '../engine/errors.ts';
+import type { Metadata, ObjectStore } from '../engine/ports.ts';
 import { explained } from './errors.ts';
 import { createPlainRequests, type Headers } from './plain-requests.ts';
 

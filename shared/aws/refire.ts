@@ -1,8 +1,8 @@
 /** Gives an item to its level's function again, with the event that it would have had. Never by writing the object again. */
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import type { SQSClient } from '@aws-sdk/client-sqs';
-import { TransientError } from '../core/errors.ts';
-import type { Refire } from '../core/ports.ts';
+import { TransientError } from '../engine/errors.ts';
+import type { Refire } from '../engine/ports.ts';
 import { explained } from './errors.ts';
 import { createMessageSink } from './message-queue.ts';
 

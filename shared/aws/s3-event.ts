@@ -3,8 +3,8 @@
  * is no S3 event rather than doing nothing with it.
  */
 import * as v from 'valibot';
-import { ItemError } from '../core/errors.ts';
-import type { ItemEvent } from '../core/item.ts';
+import { ItemError } from '../engine/errors.ts';
+import type { ItemEvent } from '../engine/item/item.ts';
 
 const record = v.looseObject({
   eventSource: v.literal('aws:s3'),

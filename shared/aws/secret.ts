@@ -1,7 +1,7 @@
 /** A secret text in Secrets Manager, read at run time, so that it is in no template, state file or variable. */
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { TransientError } from '../core/errors.ts';
-import type { Clock } from '../core/ports.ts';
+import { TransientError } from '../engine/errors.ts';
+import type { Clock } from '../engine/ports.ts';
 
 export type Secret = {
   /** @throws TransientError `SECRET_UNREADABLE`, naming the secret, never its value */

@@ -4,8 +4,8 @@
  */
 import { ChangeMessageVisibilityCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
-import { ItemError } from '../core/errors.ts';
-import type { ItemEvent } from '../core/item.ts';
+import { ItemError } from '../engine/errors.ts';
+import type { ItemEvent } from '../engine/item/item.ts';
 import { eventIn } from './dead-letter-message.ts';
 import { explained } from './errors.ts';
 import { parseS3Event } from './s3-event.ts';

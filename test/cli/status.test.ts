@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { bar } from '../../cli/drawing.ts';
+import { bar } from '../../cli/terminal/drawing.ts';
 import { exitOf, statusLine, statusPage } from '../../cli/status-page.ts';
-import type { LevelReport } from '../../shared/core/run-report.ts';
-import type { RunStatus } from '../../shared/core/status.ts';
+import type { LevelReport } from '../../shared/engine/report/run-report.ts';
+import type { RunStatus } from '../../shared/engine/report/status.ts';
 
 const none = { retrying: 0, dead: 0, parked: 0 };
 const clear = { failed: none, open: 0, lost: 0, short: 0, stray: 0 };

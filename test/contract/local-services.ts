@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { S3Client } from '@aws-sdk/client-s3';
-import { openDatabase } from '../../local/database.ts';
-import { openEndpoint } from '../../local/endpoint.ts';
-import { serveS3 } from '../../local/s3/http.ts';
-import { S3Store } from '../../local/s3/store.ts';
-import { startSqs } from '../../local/sqs/service.ts';
+import { openDatabase } from '../../local-aws/database.ts';
+import { openEndpoint } from '../../local-aws/endpoint.ts';
+import { serveS3 } from '../../local-aws/s3/http.ts';
+import { S3Store } from '../../local-aws/s3/store.ts';
+import { startSqs } from '../../local-aws/sqs/service.ts';
 
 const accountId = '000000000000';
 const region = 'us-east-1';

@@ -1,6 +1,6 @@
 /** What replay and the rate may rely on in any queue: one suite for every adapter of the port. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { QueueMessage, MessageQueue, MessageSink } from '../../shared/core/ports.ts';
+import type { QueueMessage, MessageQueue, MessageSink } from '../../shared/engine/ports.ts';
 
 export type QueueUnderTest = {
   /** An empty one each time. */

@@ -1,6 +1,6 @@
 /** What the core may rely on in any bucket: one suite for every adapter of the port. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { ObjectStore } from '../../shared/core/ports.ts';
+import type { ObjectStore } from '../../shared/engine/ports.ts';
 
 export type ObjectStoreUnderTest = { store: ObjectStore; stop: () => Promise<void> };
 

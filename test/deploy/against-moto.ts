@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LambdaClient, ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { HeadObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { chain } from '../../shared/chain.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
 import { findOnPath } from '../commands.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');

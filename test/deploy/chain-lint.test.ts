@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { packageService } from '../../local/package/package-service.ts';
-import { secretProblems, urlProblems } from '../../serverless/api-rules.ts';
-import { chainProblems, chainWarnings, fetchReserveMs, nameProblems } from '../../serverless/chain-rules.ts';
-import type { Template } from '../../serverless/compiled.ts';
-import { overlap } from '../../serverless/key-patterns.ts';
-import { chain, type Level } from '../../shared/chain.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
+import { secretProblems, urlProblems } from '../../infra/api-rules.ts';
+import { chainProblems, chainWarnings, fetchReserveMs, nameProblems } from '../../infra/chain-rules.ts';
+import type { Template } from '../../infra/compiled.ts';
+import { overlap } from '../../infra/key-patterns.ts';
+import { chain, type Level } from '../../shared/engine/chain/chain.ts';
 import { packageVariant, serviceDir, variantNames } from './variants.ts';
 
 let direct: Template;
@@ -59,7 +59,7 @@ describe('time', () => {
   });
 
   test('the reserve that is reckoned with is the one that the functions keep', () => {
-    const source = readFileSync(join(serviceDir, 'shared/runtime/fetch-function.ts'), 'utf8');
+    const source = readFileSync(join(serviceDir, 'shared/lambda/fetch-function.ts'), 'utf8');
     const [, reserve = ''] = /const reserveMs = ([\d_]+);/.exec(source) ?? [];
     expect(Number(reserve.replaceAll('_', ''))).toBe(fetchReserveMs);
   });

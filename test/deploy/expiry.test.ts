@@ -1,9 +1,9 @@
 /** When what lies in the bucket goes, by the lifecycle rules of the compiled template. */
 import { describe, expect, test } from '@jest/globals';
-import { packageService } from '../../local/package/package-service.ts';
-import { at, type Template } from '../../serverless/compiled.ts';
-import { overlap } from '../../serverless/key-patterns.ts';
-import { chain } from '../../shared/chain.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
+import { at, type Template } from '../../infra/compiled.ts';
+import { overlap } from '../../infra/key-patterns.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
 import { packageVariant, serviceDir } from './variants.ts';
 
 type Rule = { Status: string; Prefix?: string; ExpirationInDays?: number };

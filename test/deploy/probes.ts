@@ -4,10 +4,10 @@
  * another. An answer holds what does not change from one time to the next.
  */
 import { makeS3Record, withReplays } from '../../shared/aws/s3-event.ts';
-import { chain, type Level } from '../../shared/chain.ts';
-import { doneKey, failureKey, itemKey } from '../../shared/core/keys.ts';
-import type { Engine } from '../../local/engine.ts';
-import type { StoredObject } from '../../local/s3/object-table.ts';
+import { chain, type Level } from '../../shared/engine/chain/chain.ts';
+import { doneKey, failureKey, itemKey } from '../../shared/engine/chain/keys.ts';
+import type { Engine } from '../../local-aws/engine.ts';
+import type { StoredObject } from '../../local-aws/s3/object-table.ts';
 
 /** A complete run, as the chain left it: its objects by key. */
 export type CompleteRun = { run: string; objects: ReadonlyMap<string, StoredObject & { body: Uint8Array }> };

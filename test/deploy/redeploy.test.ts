@@ -1,6 +1,6 @@
 /** What deploying again does to a stack that is there: what stays what it is, what comes and goes, and what outlives it. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { at, listOf, ofType, type Template } from '../../serverless/compiled.ts';
+import { at, listOf, ofType, type Template } from '../../infra/compiled.ts';
 import { cycleIn, referencesOf } from './references.ts';
 import { packageVariant, variantNames, type Variant } from './variants.ts';
 

@@ -1,5 +1,5 @@
 /** What each resource of a template needs to be there before it: Ref, Fn::GetAtt, the names in Fn::Sub, and DependsOn. */
-import { listOf, type Template } from '../../serverless/compiled.ts';
+import { listOf, type Template } from '../../infra/compiled.ts';
 
 /** By logical id, those of the template's other resources that it names. */
 export function referencesOf(template: Template): Map<string, Set<string>> {

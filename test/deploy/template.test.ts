@@ -2,9 +2,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { packageService } from '../../local/package/package-service.ts';
-import { chain } from '../../shared/chain.ts';
-import { readFetchConfig, readRecoveryConfig } from '../../shared/runtime/config.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
+import { readFetchConfig, readRecoveryConfig } from '../../shared/lambda/config.ts';
 
 type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string };
 type Statement = { Sid: string; Action: string | string[]; Resource: unknown; Effect: string; Condition?: unknown };

@@ -1,9 +1,9 @@
 /** The ways to deploy, each packaged as `sls package` does it, and kept from one test to the next. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { templateFile } from '../../local/package/load-package.ts';
-import { packageService } from '../../local/package/package-service.ts';
-import type { Template } from '../../serverless/compiled.ts';
+import { templateFile } from '../../local-aws/package/load-package.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
+import type { Template } from '../../infra/compiled.ts';
 
 export const serviceDir = join(import.meta.dirname, '../..');
 const hermesUrl = 'https://hermes.example.com';

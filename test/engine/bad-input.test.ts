@@ -1,9 +1,9 @@
 /** Bad input: each ends as a failure with a reason that a person can act on, and everything else of the run goes on. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { callKey } from '../../local/hermes/call-key.ts';
-import type { Override } from '../../local/hermes/options.ts';
-import { peoplesCredentials } from '../../local/account.ts';
+import { callKey } from '../../sources/hermes/fake/call-key.ts';
+import type { Override } from '../../sources/hermes/fake/options.ts';
+import { peoplesCredentials } from '../../local-aws/account.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -1,5 +1,5 @@
 /** How fast calls came, from Hermes's own log, and when that log is no measure. It knows nothing of how they were paced. */
-import type { HermesCall } from '../../local/hermes/call-log.ts';
+import type { HermesCall } from '../../sources/hermes/fake/call-log.ts';
 
 /**
  * The smallest number for which this holds of every window, however long: no more calls came in it than

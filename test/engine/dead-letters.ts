@@ -7,7 +7,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { peoplesCredentials } from '../../local/account.ts';
+import { peoplesCredentials } from '../../local-aws/account.ts';
 import type { World } from './world.ts';
 
 export type DeadLetters = {

@@ -3,7 +3,7 @@
  * `{packageDir, dataDir, hermesUrl, dropShare, loseShare, seed}`, it prints a line of JSON with its endpoint and bucket, then
  * one with the number of objects after each that is written, and never ends by itself.
  */
-import { startEngine } from '../../local/engine.ts';
+import { startEngine } from '../../local-aws/engine.ts';
 import { lossyFaults, type LossOptions } from './lossy-faults.ts';
 
 type Argument = LossOptions & { packageDir: string; dataDir: string; hermesUrl: string };

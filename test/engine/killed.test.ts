@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { peoplesCredentials } from '../../local/account.ts';
-import { startHermes } from '../../local/hermes/server.ts';
-import { packageService } from '../../local/package/package-service.ts';
-import type { SweepReport } from '../../shared/core/sweep.ts';
+import { peoplesCredentials } from '../../local-aws/account.ts';
+import { startHermes } from '../../sources/hermes/fake/server.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
+import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import { lossyFaults } from './lossy-faults.ts';
 import { expectWholeTree, startWorld } from './world.ts';
 

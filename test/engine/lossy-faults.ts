@@ -1,7 +1,7 @@
 /** An AWS that loses a share of S3's events and a share of what Lambda has accepted. */
 import { createHash } from 'node:crypto';
-import type { EngineOptions } from '../../local/engine.ts';
-import { pseudoRandom } from '../../local/notification-faults.ts';
+import type { EngineOptions } from '../../local-aws/engine.ts';
+import { pseudoRandom } from '../../local-aws/notification-faults.ts';
 
 export type LossOptions = {
   /** 0 to 1: of the keys, those whose first event S3 drops; the same ones for the same seed. */

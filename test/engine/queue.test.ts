@@ -1,12 +1,12 @@
 /** Whole runs whose events come from queues: what fails, what is lost, and how it comes back. */
 import { StartMessageMoveTaskCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { peoplesCredentials } from '../../local/account.ts';
-import type { EngineOptions } from '../../local/engine.ts';
-import { auditCalls } from '../../local/hermes/audit.ts';
-import { callKey } from '../../local/hermes/call-key.ts';
-import type { HermesOptions } from '../../local/hermes/server.ts';
-import { sweepToTheEnd } from '../../local/sweep-run.ts';
+import { peoplesCredentials } from '../../local-aws/account.ts';
+import type { EngineOptions } from '../../local-aws/engine.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
+import { callKey } from '../../sources/hermes/fake/call-key.ts';
+import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
+import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import { openDeadLetters } from './dead-letters.ts';
 import { lossyFaults } from './lossy-faults.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';

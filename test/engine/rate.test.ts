@@ -3,12 +3,12 @@
  * they are paced. These runs take the time that their rate takes.
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { auditCalls } from '../../local/hermes/audit.ts';
-import { callKey } from '../../local/hermes/call-key.ts';
-import type { HermesOptions } from '../../local/hermes/server.ts';
-import { sweepToTheEnd } from '../../local/sweep-run.ts';
-import type { RateReport } from '../../shared/core/take-up-rate.ts';
-import type { SweepReport, SweptRun } from '../../shared/core/sweep.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
+import { callKey } from '../../sources/hermes/fake/call-key.ts';
+import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
+import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
+import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
+import type { SweepReport, SweptRun } from '../../shared/engine/recovery/sweep.ts';
 import { burstOver, callsBetween, secondsOf, StallWatch } from './call-rate.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 

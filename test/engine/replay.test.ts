@@ -1,11 +1,11 @@
 /** Dead letters of whole runs, brought back: one replay after the cause is gone, and nothing is fetched for nothing. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { auditCalls } from '../../local/hermes/audit.ts';
-import { callKey } from '../../local/hermes/call-key.ts';
-import type { Override } from '../../local/hermes/options.ts';
-import type { HermesOptions } from '../../local/hermes/server.ts';
-import type { EngineOptions } from '../../local/engine.ts';
-import type { ReplayReport } from '../../shared/core/replay-report.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
+import { callKey } from '../../sources/hermes/fake/call-key.ts';
+import type { Override } from '../../sources/hermes/fake/options.ts';
+import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
+import type { EngineOptions } from '../../local-aws/engine.ts';
+import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import { openDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 

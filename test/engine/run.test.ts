@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { auditCalls } from '../../local/hermes/audit.ts';
-import { callKey } from '../../local/hermes/call-key.ts';
-import { hermesTree } from '../../local/hermes/tree.ts';
-import { chain } from '../../shared/chain.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
+import { callKey } from '../../sources/hermes/fake/call-key.ts';
+import { hermesTree } from '../../sources/hermes/fake/tree.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
 import { expectWholeTree, startWorld, token, type World } from './world.ts';
 
 let world: World;

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { peoplesCredentials } from '../../local/account.ts';
-import { callKey } from '../../local/hermes/call-key.ts';
-import { packageService } from '../../local/package/package-service.ts';
+import { peoplesCredentials } from '../../local-aws/account.ts';
+import { callKey } from '../../sources/hermes/fake/call-key.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
 import { startWorld, token, type World } from './world.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');

@@ -1,9 +1,9 @@
 /** Runs that lose events, objects and their engine: sweeping brings each to exactly Hermes's tree, and only then marks it. */
 import { afterEach, beforeAll, afterAll, describe, expect, test } from '@jest/globals';
-import { chain } from '../../shared/chain.ts';
-import type { Status } from '../../shared/core/status.ts';
-import type { SweepReport } from '../../shared/core/sweep.ts';
-import { auditCalls } from '../../local/hermes/audit.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
+import type { Status } from '../../shared/engine/report/status.ts';
+import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import { lossyFaults } from './lossy-faults.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 

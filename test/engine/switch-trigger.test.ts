@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { auditCalls } from '../../local/hermes/audit.ts';
-import type { RateReport } from '../../shared/core/take-up-rate.ts';
+import { auditCalls } from '../../sources/hermes/fake/audit.ts';
+import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 
 let world: World;

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { at, listOf, ofType, type Template } from '../../serverless/compiled.ts';
+import { at, listOf, ofType, type Template } from '../../infra/compiled.ts';
 import { packageVariant } from '../deploy/variants.ts';
 import { startWorld, type World } from './world.ts';
 

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from '@jest/globals';
-import { startEngine, type Engine, type EngineOptions } from '../../local/engine.ts';
-import type { HermesTree } from '../../local/hermes/tree.ts';
-import { startHermes, type HermesOptions, type LocalHermes } from '../../local/hermes/server.ts';
-import { packageService } from '../../local/package/package-service.ts';
-import { chain, type LevelName } from '../../shared/chain.ts';
-import { childKey, itemKey, resultKey } from '../../shared/core/keys.ts';
+import { startEngine, type Engine, type EngineOptions } from '../../local-aws/engine.ts';
+import type { HermesTree } from '../../sources/hermes/fake/tree.ts';
+import { startHermes, type HermesOptions, type LocalHermes } from '../../sources/hermes/fake/server.ts';
+import { packageService } from '../../local-aws/package/package-service.ts';
+import { chain, type LevelName } from '../../shared/engine/chain/chain.ts';
+import { childKey, itemKey, resultKey } from '../../shared/engine/chain/keys.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');
 const secretName = 'hermes-token';

@@ -1,7 +1,7 @@
 /**
  * A clock that moves only when everybody waits: then it jumps to the first who is due. Several can wait side by side.
  */
-import type { Clock } from '../../shared/core/ports.ts';
+import type { Clock } from '../../shared/engine/ports.ts';
 
 export class TestClock implements Clock {
   nowMs = Date.parse('2026-11-20T00:00:00Z');

@@ -1,5 +1,5 @@
 /** A queue in memory: at-least-once, with visibility by the test's clock. */
-import type { Clock, QueueMessage, MessageQueue, MessageSink } from '../../shared/core/ports.ts';
+import type { Clock, QueueMessage, MessageQueue, MessageSink } from '../../shared/engine/ports.ts';
 
 type Stored = {
   id: string;

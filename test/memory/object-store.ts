@@ -1,6 +1,6 @@
 /** The bucket in memory: the same port as S3, for tests of the decisions. */
-import { ItemError } from '../../shared/core/errors.ts';
-import type { Clock, Listed, Metadata, ObjectStore } from '../../shared/core/ports.ts';
+import { ItemError } from '../../shared/engine/errors.ts';
+import type { Clock, Listed, Metadata, ObjectStore } from '../../shared/engine/ports.ts';
 
 export type MemoryObject = { body: string; eTag: string; metadata: Metadata; modifiedMs: number };
 

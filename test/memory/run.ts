@@ -1,6 +1,6 @@
 /** Runs in a bucket in memory, as far as they have come. */
-import { chain } from '../../shared/chain.ts';
-import { doneKey, itemKey, type ItemPath } from '../../shared/core/keys.ts';
+import { chain } from '../../shared/engine/chain/chain.ts';
+import { doneKey, itemKey, type ItemPath } from '../../shared/engine/chain/keys.ts';
 import type { MemoryObjectStore } from './object-store.ts';
 
 /** A whole tree of a run, done to the last leaf. */

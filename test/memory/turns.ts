@@ -1,5 +1,5 @@
 /** Turns that come at once, and keep what the API asked for. */
-import type { Turns } from '../../shared/core/turns.ts';
+import type { Turns } from '../../shared/engine/rate/turns.ts';
 
 export function freeTurns(): Turns & { freezes: number[] } {
   const freezes: number[] = [];

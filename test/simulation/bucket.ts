@@ -2,7 +2,7 @@
  * S3 in memory: conditional writes, listings by pages that see what was written between two of them, times in whole seconds,
  * an ETag that hangs on the content alone, and events for what appears under a level's prefix.
  */
-import type { Listed, Metadata, ObjectStore } from '../../shared/core/ports.ts';
+import type { Listed, Metadata, ObjectStore } from '../../shared/engine/ports.ts';
 import type { Core } from './core.ts';
 import type { Faults } from './faults.ts';
 import type { Life, Operation } from './life.ts';

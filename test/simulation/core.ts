@@ -8,13 +8,12 @@ export const projectFolder = resolve(import.meta.dirname, '../..');
 
 /** The files that are needed, under the project's folder; what they import is beneath them too. */
 export const coreFiles = [
-  'shared/chain.ts',
-  'shared/core',
+  'shared/engine',
   'shared/aws/s3-event.ts',
   'shared/aws/dead-letter-message.ts',
-  'shared/hermes/schemas.ts',
-  'shared/hermes/element-texts.ts',
-  'shared/runtime/event-life.ts',
+  'shared/source/schemas.ts',
+  'shared/source/element-texts.ts',
+  'shared/lambda/event-life.ts',
 ];
 
 export async function loadCore(folder = projectFolder) {
@@ -37,22 +36,22 @@ export async function loadCore(folder = projectFolder) {
     schemas,
     life,
   ] = await Promise.all([
-    import(at('chain.ts')) as Promise<typeof import('../../shared/chain.ts')>,
-    import(at('core/errors.ts')) as Promise<typeof import('../../shared/core/errors.ts')>,
-    import(at('core/item.ts')) as Promise<typeof import('../../shared/core/item.ts')>,
-    import(at('core/replay.ts')) as Promise<typeof import('../../shared/core/replay.ts')>,
-    import(at('core/sweep.ts')) as Promise<typeof import('../../shared/core/sweep.ts')>,
-    import(at('core/status.ts')) as Promise<typeof import('../../shared/core/status.ts')>,
-    import(at('core/take-up-rate.ts')) as Promise<typeof import('../../shared/core/take-up-rate.ts')>,
-    import(at('core/turns.ts')) as Promise<typeof import('../../shared/core/turns.ts')>,
-    import(at('core/rate-control.ts')) as Promise<typeof import('../../shared/core/rate-control.ts')>,
-    import(at('core/failure-watch.ts')) as Promise<typeof import('../../shared/core/failure-watch.ts')>,
-    import(at('core/retry.ts')) as Promise<typeof import('../../shared/core/retry.ts')>,
-    import(at('core/seed.ts')) as Promise<typeof import('../../shared/core/seed.ts')>,
+    import(at('engine/chain/chain.ts')) as Promise<typeof import('../../shared/engine/chain/chain.ts')>,
+    import(at('engine/errors.ts')) as Promise<typeof import('../../shared/engine/errors.ts')>,
+    import(at('engine/item/item.ts')) as Promise<typeof import('../../shared/engine/item/item.ts')>,
+    import(at('engine/recovery/replay.ts')) as Promise<typeof import('../../shared/engine/recovery/replay.ts')>,
+    import(at('engine/recovery/sweep.ts')) as Promise<typeof import('../../shared/engine/recovery/sweep.ts')>,
+    import(at('engine/report/status.ts')) as Promise<typeof import('../../shared/engine/report/status.ts')>,
+    import(at('engine/recovery/apply-rate.ts')) as Promise<typeof import('../../shared/engine/recovery/apply-rate.ts')>,
+    import(at('engine/rate/turns.ts')) as Promise<typeof import('../../shared/engine/rate/turns.ts')>,
+    import(at('engine/rate/rate-control.ts')) as Promise<typeof import('../../shared/engine/rate/rate-control.ts')>,
+    import(at('engine/item/failure-watch.ts')) as Promise<typeof import('../../shared/engine/item/failure-watch.ts')>,
+    import(at('engine/rate/call-gate.ts')) as Promise<typeof import('../../shared/engine/rate/call-gate.ts')>,
+    import(at('engine/runs/seed.ts')) as Promise<typeof import('../../shared/engine/runs/seed.ts')>,
     import(at('aws/s3-event.ts')) as Promise<typeof import('../../shared/aws/s3-event.ts')>,
     import(at('aws/dead-letter-message.ts')) as Promise<typeof import('../../shared/aws/dead-letter-message.ts')>,
-    import(at('hermes/schemas.ts')) as Promise<typeof import('../../shared/hermes/schemas.ts')>,
-    import(at('runtime/event-life.ts')) as Promise<typeof import('../../shared/runtime/event-life.ts')>,
+    import(at('source/schemas.ts')) as Promise<typeof import('../../shared/source/schemas.ts')>,
+    import(at('lambda/event-life.ts')) as Promise<typeof import('../../shared/lambda/event-life.ts')>,
   ]);
   return {
     levels: chain.chain as readonly Level[],
@@ -74,5 +73,5 @@ export async function loadCore(folder = projectFolder) {
   };
 }
 
-export type Level = import('../../shared/chain.ts').Level;
+export type Level = import('../../shared/engine/chain/chain.ts').Level;
 export type Core = Awaited<ReturnType<typeof loadCore>>;

@@ -1,5 +1,5 @@
 /** What people, the clock and AWS do in the course of a bad day, set before it begins. */
-import type { ReplayRequest } from '../../shared/core/replay.ts';
+import type { ReplayRequest } from '../../shared/engine/recovery/replay.ts';
 import type { People } from './people.ts';
 import type { Scene } from './scene.ts';
 

@@ -1,12 +1,12 @@
 /**
- * The levels' functions as the deployment runs them: what `shared/runtime` connects to AWS's clients is connected here to the world in
+ * The levels' functions as the deployment runs them: what `shared/lambda` connects to AWS's clients is connected here to the world in
  * memory. It decides nothing.
  */
-import type { ItemDeps, ItemEvent, Outcome } from '../../shared/core/item.ts';
-import type { CallGate, Log, ObjectStore } from '../../shared/core/ports.ts';
-import type { LevelRate } from '../../shared/core/rate-setting.ts';
-import type { FailureWatch } from '../../shared/core/failure-watch.ts';
-import type { Turns } from '../../shared/core/turns.ts';
+import type { ItemDeps, ItemEvent, Outcome } from '../../shared/engine/item/item.ts';
+import type { CallGate, Log, ObjectStore } from '../../shared/engine/ports.ts';
+import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
+import type { FailureWatch } from '../../shared/engine/item/failure-watch.ts';
+import type { Turns } from '../../shared/engine/rate/turns.ts';
 import type { Bucket } from './bucket.ts';
 import type { Core, Level } from './core.ts';
 import type { Environment } from './environments.ts';
@@ -39,7 +39,7 @@ export type World = {
   onRefire: (level: string, payload: string, life: Life) => void;
 };
 
-/** What is kept at an invocation's end, as `shared/runtime` does. */
+/** What is kept at an invocation's end, as `shared/lambda` does. */
 const fetchReserveMs = 5_000;
 
 export const noLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -2,7 +2,7 @@
  * Hermes in memory: it answers questions about a tree, in pages, late or wrongly, and keeps a log of who asked. Beside it,
  * what the source client makes of its answers: the same errors, and the client's own reading of a page.
  */
-import type { CallGate, Page } from '../../shared/core/ports.ts';
+import type { CallGate, Page } from '../../shared/engine/ports.ts';
 import type { Core } from './core.ts';
 import type { Faults, Site } from './faults.ts';
 import type { Life } from './life.ts';

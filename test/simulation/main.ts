@@ -5,8 +5,8 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { helpOf, readOptions, refuseSwallowed } from '../../cli/options.ts';
-import { runCommand, type ExitStatus } from '../../local/cli/command.ts';
+import { helpOf, readOptions, refuseSwallowed } from '../../cli/terminal/options.ts';
+import { runCommand, type ExitStatus } from '../../cli/terminal/command.ts';
 import { addTally, emptyTally, type Failure, type Tally } from './campaign.ts';
 import { loadCore, projectFolder } from './core.ts';
 import { faultOdds, type FaultChoice } from './faults.ts';

@@ -2,7 +2,7 @@
  * What the API serves, and what the bucket must hold of it. It shares no code with the engine: it has its own table of the
  * levels and its own way to write keys, so that a mistake there is not repeated here.
  */
-import { hostileIds } from '../../local/hermes/hostile-ids.ts';
+import { hostileIds } from '../../sources/hermes/fake/hostile-ids.ts';
 import type { Faults } from './faults.ts';
 
 /** The README's table: the prefix of a level's items, its name, and what an id of its children looks like. */

@@ -1,5 +1,5 @@
 /** The options of `npm run simulate`, and what they mean together. */
-import { flag, text, UsageError, whole, type Given } from '../../cli/options.ts';
+import { flag, text, UsageError, whole, type Given } from '../../cli/terminal/options.ts';
 import { faultNames, type FaultChoice, type FaultName } from './faults.ts';
 import type { Size } from './model.ts';
 

@@ -1,7 +1,7 @@
 /** What people and the clock start: sweeps, replays, questions how a run stands and the taking up of the rate, each an invocation that can crash like any. */
-import type { ReplayRequest } from '../../shared/core/replay.ts';
-import type { SweepReport, SweepRequest } from '../../shared/core/sweep.ts';
-import type { Status, StatusRequest } from '../../shared/core/status.ts';
+import type { ReplayRequest } from '../../shared/engine/recovery/replay.ts';
+import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
+import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
 import { runRate, runReplay, runStatus, runSweep } from './recovery.ts';
 import { Life, type LifeEnd } from './life.ts';
 import type { Scene } from './scene.ts';

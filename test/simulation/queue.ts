@@ -2,7 +2,7 @@
  * An SQS queue in memory: at least once, invisible for a while after a receive, gone after its retention. A receive may see
  * only some of what is there; a message may be seen twice, and one that was deleted may come back.
  */
-import type { MessageQueue, MessageSink, QueueMessage } from '../../shared/core/ports.ts';
+import type { MessageQueue, MessageSink, QueueMessage } from '../../shared/engine/ports.ts';
 import type { Core } from './core.ts';
 import type { Faults } from './faults.ts';
 import type { Life, Operation } from './life.ts';

@@ -2,7 +2,7 @@
  * Promise 6: in any time t a level makes at most R·t + C calls, C being its environments. One that crashes gives one more. And
  * in a pause there are none.
  */
-import type { LevelRate } from '../../shared/core/rate-setting.ts';
+import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
 
 /**
  * An environment reads the setting again after 5 seconds, and goes on with the one that it has when that fails: so often in a

@@ -1,14 +1,14 @@
 /** Sweep, replay, status and the taking up of the rate as the deployment runs them, connected to the world in memory. It decides nothing. */
-import type { Refire } from '../../shared/core/ports.ts';
-import type { ReplayReport } from '../../shared/core/replay-report.ts';
-import type { ReplayRequest } from '../../shared/core/replay.ts';
-import type { Status, StatusRequest } from '../../shared/core/status.ts';
-import type { SweepReport, SweepRequest } from '../../shared/core/sweep.ts';
-import type { RateReport } from '../../shared/core/take-up-rate.ts';
+import type { Refire } from '../../shared/engine/ports.ts';
+import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
+import type { ReplayRequest } from '../../shared/engine/recovery/replay.ts';
+import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
+import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
+import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import { noLog, type LevelParts, type World } from './deployment.ts';
 import type { Life } from './life.ts';
 
-/** What is kept at an invocation's end, as `shared/runtime` does. */
+/** What is kept at an invocation's end, as `shared/lambda` does. */
 const reserveMs = 15_000;
 
 const bucketName = 'bucket';

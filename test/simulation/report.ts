@@ -1,5 +1,5 @@
 /** What a campaign comes to, for people and for programs. */
-import { count } from '../../cli/format.ts';
+import { count } from '../../cli/terminal/format.ts';
 import type { Failure, Tally } from './campaign.ts';
 import { command, type Options } from './options.ts';
 import type { Shrunk } from './shrink.ts';

@@ -1,6 +1,6 @@
 /** What a schedule's deployment is set to: drawn, so that no promise hangs on one number. */
-import type { LevelRate, RateLimits } from '../../shared/core/rate-setting.ts';
-import type { lostAfterMs } from '../../shared/runtime/event-life.ts';
+import type { LevelRate, RateLimits } from '../../shared/engine/rate/rate-setting.ts';
+import type { lostAfterMs } from '../../shared/lambda/event-life.ts';
 import type { Faults } from './faults.ts';
 import { levelNames } from './model.ts';
 

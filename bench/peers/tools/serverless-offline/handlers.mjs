@@ -1,5 +1,5 @@
 /** The four functions: each does the task that its object stands for. What follows is started by the objects it writes. */
-import { decodeSegment } from '../../../../shared/core/keys.ts';
+import { decodeSegment } from '../../../../shared/engine/chain/keys.ts';
 import { createPerform, s3Writer } from '../../job.ts';
 
 const settings = JSON.parse(process.env.BENCH_SETTINGS);

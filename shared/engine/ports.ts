@@ -1,0 +1,103 @@
+/**
+ * What the decisions in this folder need from outside. Adapters implement these: `shared/aws` on S3 and SQS,
+ * `shared/source` on the API, the tests in memory.
+ */
+
+/** User metadata of an object: lower-case names, ASCII values (S3 sends them as HTTP headers). */
+export type Metadata = Readonly<Record<string, string>>;
+
+export type StoredObject = {
+  body: string;
+  /** Without quotes. */
+  eTag: string;
+  metadata: Metadata;
+};
+
+/** An object as a listing tells of it. */
+export type Listed = {
+  key: string;
+  /** Without quotes. */
+  eTag: string;
+  /** When S3 says that it was written, in milliseconds since 1970. */
+  modifiedMs: number;
+};
+
+export type ObjectHead = { eTag: string; metadata: Metadata };
+
+/**
+ * The bucket. Every method throws `TransientError` when S3 fails in a way that may pass. An object that is not there is
+ * `undefined`, a missing bucket or a refusal is an error.
+ */
+export interface ObjectStore {
+  /** @throws ItemError `TOO_LARGE` when the object is larger than `maxBytes`; its body is not read then. */
+  get(key: string, maxBytes: number): Promise<StoredObject | undefined>;
+  head(key: string): Promise<ObjectHead | undefined>;
+  /** Writes only if there is nothing under the key, atomically. */
+  create(key: string, body: string, metadata: Metadata): Promise<'created' | 'exists'>;
+  /** What lies under a prefix, in byte order, a page at a time. A listing that breaks off is an error, never a short answer. */
+  list(prefix: string): AsyncIterable<readonly Listed[]>;
+  /** Writes whatever is there: for receipts and failure notes only, never for an item. */
+  put(key: string, body: string, metadata: Metadata): Promise<void>;
+  /** For markers only, never for an item. What is not there is removed already. */
+  remove(key: string): Promise<void>;
+}
+
+/** A queue, as a level's function sees it: the dead-letter queue for what needs a person, the waiting queue for what has to wait. */
+export interface MessageSink {
+  /** Returns once the queue has the message. Throws when it has not. */
+  send(body: string): Promise<void>;
+}
+
+/** A message on a level's dead-letter or waiting queue. Until it is removed or released, or its time is up, nobody else sees it. */
+export type QueueMessage = {
+  id: string;
+  /** Names this receiving of the message. */
+  handle: string;
+  body: string;
+  /** The message attributes that are texts or numbers, e.g. those of Lambda's `DeadLetterConfig`. */
+  attributes: Readonly<Record<string, string>>;
+  /** When it was sent to the queue, in milliseconds since 1970. */
+  sentAtMs: number;
+};
+
+/** A level's dead-letter or waiting queue, as who empties it sees it. Throws when SQS refuses or fails: a partial answer is an error. */
+export interface MessageQueue {
+  /** Up to ten messages, invisible to others for `invisibleMs`. Empty when there are none to be had now. */
+  receive(invisibleMs: number): Promise<QueueMessage[]>;
+  /** Any number of handles. */
+  remove(handles: readonly string[]): Promise<void>;
+  /** Makes messages visible again at once. Any number of handles; one whose time was up already is visible anyway. */
+  release(handles: readonly string[]): Promise<void>;
+  /** SQS calls its own counts approximate: they lag by up to a minute. */
+  approximateCount(): Promise<number>;
+}
+
+/** Gives an item to its level's function again. Returns once the event was accepted; throws when it was not. */
+export interface Refire {
+  send(record: unknown): Promise<void>;
+}
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  wait(ms: number): Promise<void>;
+}
+
+/** A child as the API gave it: its id and its own JSON text. */
+export type Child = { id: string; body: string };
+
+/** One page of a list, in the API's order. */
+export type Page = { children: readonly Child[] };
+
+/**
+ * Every single HTTP call to the API goes through the gate: it counts the call, retries it and ends it in time.
+ * `call` must stop when its signal says so.
+ */
+export type CallGate = <T>(call: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+
+/** A structured line. The fields are JSON values; never a secret. */
+export interface Log {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}

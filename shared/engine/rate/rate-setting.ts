@@ -1,0 +1,80 @@
+/**
+ * What `control/rate.json` may say, and what it comes to for one environment of one level. Pure. Whoever reads the object
+ * decides what to do about a bad one.
+ */
+import { InputError } from '../errors.ts';
+
+/** Requests a second to the API, of all levels together. */
+export type Rate = number | 'unlimited';
+
+/** A person's wish for the running deployment. */
+export type RateSetting = {
+  /** Absent: as deployed. */
+  requestsPerSecond?: number;
+  paused: boolean;
+};
+
+/** What the deployment allows. */
+export type RateLimits = {
+  deployed: Rate;
+  /** Slower than this, a level's turns would be further apart than an invocation lasts. */
+  minimumPerSecond: number;
+};
+
+/**
+ * A level's part of the rate. At most so many of its environments run at once, and each makes its calls
+ * `environments / (rate * share)` seconds apart: so they never make more than `rate * share` a second together, and nobody
+ * has to ask anybody.
+ */
+export type LevelRate = RateLimits & {
+  /** Above 0, at most 1. */
+  share: number;
+  /** How many run at once at most; undefined if nothing bounds them. */
+  environments: number | undefined;
+};
+
+/** Some ten characters a number; whatever is larger is no setting. */
+export const maxSettingBytes = 10_000;
+
+const shape = 'such as { "requestsPerSecond": 5 }, { "paused": true }';
+
+/** @throws InputError listing everything that is wrong, and what is allowed */
+export function parseRateSetting(body: string, { deployed, minimumPerSecond }: RateLimits): RateSetting {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch (error) {
+    throw new InputError([`it is not JSON (${(error as Error).message}); expected is an object ${shape}`]);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InputError([`it must be an object ${shape}`]);
+  const { requestsPerSecond: rate, paused = false, ...others } = value as Record<string, unknown>;
+  const problems = Object.keys(others).map(
+    (field) => `${field} is not known; allowed are requestsPerSecond and paused`,
+  );
+  if (typeof paused !== 'boolean') problems.push('paused must be true or false');
+  if (rate !== undefined && !(typeof rate === 'number' && Number.isFinite(rate) && rate >= 0))
+    problems.push('requestsPerSecond must be a number, 0 to pause');
+  else if (typeof rate === 'number' && rate > 0) {
+    if (deployed === 'unlimited')
+      problems.push(
+        'requestsPerSecond can not be kept by a deployment whose rate is unlimited, since nothing bounds its environments: deploy with --param hermesRate=NUMBER (pausing works)',
+      );
+    else if (rate < minimumPerSecond)
+      problems.push(
+        `requestsPerSecond must be at least ${minimumPerSecond}, or 0 to pause: slower, a level's turns are further apart than its functions may run`,
+      );
+  }
+  if (problems.length > 0) throw new InputError(problems);
+  return {
+    paused: paused === true || rate === 0,
+    ...(typeof rate === 'number' && rate > 0 && { requestsPerSecond: rate }),
+  };
+}
+
+/** How far apart one environment's calls must be, in milliseconds. 0: as fast as they come. */
+export function spacingMs({ deployed, share, environments }: LevelRate, { requestsPerSecond }: RateSetting): number {
+  const rate = requestsPerSecond ?? deployed;
+  if (rate === 'unlimited' || environments === undefined) return 0;
+  return (1000 * environments) / (rate * share);
+}

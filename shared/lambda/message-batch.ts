@@ -1,0 +1,45 @@
+/**
+ * A batch of a trigger queue's messages: each is worked on for itself, side by side, and those that fail are named to SQS,
+ * which brings them again after a wait. How often it does so before a message is a dead letter is the queue's to say.
+ */
+import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import { parseQueueRecord, type Postpone } from '../aws/trigger-queue.ts';
+import type { ItemEvent } from '../engine/item/item.ts';
+import type { Log } from '../engine/ports.ts';
+
+export type MessageBatchDeps = {
+  /** @throws what went wrong, when the message has to be received again */
+  takeItem: (item: ItemEvent) => Promise<unknown>;
+  postpone: Postpone;
+  /** How long a message stays away after its `delivery`th delivery failed, in milliseconds. */
+  waitMs: (delivery: number) => number;
+  log: Log;
+};
+
+/** @returns the messages that failed; none: all of them are done */
+export function takeMessages(
+  event: SQSEvent,
+  context: Context,
+  { takeItem, postpone, waitMs, log }: MessageBatchDeps,
+): Promise<SQSBatchResponse> {
+  const takeMessage = async (record: SQSRecord): Promise<void> => {
+    try {
+      for (const item of parseQueueRecord(record)) await takeItem(item);
+    } catch (error) {
+      const delivery = Number(record.attributes.ApproximateReceiveCount);
+      // Without it the message comes back after the queue's visibility timeout: late, but it comes back.
+      await postpone(record.receiptHandle, waitMs(delivery)).catch((problem: unknown) =>
+        log.warn('The wait before the next try could not be set; the one of the queue holds.', { error: problem }),
+      );
+      log.warn('The message failed; SQS brings it again, or it goes to the dead-letter queue.', {
+        messageId: record.messageId,
+        delivery,
+        error,
+      });
+      throw error;
+    }
+  };
+  const processor = new BatchProcessor(EventType.SQS);
+  return processPartialResponse(event, takeMessage, processor, { context, throwOnFullBatchFailure: false });
+}

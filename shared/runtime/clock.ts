@@ -1,8 +1,0 @@
-/** The machine's clock, for the functions. The core gets it as an argument. */
-import { setTimeout as wait } from 'node:timers/promises';
-import type { Clock } from '../core/ports.ts';
-
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  wait: (ms) => wait(ms),
-};

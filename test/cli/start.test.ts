@@ -1,0 +1,210 @@
+/** The commands as a person runs them: in processes of their own, on the packaged service. */
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+
+const root = join(import.meta.dirname, '..', '..');
+const closing: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+function folder(): string {
+  const made = mkdtempSync(join(tmpdir(), 's3-cascade-cli-'));
+  closing.push(() => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
+
+type Script = 'cli/start' | 'cli/local' | 'cli/status';
+type Running = { child: ChildProcess; stdout: () => string; ended: Promise<Ended> };
+type Ended = { status: number | null; stdout: string; stderr: string };
+
+/** @param temporary where the command makes its temporary folders */
+function launch(script: Script, args: string[], temporary = folder(), more: Record<string, string> = {}): Running {
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: temporary, ...more };
+  const child = spawn(process.execPath, [join(root, `${script}.ts`), ...args], { env, stdio: 'pipe' });
+  closing.push(() => void child.kill('SIGKILL'));
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (stdout += part));
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (stderr += part));
+  const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, stdout, stderr }));
+  return { child, stdout: () => stdout, ended };
+}
+
+const run = (args: string[], temporary?: string): Promise<Ended> => launch('cli/start', args, temporary).ended;
+
+const tiny = ['--troops', '2', '--warriors', '2', '--groups', '2', '--environments', '4'];
+
+type Json = {
+  complete: boolean;
+  apiCalls: number;
+  dataDir: string | null;
+  levels: { level: string; items: number; done: number; failed: number; open: number }[];
+  failures: { code: string; count: number }[];
+};
+
+describe('npm start', () => {
+  test('ends with a page for people, is quiet in a pipe, and leaves nothing behind', async () => {
+    const temporary = folder();
+    const { status, stdout, stderr } = await run([...tiny, '--run', 'r1'], temporary);
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^Run r1 is complete: 8 results in /);
+    expect(stdout).toContain('/data/r1/_SUCCESS says that the run is complete.');
+    expect(status).toBe(0);
+    expect(readdirSync(temporary).filter((name) => name.startsWith('s3-cascade-'))).toEqual([]);
+  });
+
+  test('--json prints one object and nothing else, every call made once', async () => {
+    const { status, stdout, stderr } = await run([...tiny, '--json']);
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout.trim().split('\n')).toHaveLength(1);
+    const summary = JSON.parse(stdout) as Json;
+    expect(summary).toMatchObject({ complete: true, apiCalls: 15, dataDir: null, failures: [] });
+    expect(summary.levels.map(({ items, done, failed, open }) => [items, done, failed, open])).toEqual([
+      [1, 1, 0, 0],
+      [2, 2, 0, 0],
+      [4, 4, 0, 0],
+      [8, 8, 0, 0],
+    ]);
+  });
+
+  test('exits with 1 for a run that is not complete, and says why', async () => {
+    const args = [...tiny, '--json', '--fail-forever', '1', '--time-scale', '100000'];
+    const { status, stdout } = await run(args);
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      complete: false,
+      deadLetters: 1,
+      failures: [{ code: 'HTTP_500', count: 1 }],
+    });
+  });
+
+  test('drops a seed file as it is: a bad one is the chain’s to refuse', async () => {
+    const file = join(folder(), 'seed.json');
+    writeFileSync(file, 'not JSON');
+    const { status, stdout } = await run([...tiny, '--json', '--seed-file', file]);
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ apiCalls: 0, failures: [{ level: 'troops', code: 'BAD_SEED' }] });
+  });
+
+  test('goes on where it was after SIGKILL, and fetches nothing again that was done', async () => {
+    const dataDir = join(folder(), 'data');
+    const args = ['--data-dir', dataDir, '--troops', '3', '--warriors', '8', '--groups', '8', '--latency-ms', '20'];
+    const killed = launch('cli/start', args);
+    await untilLogged(dataDir, 'fetchData.log');
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+
+    const { status, stdout } = await run(['--data-dir', dataDir, '--json']);
+    expect(status).toBe(0);
+    const { apiCalls, levels } = JSON.parse(stdout) as Json;
+    expect(levels.at(-1)).toMatchObject({ items: 192, done: 192 });
+    expect(apiCalls).toBeLessThan(1 + 3 + 24 + 192);
+
+    const again = await run(['--data-dir', dataDir, '--json']);
+    expect(JSON.parse(again.stdout)).toMatchObject({ complete: true, apiCalls: 0 });
+    expect((JSON.parse(again.stdout) as Json).levels.at(-1)).toMatchObject({ done: 192, objects: 192 });
+    const other = await run(['--data-dir', dataDir, '--warriors', '9']);
+    expect([other.status, other.stderr.split('\n').length]).toEqual([2, 2]);
+    expect(other.stderr).toContain('holds a run with --warriors 8, not 9');
+  });
+
+  test('stops at Ctrl-C, says how it stands and how to go on', async () => {
+    const dataDir = join(folder(), 'data');
+    const running = launch('cli/start', ['--data-dir', dataDir, '--latency-ms', '50']);
+    await untilLogged(dataDir, 'fetchWarriors.log');
+    running.child.kill('SIGINT');
+    const { status, stdout } = await running.ended;
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^Run \S+ was interrupted: /);
+    expect(stdout).toContain(`npm start -- --data-dir ${dataDir}`);
+  });
+
+  test('refuses a wrong option, a port in use and a folder that can not be, in one line, with 2', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    closing.push(() => void server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const file = join(folder(), 'file');
+    writeFileSync(file, '');
+    const mistakes: [string[], string][] = [
+      [['--trops', '1'], 'Unknown option --trops'],
+      [['--run', 'a/b'], '--run must be'],
+      [['--seed-file', '/not/there'], '--seed-file /not/there can not be read'],
+      [['--data-dir', join(file, 'x')], 'can not be made or written to'],
+      [['--port', port], `Port ${port} on 127.0.0.1 is in use`],
+    ];
+    for (const [args, message] of mistakes) {
+      const { status, stdout, stderr } = await run(args);
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr).toContain(message);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    }
+  });
+
+  test('--help tells every option', async () => {
+    const { status, stdout } = await run(['--help']);
+    expect(status).toBe(0);
+    for (const option of ['--troops', '--fail-forever', '--data-dir', '--json']) expect(stdout).toContain(option);
+  });
+});
+
+describe('npm run local', () => {
+  test('prints what to export, runs a seed that somebody drops, sweeps by itself, and npm run status watches it', async () => {
+    const dataDir = join(folder(), 'data');
+    const args = ['--port', '0', '--data-dir', dataDir, '--time-scale', '900', ...tiny.slice(0, 6)];
+    const running = launch('cli/local', args);
+    const { child, stdout } = running;
+    while (!stdout().includes('Functions:')) await once(child.stdout ?? child, 'data');
+    expect(stdout()).toContain('s3-cascade-dev-sweep runs by itself, every 1.0 s.');
+    const exported = Object.fromEntries(
+      [...stdout().matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
+    );
+    const client = new S3Client({
+      endpoint: exported['AWS_ENDPOINT_URL'] ?? '',
+      region: exported['AWS_REGION'] ?? '',
+      credentials: {
+        accessKeyId: exported['AWS_ACCESS_KEY_ID'] ?? '',
+        secretAccessKey: exported['AWS_SECRET_ACCESS_KEY'] ?? '',
+      },
+    });
+    closing.push(() => client.destroy());
+    await client.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
+
+    const watched = await launch('cli/status', ['--run', 'r1', '--watch'], folder(), exported).ended;
+    expect([watched.status, watched.stderr]).toEqual([0, '']);
+    expect(watched.stdout).toMatch(/r1: complete, 15 of 15 items done, 0 failed, 0 lost, 15 API calls\n$/);
+    await untilLogged(dataDir, 'sweep.log');
+    const unknown = await launch('cli/status', ['--run', 'r2'], folder(), exported).ended;
+    expect(unknown).toEqual({
+      status: 3,
+      stdout: '',
+      stderr: 'there is no run r2: no seed lies under seeds/r2.json\n',
+    });
+    child.kill('SIGINT');
+    expect((await running.ended).status).toBe(0);
+  });
+});
+
+/** Resolves when the function has written to its log: it has been run. */
+async function untilLogged(dataDir: string, nameEnd: string): Promise<void> {
+  const logs = join(dataDir, 'logs');
+  const isThere = (): boolean => existsSync(logs) && readdirSync(logs).some((name) => name.endsWith(nameEnd));
+  const parent = join(dataDir, '..');
+  const watcher = watch(parent, { recursive: true });
+  try {
+    while (!isThere()) {
+      // Node's recursive watch can miss what happens in a folder that has only just been made: look again in any case.
+      await once(watcher, 'change', { signal: AbortSignal.timeout(250) }).catch(() => undefined);
+    }
+  } finally {
+    watcher.close();
+  }
+}
