@@ -25,6 +25,21 @@ export class TransientError extends Error {
   }
 }
 
+/** The API ordered its callers to wait: every environment stops calling until then, and no attempt is counted. */
+export class RateLimitError extends Error {
+  override readonly name = 'RateLimitError';
+  /** Upper-case word that stays the same over releases, e.g. `HTTP_429`. */
+  readonly code: string;
+  /** How long the API wants no call, in milliseconds from now. */
+  readonly waitMs: number;
+
+  constructor(code: string, message: string, options: { waitMs: number; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.waitMs = options.waitMs;
+  }
+}
+
 /** This item, or the API's answer for it, is wrong: another try would end the same way. */
 export class ItemError extends Error {
   override readonly name = 'ItemError';
