@@ -10,6 +10,8 @@ const importsOneWay = [
   { target: './functions', from: ['./functions', './infra', './cli', './local-aws', './test', './bench'] },
   // The local AWS knows nothing of the product.
   { target: './local-aws', from: ['./functions', './shared', './sources', './infra', './cli', './test', './bench'] },
+  // What others use of it is its index.ts.
+  { target: ['./cli', './test', './bench'], from: './local-aws', except: ['./index.ts'] },
   { target: './infra', from: ['./functions', './cli', './local-aws', './test', './bench'] },
   { target: './cli', from: ['./functions', './test', './bench'] },
 ];
@@ -25,15 +27,19 @@ export default tseslint.config(
       },
     },
     plugins: { 'import-x': importX },
-    settings: { 'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.js'] })] },
+    settings: {
+      'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.js'] })],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+    },
     rules: {
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
       'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones: importsOneWay }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-definitions': 'off',
       'no-restricted-properties': [
         'error',
-        { object: 'process', property: 'env', message: 'Only shared/lambda/config.ts reads the environment.' },
+        { object: 'process', property: 'env', message: 'Only shared/lambda/settings.ts reads the environment.' },
       ],
     },
   },
@@ -57,7 +63,7 @@ export default tseslint.config(
   },
   {
     files: [
-      'shared/lambda/config.ts',
+      'shared/lambda/settings.ts',
       'cli/**/*.ts',
       'local-aws/**/*.ts',
       'sources/**/*.ts',

@@ -13,15 +13,15 @@ import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import { helpOf, flag, readOptions, whole } from '../cli/terminal/options.ts';
-import { peoplesCredentials, region } from '../local-aws/account.ts';
+import { packageService, peoplesCredentials, region, startLocalAws } from '../local-aws/index.ts';
 import { runCommand, type ExitStatus } from '../cli/terminal/command.ts';
-import { startEngine } from '../local-aws/engine.ts';
 import { startHermesThread } from '../sources/hermes/fake/thread.ts';
 import { hermesTree } from '../sources/hermes/fake/tree.ts';
-import { packageService } from '../local-aws/package/package-service.ts';
-import { makeS3Record } from '../shared/aws/s3-event.ts';
-import { levelNamed } from '../shared/engine/chain/chain.ts';
+import { buildS3Event } from '../shared/aws/event-codec.ts';
+import { newEvent } from '../shared/engine/events.ts';
+import { lastLevel } from '../shared/engine/chain/chain.ts';
 import { itemKey, resultKey } from '../shared/engine/chain/keys.ts';
+import chain from '../sources/hermes/chain.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
 import type { FromHandler, ToHandler } from './handlers/handler-process.ts';
 import { markdown, median } from './peers/table.ts';
@@ -37,7 +37,7 @@ const options = {
 type Measurable = { name: string; codeDir: string; handler: string; zipBytes: number };
 type Environment = Record<string, string>;
 
-const leaf = levelNamed('data');
+const leaf = lastLevel(chain);
 const tree = { troops: 2, warriors: 50, groups: 55 };
 
 async function main(): Promise<ExitStatus> {
@@ -51,11 +51,13 @@ async function main(): Promise<ExitStatus> {
   const { packageDir } = await packageService({
     serviceDir: resolve(import.meta.dirname, '..'),
     // Nothing waits for its turn: only CPU is measured.
-    params: { hermesRate: 'unlimited', trigger: 'direct' },
+    params: { source: 'hermes', rate: 'unlimited', trigger: 'direct' },
   });
   const folder = temporaryFolder();
   const hermes = await startHermesThread(tree);
-  const engine = await startEngine({ packageDir, environment: { HERMES_URL: hermes.url, HERMES_TOKEN_SECRET: '' } });
+  const engine = await startLocalAws(packageDir, {
+    environment: { API_URL: hermes.url },
+  });
   try {
     const bare = await bundleHandler('bare-handler', packageDir, folder.path);
     const lean = await bundleHandler('lean-handler', packageDir, folder.path);
@@ -67,11 +69,10 @@ async function main(): Promise<ExitStatus> {
       environment: {
         ...definition.environment,
         ...reachable(engine.endpoint),
-        HERMES_URL: hermes.url,
-        HERMES_TOKEN_SECRET: '',
+        API_URL: hermes.url,
       },
     }));
-    const fetchData = functions.find(({ handler }) => handler.includes('fetch-data.'));
+    const fetchData = functions.find(({ environment }) => environment.LEVEL === leaf.name);
     if (fetchData === undefined) throw new Error('The package has no function of the leaf.');
     const beside = [bare, lean].map((handler) => ({ ...handler, environment: fetchData.environment }));
     const all = [...beside, ...functions];
@@ -198,9 +199,8 @@ async function measureInvocations(
   for (let round = 1; round <= rounds; round += 1) {
     for (const [at, runnable] of handlers.entries()) {
       const run = `r${round}-${at}`;
-      const eventOf = (ids: readonly string[]) => ({
-        Records: [makeS3Record(bucket, itemKey(leaf, { run, ids }), Date.now())],
-      });
+      const eventOf = (ids: readonly string[]) =>
+        buildS3Event(newEvent(itemKey(leaf, { run, ids }), Date.now()), bucket);
       const process = await startHandler(runnable);
       const warmUp = groups.slice(0, warmUps).map(eventOf);
       const measured = groups.slice(warmUps, warmUps + invocations);

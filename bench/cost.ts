@@ -20,10 +20,10 @@ import {
   type CostLine,
   type Usage,
 } from '../cli/run/cost.ts';
-import { startEngine } from '../local-aws/engine.ts';
+import { packageService, startLocalAws } from '../local-aws/index.ts';
 import { startHermesThread } from '../sources/hermes/fake/thread.ts';
-import { packageService } from '../local-aws/package/package-service.ts';
-import { chain, nextLevel, type Level } from '../shared/engine/chain/chain.ts';
+import type { Level } from '../shared/engine/chain/chain.ts';
+import chain from '../sources/hermes/chain.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
 import { sizes, tasksOf } from './peers/sitting.ts';
 import { markdown } from './peers/table.ts';
@@ -39,7 +39,7 @@ const options = {
 const s3Ms = 25;
 
 /** Answers of S3 that an invocation waits for, one after the other: what it reads side by side, its result or children, its receipt. */
-const s3Waits = (level: Level): number => (nextLevel(level) === undefined ? 2 : 3);
+const s3Waits = (level: Level): number => (level.children === 'one' ? 2 : 3);
 
 /**
  * https://aws.amazon.com/step-functions/pricing/ : a transition of a Standard workflow; an execution of an Express one, and
@@ -88,11 +88,11 @@ async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number):
   const hermes = await startHermesThread({ ...tree, latencyMs });
   const { packageDir } = await packageService({
     serviceDir: resolve(import.meta.dirname, '..'),
-    params: { hermesRate: 'unlimited', trigger: 'direct' },
+    params: { source: 'hermes', rate: 'unlimited', trigger: 'direct' },
   });
   const folder = temporaryFolder();
-  const environment = { HERMES_URL: hermes.url, HERMES_TOKEN_SECRET: '' };
-  const engine = await startEngine({ packageDir, dataDir: folder.path, timeScale: 1, maxEnvironments, environment });
+  const environment = { API_URL: hermes.url };
+  const engine = await startLocalAws(packageDir, { dataDir: folder.path, timeScale: 1, maxEnvironments, environment });
   const logs = join(folder.path, 'logs');
   try {
     engine.s3.put(engine.bucket, 'seeds/cost.json', Buffer.from('{}'));
@@ -113,7 +113,7 @@ async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number):
       logBytes: readdirSync(logs).reduce((sum, name) => sum + statSync(join(logs, name)).size, 0),
       usage: { s3: requests, sqsRequests, invocations, lambdaGbSeconds },
       functions: Object.fromEntries(
-        chain.map(({ function: name }) => [name, byFunction[`${engine.model.stackName}-${name}`] ?? none]),
+        chain.levels.map(({ function: name }) => [name, byFunction[`${engine.model.stackName}-${name}`] ?? none]),
       ),
       memoryGb: memoryMb / 1024,
     };
@@ -130,7 +130,7 @@ function page(
   { usage, functions, memoryGb, logBytes }: Counted,
   { items, leaves, latencyMs }: { items: number; leaves: number; latencyMs: number },
 ): string {
-  const s3Answers = chain.reduce(
+  const s3Answers = chain.levels.reduce(
     (total, level) => total + (functions[level.function]?.invocations ?? 0) * s3Waits(level),
     0,
   );

@@ -1,8 +1,9 @@
 /** Dead letters to measure with. */
-import { accountId, region } from '../local-aws/account.ts';
-import { makeS3Record } from '../shared/aws/s3-event.ts';
+import { accountId, region } from '../local-aws/index.ts';
+import { buildS3Event } from '../shared/aws/event-codec.ts';
+import { newEvent } from '../shared/engine/events.ts';
 
-/** What Lambda sends for an event whose tries all failed. */
+/** What Lambda sends for an event whose attempts all failed. */
 export function destinationRecord(bucket: string, key: string): string {
   const timestamp = new Date().toISOString();
   return JSON.stringify({
@@ -14,7 +15,7 @@ export function destinationRecord(bucket: string, key: string): string {
       condition: 'RetriesExhausted',
       approximateInvokeCount: 3,
     },
-    requestPayload: { Records: [makeS3Record(bucket, key, Date.parse(timestamp))] },
+    requestPayload: buildS3Event(newEvent(key, Date.parse(timestamp)), bucket),
     responseContext: { statusCode: 200, executedVersion: '$LATEST', functionError: 'Unhandled' },
     responsePayload: { errorType: 'TransientError', errorMessage: 'HTTP_500: The call was answered with 500.' },
   });

@@ -5,12 +5,12 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { chain } from '../shared/engine/chain/chain.ts';
-import { startEngine, type Engine } from '../local-aws/engine.ts';
-import { apiAccess, tokenSecret } from '../cli/run/local-hermes.ts';
+import { lastLevel } from '../shared/engine/chain/chain.ts';
+import { type LocalAws, packageService, startLocalAws } from '../local-aws/index.ts';
+import { apiAccess, tokenSecret } from '../cli/run/api.ts';
+import chain from '../sources/hermes/chain.ts';
 import { callKey } from '../sources/hermes/fake/call-key.ts';
 import { startHermes } from '../sources/hermes/fake/server.ts';
-import { packageService } from '../local-aws/package/package-service.ts';
 
 const { values } = parseArgs({
   options: {
@@ -41,22 +41,22 @@ async function measure(trigger: 'direct' | 'queue', callRate: number, isBeside: 
     ]),
   ]) as Record<string, { children: number }>;
   hermes.configure({ overrides });
-  const params = { hermesRate: String(callRate), trigger, hermesTokenSecret: tokenSecret };
+  const params = { source: 'hermes', rate: String(callRate), trigger, apiTokenSecret: tokenSecret };
   const { packageDir } = await packageService({ serviceDir: process.cwd(), params });
   const access = apiAccess(hermes.url, token);
-  const engine = await startEngine({ packageDir, timeScale, ...access });
+  const engine = await startLocalAws(packageDir, { timeScale, ...access });
   try {
     if (isBeside) {
       const others = Array.from({ length: tree.troops - 1 }, (_, at) => hermes.tree().idsAt([at + 1])[0]);
-      drop(engine, 'large', { troops: others });
+      drop(engine, 'large', { only: { troop: others } });
       await wait(headStartMs);
     } else {
       // So that the environments are started.
-      drop(engine, 'warm', { troops: [troop] });
+      drop(engine, 'warm', { only: { troop: [troop] } });
       await done(engine, 'warm');
     }
     const startedMs = performance.now();
-    drop(engine, 'small', { troops: [troop] });
+    drop(engine, 'small', { only: { troop: [troop] } });
     await done(engine, 'small');
     return (performance.now() - startedMs) / 1000;
   } finally {
@@ -65,12 +65,12 @@ async function measure(trigger: 'direct' | 'queue', callRate: number, isBeside: 
   }
 }
 
-function drop({ s3, bucket }: Engine, run: string, seed: object): void {
+function drop({ s3, bucket }: LocalAws, run: string, seed: object): void {
   s3.put(bucket, `seeds/${run}.json`, Buffer.from(JSON.stringify(seed)));
 }
 
-async function done({ s3, bucket }: Engine, run: string): Promise<void> {
-  const prefix = `${chain[chain.length - 1]?.writes}/${run}/`;
+async function done({ s3, bucket }: LocalAws, run: string): Promise<void> {
+  const prefix = `${lastLevel(chain).writes}/${run}/`;
   while (s3.list(bucket, { prefix }).contents.length < smallWarriors * smallGroups) {
     await wait(100);
   }

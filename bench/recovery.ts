@@ -19,11 +19,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { readDeadLetter } from '../shared/aws/dead-letter-message.ts';
-import { makeS3Record, withReplays } from '../shared/aws/s3-event.ts';
-import { chain, levelNamed, nextLevel } from '../shared/engine/chain/chain.ts';
+import { parseLetter } from '../shared/aws/letter-codec.ts';
+import { lastLevel } from '../shared/engine/chain/chain.ts';
 import { takeCensus } from '../shared/engine/report/census.ts';
-import { itemKey } from '../shared/engine/chain/keys.ts';
+import { donePrefix, itemKey } from '../shared/engine/chain/keys.ts';
+import chain from '../sources/hermes/chain.ts';
 import type { Clock, Listed, Log, MessageQueue, ObjectStore, QueueMessage } from '../shared/engine/ports.ts';
 import { replay } from '../shared/engine/recovery/replay.ts';
 import { sweep } from '../shared/engine/recovery/sweep.ts';
@@ -49,7 +49,7 @@ const warriors = 100;
 const groups = 10;
 const itemsOfTroop = 1 + warriors + warriors * groups;
 const input = { eTag: '00000000000000000000000000000000', modifiedMs: Date.parse('2026-11-20T00:00:00Z') };
-const leaf = levelNamed('data');
+const leaf = lastLevel(chain);
 
 type Counts = Record<'keys' | 'LIST' | 'HEAD' | 'GET' | 'PUT' | 'DELETE' | 'receives' | 'deletes' | 're-fires', number>;
 const counts: Counts = {
@@ -74,9 +74,9 @@ function* paths(troops: number, depth: number): Generator<string> {
 
 /** How many ids the items or results under each prefix have. Nothing failed. */
 const depths = new Map<string, number>();
-for (const level of chain) {
+for (const level of chain.levels) {
   depths.set(level.reads, level.ids.length);
-  depths.set(nextLevel(level) === undefined ? level.writes : `receipts/${level.level}`, level.ids.length);
+  depths.set(donePrefix(level), level.ids.length);
 }
 
 let mostLiveBytes = 0;
@@ -139,6 +139,11 @@ const writesNothing = {
     await nextTurn();
     return 'created';
   },
+  async replace() {
+    counts.PUT += 1;
+    await nextTurn();
+    return 'replaced';
+  },
   async put() {
     counts.PUT += 1;
     await nextTurn();
@@ -162,7 +167,9 @@ const log: Log = { info: () => undefined, warn: () => undefined, error: () => un
 /** Each gives the number of items. */
 async function measureCensus(wanted: number): Promise<number> {
   let findings = 0;
-  const { levels } = await takeCensus(run, madeUpStore(troopsOf(wanted)), () => void (findings += 1));
+  const census = takeCensus(chain, run, madeUpStore(troopsOf(wanted)));
+  for await (const { kind } of census.findings) if (kind !== 'stray') findings += 1;
+  const levels = census.levels();
   const items = levels.reduce((sum, level) => sum + level.items, 0);
   const done = levels.reduce((sum, level) => sum + level.done, 0);
   if (findings > 0 || done !== items) throw new Error(`The run is complete, but ${findings} findings were made.`);
@@ -175,9 +182,9 @@ async function measureSweep(wanted: number): Promise<number> {
   const report = await sweep(
     { run },
     {
+      chain,
       store: madeUpStore(troops, isLost),
-      refires: new Map(chain.map(({ level }) => [level, refire])),
-      recordFor: (key) => makeS3Record(bucket, key, Date.now()),
+      refires: new Map(chain.levels.map(({ name }) => [name, refire])),
       clock,
       log,
       lostAfterMs: () => 0,
@@ -214,13 +221,10 @@ async function measureReplay(letters: number): Promise<number> {
       const messages: QueueMessage[] = [];
       for (; messages.length < 10 && sent < letters; sent += 1) {
         const key = itemKey(leaf, { run, ids: [id('troop', 0), id('warrior', 0), id('group', sent)] });
-        messages.push({
-          id: String(sent),
-          handle: String(sent),
-          body: destinationRecord(bucket, key),
-          attributes: {},
-          sentAtMs: input.modifiedMs,
-        });
+        const body = destinationRecord(bucket, key);
+        const { modifiedMs: sentAtMs } = input;
+        const letter = parseLetter({ body, attributes: {}, sentAtMs }, bucket);
+        messages.push({ handle: String(sent), sentAtMs, letter, excerpt: body.slice(0, 200) });
       }
       return messages;
     },
@@ -236,9 +240,6 @@ async function measureReplay(letters: number): Promise<number> {
     {
       levels: [{ level: leaf, queue, refire }],
       store,
-      understand: readDeadLetter,
-      recordFor: (key) => makeS3Record(bucket, key, Date.now()),
-      withReplays,
       clock,
       log,
       maxReplays: 3,

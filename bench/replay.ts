@@ -13,19 +13,13 @@ import { parseArgs } from 'node:util';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { DeleteMessageBatchCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { S3Client } from '@aws-sdk/client-s3';
-import { accountId, peoplesCredentials, region } from '../local-aws/account.ts';
-import { openDatabase } from '../local-aws/database.ts';
-import { openEndpoint } from '../local-aws/endpoint.ts';
-import { serveS3 } from '../local-aws/s3/http.ts';
-import { S3Store } from '../local-aws/s3/store.ts';
-import { startSqs } from '../local-aws/sqs/service.ts';
-import { readDeadLetter } from '../shared/aws/dead-letter-message.ts';
+import { peoplesCredentials, region, startStores } from '../local-aws/index.ts';
 import { createMessageQueue } from '../shared/aws/message-queue.ts';
 import { createObjectStore } from '../shared/aws/object-store.ts';
-import { createRefire } from '../shared/aws/refire.ts';
-import { makeS3Record, withReplays } from '../shared/aws/s3-event.ts';
-import { levelNamed } from '../shared/engine/chain/chain.ts';
+import { createFunctionSink } from '../shared/aws/refire.ts';
+import { lastLevel } from '../shared/engine/chain/chain.ts';
 import { itemKey } from '../shared/engine/chain/keys.ts';
+import chain from '../sources/hermes/chain.ts';
 import { replay } from '../shared/engine/recovery/replay.ts';
 import { destinationRecord } from './dead-letters.ts';
 import { median } from './peers/table.ts';
@@ -40,45 +34,29 @@ const { values } = parseArgs({
 });
 const letters = Number(values.letters);
 const bucket = 'bench';
-const level = levelNamed('data');
+const level = lastLevel(chain);
 const lanes = 4;
 
 type Ready = { endpoint: string; queueUrl: string };
 
 /** The services, with so many items in the bucket and a dead letter for each on the queue. */
 async function serve(): Promise<Ready> {
-  const endpoint = await openEndpoint({
-    port: 0,
-    functionKeyPrefix: 'LOCAL',
-    onFault: (fault) => process.emitWarning(String(fault)),
-  });
-  const store = new S3Store(openDatabase());
-  const sqs = await startSqs({ endpoint: endpoint.url, accountId, region });
-  endpoint.open({
-    s3: async ({ request, response }) => (await serveS3(store, request, response)).operation,
-    sqs: ({ request, response }) => {
-      sqs.serve(request, response);
-      return Promise.resolve(undefined);
-    },
+  const stores = await startStores({
     async lambda({ request, response }) {
       request.resume();
       await once(request, 'end');
       response.writeHead(202).end();
       return 'Invoke';
     },
-    secretsmanager: () => Promise.reject(new Error('No secrets are served here.')),
-    sts: () => Promise.reject(new Error('Nobody is told who they are here.')),
   });
-  store.createBucket(bucket);
-  const arn = `arn:aws:sqs:${region}:${accountId}:letters`;
-  const queueUrl = `${endpoint.url}/${accountId}/letters`;
-  await sqs.ensureQueue({ name: 'letters', arn, url: queueUrl, attributes: {} });
+  stores.s3.createBucket(bucket);
+  const queue = stores.createQueue('letters');
   for (let number = 0; number < letters; number += 1) {
     const key = itemKey(level, { run: 'bench', ids: ['troop', 'warrior', String(number)] });
-    store.put(bucket, key, Buffer.from('{}'));
-    await sqs.sendMessage(arn, destinationRecord(bucket, key), {});
+    stores.s3.put(bucket, key, Buffer.from('{}'));
+    stores.sqs.sendMessage(queue.arn, destinationRecord(bucket, key));
   }
-  return { endpoint: endpoint.url, queueUrl };
+  return { endpoint: stores.endpoint, queueUrl: queue.url };
 }
 
 /** As the replay function makes them. */
@@ -100,14 +78,11 @@ async function runReplay({ endpoint, queueUrl }: Ready): Promise<number> {
       levels: [
         {
           level,
-          queue: createMessageQueue(new SQSClient(client), queueUrl),
-          refire: createRefire(new LambdaClient(client), 'bench'),
+          queue: createMessageQueue(new SQSClient(client), { queueUrl, bucket }),
+          refire: createFunctionSink(new LambdaClient(client), { functionName: 'bench', bucket }),
         },
       ],
       store: createObjectStore(new S3Client(client), bucket),
-      understand: readDeadLetter,
-      recordFor: (key) => makeS3Record(bucket, key, Date.now()),
-      withReplays,
       clock: { now: Date.now, wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       maxReplays: 3,

@@ -1,58 +1,77 @@
-/** `npm run local`: the packaged service on one endpoint until Ctrl-C, for everybody's own clients. */
-import { resolve } from 'node:path';
+/** `npm run local`: the packaged service on one endpoint until Ctrl-C, for any client of AWS. */
+import {
+  type LocalAws,
+  lockFolder,
+  packageService,
+  peoplesCredentials,
+  region,
+  type ServiceModel,
+  startLocalAws,
+} from '../local-aws/index.ts';
+import type { Rate } from '../shared/engine/rate/rate-setting.ts';
+import { openApi } from './run/api.ts';
+import { defaultData, readLocalCommand, type LocalCommand } from './run/local-command.ts';
+import { createTroubleLines } from './run/log-lines.ts';
+import { defaultServePort, defaultTimeScale, deploymentParams, serveOptions } from './run/options.ts';
+import { settleRun } from './run/run-file.ts';
+import { projectDir, type Source } from './run/source.ts';
+import { runCommand, type ExitStatus } from './terminal/command.ts';
 import { duration } from './terminal/format.ts';
 import { interruption } from './terminal/interruption.ts';
-import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from './terminal/options.ts';
-import { runCommand, type ExitStatus } from './terminal/command.ts';
-import { apiAccess, startLocalHermes } from './run/local-hermes.ts';
-import { settleRun } from './run/run-file.ts';
-import { defaultServePort, defaultTimeScale, deploymentParams, serveOptions, todaysRun } from './run/run-options.ts';
-import { peoplesCredentials } from '../local-aws/account.ts';
-import { startEngine, type Engine } from '../local-aws/engine.ts';
-import { lockFolder } from '../local-aws/folder-lock.ts';
-import type { ServiceModel } from '../local-aws/package/model.ts';
-import { packageService } from '../local-aws/package/package-service.ts';
 
-const command = 'npm run local --';
-const help = `Serves the packaged service's S3, SQS and Lambda on one loopback endpoint until Ctrl-C.
+const help = {
+  before: `Serves the packaged service's S3, SQS and Lambda on one loopback endpoint until Ctrl-C.
 
-${helpOf(serveOptions)}
+  npm run local
+  npm run local -- --source NAME --url https://api.example.com --rate 10`,
+};
 
-The token for --hermes-url is taken from the variable HERMES_TOKEN.
-`;
-
-type Options = Given<typeof serveOptions>;
+type Command = LocalCommand<typeof serveOptions>;
 
 async function main(): Promise<ExitStatus> {
-  refuseSwallowed(serveOptions, process.env, command);
-  const options = readOptions(serveOptions, process.argv.slice(2), command);
-  if (options.help === true) {
-    process.stdout.write(help);
+  const given = await readLocalCommand(serveOptions, 'npm run local --', help);
+  if (given.help !== undefined) {
+    process.stdout.write(given.help);
     return 0;
   }
-  const params = deploymentParams(options);
+  const params = deploymentParams(given.source, given.options);
+  const wanted = { source: given.options.source, url: given.url, data: given.data };
+  const defaults = { source: given.source.name, run: '', data: defaultData(given.source), seed: '' };
+  const { url, data } = settleRun(wanted, given.remembered, defaults, given.dataDir);
+  // A folder that can't be used is reported at once, not after the packaging.
+  if (given.dataDir !== undefined) lockFolder(given.dataDir).release();
+  return serve(given, params, { url, token: given.token, given: { ...data, ...given.given } });
+}
+
+async function serve(
+  { options, source, dataDir }: Command,
+  params: Record<string, string>,
+  wanted: Parameters<typeof openApi>[1],
+): Promise<ExitStatus> {
   const interrupted = interruption();
-  const dataDir = options['data-dir'] === undefined ? undefined : resolve(options['data-dir']);
-  // A folder that can't be had is said at once, not after the packaging.
-  if (dataDir !== undefined) lockFolder(dataDir).release();
   const closers: (() => Promise<void>)[] = [];
   try {
-    const api = await openApi(options, dataDir);
-    closers.push(api.stop);
+    const api = await openApi(source, wanted);
+    closers.push(() => api.stop());
     process.stderr.write('Packaging the service …\n');
-    const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..'), params });
+    const { packageDir } = await packageService({ serviceDir: projectDir, params });
     const timeScale = options['time-scale'] ?? defaultTimeScale;
-    const engine = await startEngine({
-      packageDir,
+    const troubleOf = createTroubleLines();
+    const engine = await startLocalAws(packageDir, {
       dataDir,
       port: options.port ?? defaultServePort,
       timeScale,
       maxEnvironments: options.environments,
       ...api.access,
       schedules: true,
+      onLog(functionName, line) {
+        const trouble = troubleOf(functionName, line);
+        if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
+      },
     });
     closers.push(() => engine.stop());
-    process.stdout.write(welcome(engine, { hermesUrl: api.url, dataDir, timeScale }));
+    const { rate = 'unlimited' } = options;
+    process.stdout.write(welcome(engine, { apiName: api.name, dataDir, timeScale, rate, source }));
     await interrupted.asked;
     const waiting = engine.lambda.pending();
     process.stderr.write(
@@ -64,53 +83,55 @@ async function main(): Promise<ExitStatus> {
   }
 }
 
-async function openApi(options: Options, dataDir: string | undefined) {
-  const { troops, warriors, groups, hostile } = options;
-  const url = options['hermes-url'];
-  if (url === undefined) {
-    const tree = settleRun({ troops, warriors, groups, hostile }, dataDir, todaysRun(new Date()));
-    const { hermes, access } = await startLocalHermes(tree, options);
-    return { url: hermes.url, access, stop: () => hermes.stop() };
-  }
-  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-    throw new UsageError(`--hermes-url must be an http:// or https:// address, not ${JSON.stringify(url)}.`);
-  }
-  const access = apiAccess(url, process.env['HERMES_TOKEN'] ?? '');
-  return { url, access, stop: () => Promise.resolve() };
-}
+type Place = { apiName: string; dataDir: string | undefined; timeScale: number; rate: Rate; source: Source };
 
-type Place = { hermesUrl: string; dataDir: string | undefined; timeScale: number };
-
-function welcome({ endpoint, bucket, queues, model }: Engine, place: Place): string {
-  const { hermesUrl, dataDir, timeScale } = place;
+function welcome({ endpoint, bucket, queues, model }: LocalAws, place: Place): string {
+  const { apiName, dataDir, timeScale, rate, source } = place;
   const { accessKeyId, secretAccessKey } = peoplesCredentials;
   const functions = model.functions.map(({ name }) => name.slice(name.lastIndexOf('-') + 1));
-  return `The engine is on ${endpoint}, fetching from ${hermesUrl}; Ctrl-C ends it. ${dataDir === undefined ? 'Nothing is kept.' : `All is kept in ${dataDir}.`}
+  return `The source ${source.name} is fetched from ${apiName}, on the engine at ${endpoint}; Ctrl-C ends it. ${dataDir === undefined ? 'Nothing is kept.' : `All is kept in ${dataDir}.`}
 
 export AWS_ENDPOINT_URL=${endpoint}
 export AWS_ACCESS_KEY_ID=${accessKeyId}
 export AWS_SECRET_ACCESS_KEY=${secretAccessKey}
-export AWS_REGION=us-east-1
-export AWS_DEFAULT_REGION=us-east-1
+export AWS_REGION=${region}
+export AWS_DEFAULT_REGION=${region}
 export BUCKET=${bucket}
 
 With these in another terminal:
 
-  echo '{}' > seed.json
+  echo '${exampleSeed(source)}' > seed.json
   aws s3 cp seed.json s3://$BUCKET/seeds/r1.json
   aws s3 ls --recursive s3://$BUCKET/
   aws sqs get-queue-attributes --endpoint-url $AWS_ENDPOINT_URL --attribute-names All --queue-url ${queues[0]?.url ?? ''}
   npm run status -- --run r1 --watch
-  npm run rate -- 5
+  ${rateLine(rate)}
   npx sls invoke -f status -d '{"run":"r1"}'
   npx sls invoke -f sweep -d '{"run":"r1"}'
   npx sls invoke -f replay -d '{"run":"r1","dryRun":true}'
+  npx sls logs -f ${functions[0] ?? ''}
 
-(\`aws sqs\` of the AWS CLI version 1 takes no heed of AWS_ENDPOINT_URL, so it is told.)
+(\`aws sqs\` of the AWS CLI version 1 does not read AWS_ENDPOINT_URL, so it is told.)
 
 ${scheduleLines(model, timeScale).join('')}Functions: ${functions.join(', ')}
+Their warnings and errors appear below.
 `;
 }
+
+/** An unlimited deployment has no bounds on its environments, so it can keep no other rate. */
+function rateLine(rate: Rate): string {
+  if (rate === 'unlimited') return 'npm run rate -- pause          (start with --rate N to be able to set a rate)';
+  return `npm run rate -- ${Math.max(1, Math.floor(rate / 2))}`;
+}
+
+/** With the parameters that a seed has to give. */
+function exampleSeed({ chain }: Source): string {
+  const required = Object.entries(chain.params).filter(([, { default: value }]) => value === undefined);
+  if (required.length === 0) return '{}';
+  return JSON.stringify({ params: Object.fromEntries(required.map(([name, { type }]) => [name, examples[type]])) });
+}
+
+const examples = { text: 'a text', number: 1, boolean: true, timestamp: '2026-11-20T00:00:00Z' } as const;
 
 function scheduleLines({ schedules, functions }: ServiceModel, timeScale: number): string[] {
   return schedules.flatMap(({ enabled, everyMs, functionArn }) => {

@@ -5,7 +5,7 @@ import { rateKey } from '../shared/engine/chain/keys.ts';
 import { parseRateSetting } from '../shared/engine/rate/rate-setting.ts';
 import type { RateReport } from '../shared/engine/recovery/apply-rate.ts';
 import { count } from './terminal/format.ts';
-import { createFunctionClient, DeploymentError, type FunctionClient } from './function-client.ts';
+import { createFunctionClient, DeploymentError, type FunctionClient } from './run/function-client.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
 
 const command = 'npm run rate --';
@@ -21,13 +21,14 @@ const help = `Shows or sets the rate of calls to the API: on AWS, or on the loca
 
   npm run rate                    what holds now, and how many items wait
   npm run rate -- 5               requests a second from now on, of all levels together
-  npm run rate -- pause           no calls; what is under way is handed back, and uses up no try
+  npm run rate -- pause           no calls; what is in progress is requeued without counting as an attempt
   npm run rate -- resume          with the rate that held before
   npm run rate -- default         as deployed
 
 ${helpOf(rateOptions)}
 
-It writes s3://BUCKET/${rateKey}; so can anybody: { "requestsPerSecond": 5 }. It takes effect within ten seconds.
+It writes s3://BUCKET/${rateKey}, such as { "requestsPerSecond": 5 }, as you can by yourself. It takes effect within ten
+seconds. A deployment whose rate is unlimited can be paused, but not set to a rate.
 
 Exit status: 0, or 3 when an option is wrong or there was no answer.
 `;
@@ -61,7 +62,7 @@ async function main(): Promise<void> {
 /** @throws UsageError */
 function changeOf(wish: string): (setting: Setting) => Setting {
   if (wish === 'pause') return (setting) => ({ ...setting, paused: true });
-  // A rate of 0 is a pause, too; what it was before nobody knows.
+  // A rate of 0 is a pause, too; what it was before is not known.
   if (wish === 'resume')
     return ({ requestsPerSecond: rate }) => (rate === undefined || rate === 0 ? {} : { requestsPerSecond: rate });
   if (wish === 'default') return () => ({});
@@ -73,6 +74,10 @@ function changeOf(wish: string): (setting: Setting) => Setting {
 
 /** @throws UsageError for a rate that the deployment can't keep; DeploymentError when the bucket can't be written */
 async function setRate(report: Answer, change: (setting: Setting) => Setting, region?: string): Promise<void> {
+  if (report.deployed === 'unlimited' && (change({}).requestsPerSecond ?? 0) > 0)
+    throw new UsageError(
+      'This deployment has no rate, so nothing bounds its environments and it can keep none: deploy it with --param rate=NUMBER, or start npm run local with --rate NUMBER. pause, resume and default work.',
+    );
   const s3 = new S3Client(region === undefined ? {} : { region });
   try {
     const body = JSON.stringify(change(await currentSetting(s3, report.bucket)));
@@ -90,7 +95,7 @@ async function setRate(report: Answer, change: (setting: Setting) => Setting, re
   }
 }
 
-/** What is set now, so that a pause keeps its rate; nothing for what nobody understands, which is about to be mended. */
+/** What is set now, so that a pause keeps its rate; nothing when it is invalid, since it is about to be replaced. */
 async function currentSetting(s3: S3Client, bucket: string): Promise<Setting> {
   try {
     const { Body: body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: rateKey }));
@@ -107,10 +112,10 @@ function pageOf({ requestsPerSecond, paused, frozenUntil, problem, deployed, wai
   const wait = Object.entries(waiting).filter(([, items]) => items > 0);
   const lines = [
     `${paused ? 'PAUSED; after that ' : ''}${rate}${requestsPerSecond === deployed ? ', as deployed' : `; deployed with ${deployed}`}.`,
-    ...(frozenUntil === undefined ? [] : [`The API asked to be left alone until ${frozenUntil}.`]),
-    ...(problem === undefined ? [] : [`${rateKey} is not understood, so the last good rate holds. ${problem}.`]),
+    ...(frozenUntil === undefined ? [] : [`The API ordered a wait until ${frozenUntil}.`]),
+    ...(problem === undefined ? [] : [`${rateKey} is invalid, so the last valid rate holds. ${problem}.`]),
     ...(wait.length === 0 ? [] : [`Waiting: ${wait.map(([level, items]) => `${level} ${count(items)}`).join(', ')}.`]),
-    ...(resumed === 0 ? [] : [`${count(resumed)} that had waited go on.`]),
+    ...(resumed === 0 ? [] : [`${count(resumed)} that waited were requeued.`]),
   ];
   return `${lines.join('\n')}\n`;
 }

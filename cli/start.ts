@@ -2,162 +2,129 @@
  * `npm start`: one run from a seed to its end, on the packaged service, with a summary. stdout gets the result and nothing
  * else; everything on the way goes to stderr.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { chain } from '../shared/engine/chain/chain.ts';
-import { itemKey, successKey } from '../shared/engine/chain/keys.ts';
+import { join } from 'node:path';
+import { type LocalAws, lockFolder, packageService, startLocalAws } from '../local-aws/index.ts';
+import { lastLevel, type Chain } from '../shared/engine/chain/chain.ts';
+import { successKey } from '../shared/engine/chain/keys.ts';
 import type { RunReport } from '../shared/engine/report/run-report.ts';
-import { interruption } from './terminal/interruption.ts';
-import { helpOf, readOptions, refuseSwallowed, UsageError, type Given } from './terminal/options.ts';
-import { checkRunName } from './terminal/run-name.ts';
-import { runCommand, type ExitStatus } from './terminal/command.ts';
-import { startLocalHermes } from './run/local-hermes.ts';
+import { openApi, type OpenApi } from './run/api.ts';
+import { apiCalls, countedCalls, dropSeed, storedKeys, waitedForTurn, waitingGbSeconds } from './run/engine.ts';
+import { defaultData, readLocalCommand, type LocalCommand } from './run/local-command.ts';
+import { defaultTimeScale, deploymentParams, startOptions, todaysRun } from './run/options.ts';
 import { startProgress } from './run/progress.ts';
 import { settleRun, writeRunFile, type RunSettings } from './run/run-file.ts';
-import { defaultTimeScale, deploymentParams, startOptions, todaysRun } from './run/run-options.ts';
+import { emptySeed, seedFrom } from './run/seed.ts';
+import { projectDir } from './run/source.ts';
 import { summarize, summaryJson, summaryPage } from './run/summary.ts';
-import { createTally } from './run/tally.ts';
-import { peoplesCredentials } from '../local-aws/account.ts';
-import { startEngine, type Engine } from '../local-aws/engine.ts';
-import { lockFolder } from '../local-aws/folder-lock.ts';
-import type { HermesThread } from '../sources/hermes/fake/thread.ts';
-import { packageService } from '../local-aws/package/package-service.ts';
 import { lookAtRun, sweepToTheEnd } from './run/sweep-run.ts';
+import { createTally } from './run/tally.ts';
+import { runCommand, type ExitStatus } from './terminal/command.ts';
+import { interruption } from './terminal/interruption.ts';
+import type { Given } from './terminal/options.ts';
+import { checkRunName } from './terminal/run-name.ts';
 
-const command = 'npm start --';
-const help = `Packages the service, starts a local engine and a Hermes, drops a seed and shows how the run goes.
+const help = {
+  before: `Packages the service, starts a local engine, drops a seed and shows how the run proceeds to its end.
 
-  npm start -- --troops 20 --warriors 50 --groups 10
-  npm start --silent -- --json          (--silent: npm itself prints two lines on stdout)
-
-${helpOf(startOptions)}
-
-Exit status: 0 when the run is complete, 1 when it is not, 2 when an option is wrong.
-`;
+  npm start
+  npm start -- --source NAME --url https://api.example.com
+  npm start --silent -- --json          (--silent: npm itself prints two lines on stdout)`,
+  after: '\nExit status: 0 when the run is complete, 1 when it is not, 2 when an option is wrong.\n',
+};
 
 type Options = Given<typeof startOptions>;
+type Command = LocalCommand<typeof startOptions>;
+type Settings = RunSettings & { isResumed: boolean };
+type Place = { dataDir: string; isKept: boolean };
 
 async function main(): Promise<ExitStatus> {
-  refuseSwallowed(startOptions, process.env, command);
-  const options = readOptions(startOptions, process.argv.slice(2), command);
-  if (options.help === true) {
-    process.stdout.write(help);
+  const given = await readLocalCommand(startOptions, 'npm start --', help);
+  if (given.help !== undefined) {
+    process.stdout.write(given.help);
     return 0;
   }
-  const params = deploymentParams(options);
-  const seed = readSeed(options['seed-file']);
-  const given = { ...pickTree(options), run: options.run === undefined ? undefined : checkRunName(options.run) };
-  const isTemporary = options['data-dir'] === undefined;
-  const dataDir = isTemporary ? mkdtempSync(join(tmpdir(), 's3-cascade-')) : resolve(options['data-dir'] ?? '');
-  const isKept = !isTemporary || options.keep === true;
+  const { options } = given;
+  // Everything about the options is checked before a folder is made.
+  const params = deploymentParams(given.source, options);
+  const settings = settle(given);
+  const dataDir = given.dataDir ?? mkdtempSync(join(tmpdir(), 's3-cascade-'));
+  const isKept = given.dataDir !== undefined || options.keep === true;
   try {
-    // A folder that can't be had is said at once, not after the packaging.
+    // A folder that can't be used is reported at once, not after the packaging.
     lockFolder(dataDir).release();
-    const settings = settleRun(given, dataDir, todaysRun(new Date()));
-    return await run(options, settings, { params, seed, dataDir, isKept });
+    return await run(given, settings, params, { dataDir, isKept });
   } finally {
     if (!isKept) rmSync(dataDir, { recursive: true, force: true });
   }
 }
 
-function pickTree({ troops, warriors, groups, hostile }: Options) {
-  return { troops, warriors, groups, hostile };
+/** @throws UsageError */
+function settle({ options, source, remembered, url, data, dataDir }: Command): Settings {
+  const seed = seedFrom(options, source.chain);
+  const run = options.run === undefined ? undefined : checkRunName(options.run);
+  const defaults = { source: source.name, run: todaysRun(new Date()), data: defaultData(source) };
+  // A run that is continued has its seed.
+  const defaultSeed = seed ?? (remembered === undefined ? emptySeed(source.chain) : '');
+  const given = { source: options.source, run, url, data, seed };
+  return settleRun(given, remembered, { ...defaults, seed: defaultSeed }, dataDir);
 }
-
-/** The seed's bytes as they are: a bad seed is the chain's to refuse. */
-function readSeed(file: string | undefined): Uint8Array {
-  if (file === undefined) return Buffer.from('{}');
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`--seed-file ${file} can not be read (${code ?? 'unknown'}).`);
-  }
-}
-
-type Place = { params: Record<string, string>; seed: Uint8Array; dataDir: string; isKept: boolean };
 
 async function run(
-  options: Options,
-  settings: RunSettings & { isResumed: boolean },
-  { params, seed, dataDir, isKept }: Place,
+  { options, source, given, token }: Command,
+  settings: Settings,
+  params: Record<string, string>,
+  { dataDir, isKept }: Place,
 ): Promise<ExitStatus> {
   const interrupted = interruption();
   const progress = startProgress(process.stderr);
   const closers: (() => Promise<void>)[] = [];
   try {
+    const api = await openApi(source, { url: settings.url, token, given: { ...settings.data, ...given } });
+    closers.push(() => api.stop());
     progress.say('Packaging the service …');
-    const { packageDir } = await packageService({ serviceDir: resolve(import.meta.dirname, '..'), params });
-    progress.say('Starting the engine and a Hermes …');
-    const { hermes, access } = await startLocalHermes(settings, options);
-    closers.push(() => hermes.stop());
-    const tally = createTally(settings.run);
+    const { packageDir } = await packageService({ serviceDir: projectDir, params });
+    progress.say('Starting the engine …');
+    const tally = createTally(source.chain, settings.run);
     const startedMs = performance.now();
-    const engine = await startEngine({
-      packageDir,
+    const engine = await startLocalAws(packageDir, {
       dataDir,
       port: options.port,
       timeScale: options['time-scale'] ?? defaultTimeScale,
       maxEnvironments: options.environments,
-      ...access,
+      ...api.access,
+      metrics: [waitedForTurn, apiCalls],
       onObjectCreated: ({ key }) => tally.add(key),
     });
     closers.push(() => engine.stop());
     for (const key of storedKeys(engine)) tally.add(key);
     writeRunFile(dataDir, settings);
-    await dropSeed(engine, settings.run, seed);
-    progress.say(headline(settings, engine));
+    await dropSeed(engine, settings.run, settings.seed);
+    progress.say(headline(settings, api, engine));
     progress.watch(tally.levels);
     const ending = await Promise.race([sweepToTheEnd(engine, settings.run), interrupted.asked]);
     const elapsedSeconds = (performance.now() - startedMs) / 1000;
     progress.end();
     const isInterrupted = ending === 'interrupted';
-    const found = isInterrupted ? await lookAtRun(engine, settings.run) : ending;
-    return await report(options, { engine, hermes, found, isInterrupted, elapsedSeconds, dataDir, isKept });
+    const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
+    const { chain } = source;
+    return await report(options, { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept });
   } finally {
     progress.end();
     for (const close of closers.reverse()) await close();
   }
 }
 
-function headline({ run, isResumed }: RunSettings & { isResumed: boolean }, { endpoint }: Engine): string {
-  return `Run ${run}${isResumed ? ', going on where it was,' : ''} on ${endpoint}; Ctrl-C stops it.`;
-}
-
-/** Through the S3 client, as a person would. A seed that is there already is left alone: its run goes on. */
-async function dropSeed(engine: Engine, run: string, seed: Uint8Array): Promise<void> {
-  const client = new S3Client({ endpoint: engine.endpoint, region: 'us-east-1', credentials: peoplesCredentials });
-  try {
-    await client.send(
-      new PutObjectCommand({
-        Bucket: engine.bucket,
-        Key: itemKey(chain[0], { run, ids: [] }),
-        Body: seed,
-        ContentType: 'application/json',
-        IfNoneMatch: '*',
-      }),
-    );
-  } catch (error) {
-    if (!(error instanceof S3ServiceException && error.name === 'PreconditionFailed')) throw error;
-  } finally {
-    client.destroy();
-  }
-}
-
-function* storedKeys({ s3, bucket }: Engine): Generator<string> {
-  let continuationToken: string | undefined;
-  do {
-    const page = s3.list(bucket, { continuationToken });
-    for (const { key } of page.contents) yield key;
-    continuationToken = page.nextContinuationToken;
-  } while (continuationToken !== undefined);
+function headline({ run, isResumed }: { run: string; isResumed: boolean }, api: OpenApi, engine: LocalAws): string {
+  const how = isResumed ? ', continued where it was,' : '';
+  return `Run ${run}${how} from ${api.name}, on ${engine.endpoint}; Ctrl-C stops it.`;
 }
 
 type Ended = {
-  engine: Engine;
-  hermes: HermesThread;
+  engine: LocalAws;
+  api: OpenApi;
+  chain: Chain;
   found: RunReport;
   isInterrupted: boolean;
   elapsedSeconds: number;
@@ -166,16 +133,16 @@ type Ended = {
 };
 
 async function report(options: Options, ended: Ended): Promise<ExitStatus> {
-  const { engine, hermes, found, isInterrupted, elapsedSeconds, dataDir, isKept } = ended;
+  const { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept } = ended;
   const { run } = found;
-  const { calls } = await hermes.stats();
   const figures = engine.lambda.stats();
   const depths = Object.values(engine.sqs.depths());
   const { functions } = engine.counts();
   const summary = summarize({
+    chain,
     // Only a sweep says that a run is complete, and marks it.
     report: { ...found, complete: found.complete && !isInterrupted },
-    apiCalls: calls,
+    apiCalls: (await api.calls?.()) ?? countedCalls(engine),
     invocations: figures.invocations,
     retries: figures.retries,
     lambdaGbSeconds: figures.lambdaGbSeconds,
@@ -188,40 +155,29 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     dataDir: isKept ? dataDir : undefined,
   });
   const { complete } = summary;
-  const what = { bucket: engine.bucket, run, complete, keptIn: isKept ? dataDir : undefined };
+  const left = { chain, bucket: engine.bucket, run, complete, keptIn: isKept ? dataDir : undefined };
   process.stdout.write(
     options.json === true
       ? `${summaryJson(summary)}\n`
       : summaryPage(summary, {
           interrupted: isInterrupted,
-          goOn: isKept && isInterrupted ? `Go on with it: npm start -- --data-dir ${dataDir}` : '',
-          lookAt: lookAt(what),
+          goOn: isKept && isInterrupted ? `To continue it: npm start -- --data-dir ${dataDir}` : '',
+          lookAt: lookAt(left),
         }),
   );
   return complete ? 0 : 1;
 }
 
-/** What the functions slept, in the memory that each of them has. */
-function waitingGbSeconds({ metrics, lambda }: Engine): number {
-  return [...metrics.sums('WaitedForTurn')]
-    .map(([name, ms]) => (ms / 1000) * (lambda.definition(name).memoryMb / 1024))
-    .reduce((sum, gbSeconds) => sum + gbSeconds, 0);
-}
+type Left = { chain: Chain; bucket: string; run: string; complete: boolean; keptIn: string | undefined };
 
-type Left = { bucket: string; run: string; complete: boolean; keptIn: string | undefined };
-
-function lookAt({ bucket, run, complete, keptIn }: Left): string[] {
-  const { writes } = chain[chain.length - 1] ?? chain[0];
-  const marker = complete ? [`s3://${bucket}/${successKey(run)} says that the run is complete.`] : [];
-  if (keptIn === undefined) {
-    return [
-      ...marker,
-      'Nothing was kept. With --keep, or with --data-dir DIR, the bucket and the logs stay to look at.',
-    ];
-  }
+function lookAt({ chain, bucket, run, complete, keptIn }: Left): string[] {
+  const { writes } = lastLevel(chain);
+  const marker = complete ? [`s3://${bucket}/${successKey(chain, run)} says that the run is complete.`] : [];
+  if (keptIn === undefined)
+    return [...marker, 'Nothing was kept. With --keep or --data-dir DIR, the bucket and the logs are kept.'];
   return [
     ...marker,
-    `The result lies in ${keptIn}, under s3://${bucket}/${writes}/${run}/; the functions' logs in ${join(keptIn, 'logs')}.`,
+    `The result is in ${keptIn}, under s3://${bucket}/${writes}/${run}/; the functions' logs are in ${join(keptIn, 'logs')}.`,
     'To look at it:',
     `  npm run local -- --data-dir ${keptIn}          (prints the variables to export)`,
     `  npm run status -- --run ${run}`,

@@ -1,20 +1,20 @@
 /** `npm run status`: how a run stands, drawn in the terminal, from a deployment on AWS or from the local engine. */
 import type { Status, StatusRequest } from '../shared/engine/report/status.ts';
-import { createFunctionClient, DeploymentError, type FunctionClient } from './function-client.ts';
+import { createFunctionClient, DeploymentError, type FunctionClient } from './run/function-client.ts';
 import { interruption } from './terminal/interruption.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError, type Given } from './terminal/options.ts';
 import { checkRunName } from './terminal/run-name.ts';
-import { exitOf, statusLine, statusPage, type StatusExit } from './status-page.ts';
+import { exitOf, statusLine, statusPage, type StatusExit } from './terminal/status-page.ts';
 import { openScreen, watchUntil } from './terminal/watch.ts';
 
 const widestPage = 120;
 const command = 'npm run status --';
 
 const statusOptions = {
-  run: text('NAME', 'the run to look at (default: the latest runs, a line each)'),
-  watch: flag('look again every 2 seconds, more seldom at a large run, until it has ended or Ctrl-C'),
+  run: text('NAME', 'the run to look at (default: the latest runs, one in each line)'),
+  watch: flag('look again every 2 seconds, less often at a large run, until it has ended or Ctrl-C'),
   json: flag('print one JSON object on stdout, and nothing else there; with --watch, at the end'),
-  fresh: flag('count anew, whatever the last report says; --watch always does'),
+  fresh: flag('count now, whatever the last report says; --watch always does'),
   stage: text('STAGE', 'the stage that is deployed (default: dev)'),
   region: text('REGION', 'where it is deployed (default: AWS_REGION, or what the profile says)'),
   help: flag('this text'),
@@ -30,8 +30,8 @@ ${helpOf(statusOptions)}
 
 Where and as whom: the usual AWS variables and profile, and AWS_ENDPOINT_URL.
 
-Exit status: 0 when the run is complete, 1 when it has failed (nothing goes on by itself), 2 when it is still open, 3 when an
-option is wrong or there was no answer.
+Exit status: 0 when the run is complete, 1 when it has failed (a person has to act), 2 when it is still open, 3 when an option
+is wrong or there was no answer.
 `;
 
 async function main(): Promise<StatusExit> {

@@ -1,12 +1,15 @@
-/** Whether the API can be reached as the parameters say, and whether a token stands where only its secret's name may. */
+/** Whether the API can be reached as the parameters say, and whether a token is given where only its secret's name belongs. */
+import { functionParameters } from '../shared/lambda/setting-table.ts';
+import { parse } from '../shared/lambda/setting.ts';
 
-/** @returns what is wrong with the API's address, a line */
-export function urlProblems(hermesUrl: string): string[] {
-  const protocol = URL.parse(hermesUrl)?.protocol;
-  if (protocol === 'https:' || protocol === 'http:') return [];
-  return [
-    `hermesUrl is ${hermesUrl === '' ? 'not set' : 'no http:// or https:// address'}: no function could call the API. Deploy with --param hermesUrl=https://…, or set it under params: in serverless.yml.`,
-  ];
+/** It never shows the value. @returns what is wrong with the API's address, one line each */
+export function urlProblems(apiUrl: string): string[] {
+  if (apiUrl === '')
+    return [
+      'apiUrl is not set: no function could call the API. Deploy with --param apiUrl=https://…, or set it under params: in serverless.yml.',
+    ];
+  const read = parse(functionParameters.apiUrl, apiUrl);
+  return 'problem' in read ? [`apiUrl ${read.problem}.`] : [];
 }
 
 /** Texts that are tokens for certain: a JSON web token, and what well-known services give out. */
@@ -19,28 +22,26 @@ const tokens = [
   /^glpat-/,
 ];
 
-/** "Alphanumeric characters and the following: /_+=.@-" (page API_CreateSecret). */
-const secretName = /^[\w/+=.@-]{1,512}$/;
-
-/** Whoever names a secret uses words; forty letters and digits without any are a key. Not certain, so it is only a warning. */
+/** A person names a secret with words; forty letters and digits without any are a key. Not certain, so it is only a warning. */
 const keyLike = /^(?=.*\d)(?=.*[A-Za-z])[A-Za-z0-9+=]{32,}$/;
 
 const instead =
-  "hermesTokenSecret is the name of a secret, and stands in the template; the token itself is the secret's text in Secrets Manager";
+  "apiTokenSecret is the name of a secret, and stands in the template; the token itself is the secret's text in Secrets Manager";
 
 /** It never shows the value. @returns what is wrong, and what may be */
-export function secretProblems(hermesTokenSecret: string): { problems: string[]; warnings: string[] } {
+export function secretProblems(apiTokenSecret: string): { problems: string[]; warnings: string[] } {
   const none = { problems: [], warnings: [] };
-  if (hermesTokenSecret === '') return none;
-  if (hermesTokenSecret.startsWith('arn:')) return { ...none, problems: [`${instead}. Give the name, not the ARN.`] };
-  if (tokens.some((token) => token.test(hermesTokenSecret)))
-    return { ...none, problems: [`${instead}. What is given looks like the token: if it is, have a new one made.`] };
-  if (!secretName.test(hermesTokenSecret))
+  if (apiTokenSecret === '') return none;
+  if (apiTokenSecret.startsWith('arn:')) return { ...none, problems: [`${instead}. Give the name, not the ARN.`] };
+  if (tokens.some((token) => token.test(apiTokenSecret)))
+    return { ...none, problems: [`${instead}. What is given looks like the token: if it is, revoke it.`] };
+  const read = parse(functionParameters.apiTokenSecret, apiTokenSecret);
+  if ('problem' in read)
     return {
       ...none,
-      problems: [`${instead}. What is given can be no secret's name: allowed are letters, digits and /_+=.@-`],
+      problems: [`${instead}. What is given can not be a secret's name: allowed are letters, digits and /_+=.@-`],
     };
-  if (keyLike.test(hermesTokenSecret))
-    return { ...none, warnings: [`${instead}. Is what is given not the token? Then have a new one made.`] };
+  if (keyLike.test(apiTokenSecret))
+    return { ...none, warnings: [`${instead}. If what is given is the token, revoke it.`] };
   return none;
 }

@@ -1,14 +1,15 @@
 /**
- * What a compiled template must hold to so that the chain works: what CloudFormation accepts all the same. Pure: gets the
- * template and the level table, and tells one line a problem. infra/lint.js runs it.
+ * What a compiled template must satisfy for the chain to work, and CloudFormation does not check. Pure: gets the template and
+ * the chain, and returns one line for each problem. infra/lint.ts runs it.
  */
-import type { Level } from '../shared/engine/chain/chain.ts';
+import type { Chain, Level } from '../shared/engine/chain/chain.ts';
+import { derivedSettings, functionParameters, leastLetterSeconds } from '../shared/lambda/setting-table.ts';
 import { lostAfterMs, retryingForMs } from '../shared/lambda/event-life.ts';
+import { fetchReserveMs } from '../shared/lambda/lambda-function.ts';
 import {
   at,
   deadLetterQueuesOf,
   environmentOf,
-  functionNamed,
   idIn,
   invokeConfigOf,
   mappings,
@@ -19,29 +20,29 @@ import {
   type Template,
 } from './compiled.ts';
 import { overlap } from './key-patterns.ts';
-
-/** What a fetch function keeps of its time to note a failure: `reserveMs` in shared/lambda/fetch-function.ts. */
-export const fetchReserveMs = 5_000;
-
-/** "At least six times the timeout of the function" (page services-sqs-configure). */
-const timeoutsOfVisibility = 6;
+import { functionId as functionNamed } from './names.ts';
+import { timeoutsOfVisibility } from './queues.ts';
 
 /** "Lambda reserves 100 units of concurrency for functions that don't reserve any", of 1,000 (page configuration-concurrency). */
 const reservable = 900;
 
-/** @returns what would not work, a line each; none if all will */
-export function chainProblems(template: Template, chain: readonly Level[]): string[] {
+/** SQS's own, where a queue has none. */
+const defaultRetentionSeconds = 345_600;
+
+/** @returns what would not work, one line for each problem */
+export function chainProblems(template: Template, { levels }: Pick<Chain, 'levels'>): string[] {
   return [
-    ...tableProblems(template, chain),
-    ...chain.flatMap((row) => deadlineProblems(template, row)),
+    ...levelProblems(template, levels),
+    ...levels.flatMap((level) => deadlineProblems(template, level)),
     ...visibilityProblems(template),
-    ...patienceProblems(template, chain),
+    ...retentionProblems(template),
+    ...patienceProblems(template, levels),
     ...loopProblems(template),
     ...prefixProblems(template),
   ];
 }
 
-/** @returns what will work here, and maybe not in another account */
+/** @returns what works in some accounts only */
 export function chainWarnings(template: Template): string[] {
   const reserved = ofType(template, 'AWS::Lambda::Function').reduce(
     (sum, [, properties]) => sum + Number(properties['ReservedConcurrentExecutions'] ?? 0),
@@ -49,34 +50,31 @@ export function chainWarnings(template: Template): string[] {
   );
   if (reserved <= reservable) return [];
   return [
-    `${reserved} environments are reserved in all; of an account's 1,000 AWS lets you reserve ${reservable}, and a new account may have only 10 in all. Lower hermesRate, expectedCallMs or the environments…, use trigger=queue, or have the quota raised.`,
+    `${reserved} environments are reserved in all; of an account's 1,000 AWS lets you reserve ${reservable}, and a new account may have only 10 in all. Lower rate, expectedCallMs or the chain's environments, use trigger=queue, or have the quota raised.`,
   ];
 }
 
-/** The level table and serverless.yml say the same. */
-function tableProblems(template: Template, chain: readonly Level[]): string[] {
+/** Each level has its function, its trigger, its right to write, and a dead-letter queue. */
+function levelProblems(template: Template, levels: readonly Level[]): string[] {
   const all = triggers(template);
   const problems: string[] = [];
-  for (const [index, row] of chain.entries()) {
-    const functionId = functionNamed(row.function);
-    const before = chain[index - 1];
-    if (before !== undefined && before.writes !== row.reads)
-      problems.push(`The level ${row.level} reads ${row.reads}/, but the level above it writes ${before.writes}/.`);
+  for (const level of levels) {
+    const functionId = functionNamed(level.function);
     if (template.Resources[functionId] === undefined) {
       problems.push(
-        `The level ${row.level} is for the function ${row.function}, which serverless.yml does not have: rename it there or in shared/engine/chain/chain.ts.`,
+        `The level ${level.name} has no function ${level.function}: serverless.yml must list the functions of the chain (fetchFunctions).`,
       );
       continue;
     }
     const own = all.filter((trigger) => trigger.functionId === functionId);
-    if (own.length !== 1 || own[0]?.prefix !== `${row.reads}/`)
+    if (own.length !== 1 || own[0]?.prefix !== `${level.reads}/`)
       problems.push(
-        `${row.function} must be triggered by ${row.reads}/ and by nothing else, not by ${own.map(({ prefix }) => prefix || 'every key').join(', ') || 'nothing'}.`,
+        `${level.function} must be triggered by ${level.reads}/ and by nothing else, not by ${own.map(({ prefix }) => prefix || 'every key').join(', ') || 'nothing'}.`,
       );
-    if (!writtenBy(template, functionId).some((pattern) => overlap(pattern, `${row.writes}/*`)))
-      problems.push(`${row.function} may not write under ${row.writes}/: its role lacks s3:PutObject there.`);
+    if (!writtenBy(template, functionId).some((pattern) => overlap(pattern, `${level.writes}/*${level.suffix}`)))
+      problems.push(`${level.function} may not write under ${level.writes}/: its role lacks s3:PutObject there.`);
     if (deadLetterQueuesOf(template, functionId).length === 0)
-      problems.push(`${row.function} has no dead-letter queue: what fails would be gone.`);
+      problems.push(`${level.function} has no dead-letter queue: what fails would be lost.`);
   }
   return problems;
 }
@@ -86,7 +84,7 @@ function deadlineProblems(template: Template, { function: name }: Level): string
   const functionId = functionNamed(name);
   if (template.Resources[functionId] === undefined) return [];
   const timeoutMs = Number(propertiesOf(template, functionId)['Timeout']) * 1000;
-  const callMs = Number(environmentOf(template, functionId)['CALL_TIMEOUT_MS']);
+  const callMs = Number(environmentOf(template, functionId)[functionParameters.callTimeoutMs.variable]);
   if (callMs < timeoutMs - fetchReserveMs) return [];
   return [
     `${name} runs for ${timeoutMs / 1000} s at most and keeps ${fetchReserveMs / 1000} s to note a failure, but a call may take callTimeoutMs=${callMs}: lower that below ${Math.max(0, timeoutMs - fetchReserveMs)}, or raise the timeout.`,
@@ -105,22 +103,41 @@ function visibilityProblems(template: Template): string[] {
   });
 }
 
+/**
+ * A message that moves to a dead-letter queue keeps the time when it was sent (page sqs-dead-letter-queues): one that has
+ * waited as long as that queue keeps its messages is deleted when it arrives.
+ */
+function retentionProblems(template: Template): string[] {
+  const retention = (id: string): number =>
+    Number(propertiesOf(template, id)['MessageRetentionPeriod'] ?? defaultRetentionSeconds);
+  return ofType(template, 'AWS::SQS::Queue').flatMap(([id, queue]) => {
+    const target = idIn(at(queue, 'RedrivePolicy', 'deadLetterTargetArn'));
+    if (target === undefined || target === id) return [];
+    const most = retention(target) - leastLetterSeconds;
+    if (retention(id) <= most) return [];
+    return [
+      `${id} keeps a message for ${retention(id)} s and its dead-letter queue ${target} for ${retention(target)} s, counted from when it was sent: a dead letter would be deleted as it arrives. Lower queueRetention to ${most} at most.`,
+    ];
+  });
+}
+
 /** An event that is still alive when the sweep takes its item for lost is worked on twice. */
-function patienceProblems(template: Template, chain: readonly Level[]): string[] {
+function patienceProblems(template: Template, levels: readonly Level[]): string[] {
   const variables = environmentOf(template, functionNamed('sweep'));
-  const number = (name: string): number => Number(variables[name]);
-  const trigger: 'queue' | 'direct' = variables['TRIGGER'] === 'queue' ? 'queue' : 'direct';
+  const number = ({ variable }: { variable: string }): number => Number(variables[variable]);
+  const { trigger: triggerSetting, maximumEventAge, maxReceives, queueRetention } = functionParameters;
+  const trigger: 'queue' | 'direct' = variables[triggerSetting.variable] === 'queue' ? 'queue' : 'direct';
   const believed = {
     trigger,
-    fetchTimeoutMs: number('FETCH_TIMEOUT_SECONDS') * 1000,
-    fetchRetryAttempts: number('FETCH_RETRY_ATTEMPTS'),
-    fetchMaxEventAgeMs: number('FETCH_MAX_EVENT_AGE_SECONDS') * 1000,
-    queueMaxReceives: number('QUEUE_MAX_RECEIVES'),
-    queueRetentionMs: number('QUEUE_RETENTION_SECONDS') * 1000,
+    fetchTimeoutMs: number(derivedSettings.fetchTimeoutSeconds) * 1000,
+    fetchRetryAttempts: number(derivedSettings.fetchRetryAttempts),
+    fetchMaxEventAgeMs: number(maximumEventAge) * 1000,
+    queueMaxReceives: number(maxReceives),
+    queueRetentionMs: number(queueRetention) * 1000,
     lambdaTimeScale: 1,
   };
-  return chain.flatMap((row) => {
-    const functionId = functionNamed(row.function);
+  return levels.flatMap((level) => {
+    const functionId = functionNamed(level.function);
     const config = invokeConfigOf(template, functionId);
     const queue = propertiesOf(
       template,
@@ -132,27 +149,27 @@ function patienceProblems(template: Template, chain: readonly Level[]): string[]
       fetchRetryAttempts: Number(config?.['MaximumRetryAttempts'] ?? 2),
       fetchMaxEventAgeMs: Number(config?.['MaximumEventAgeInSeconds'] ?? 21_600) * 1000,
       queueMaxReceives: Number(at(queue, 'RedrivePolicy', 'maxReceiveCount') ?? 1),
-      queueRetentionMs: Number(queue['MessageRetentionPeriod'] ?? 345_600) * 1000,
+      queueRetentionMs: Number(queue['MessageRetentionPeriod'] ?? defaultRetentionSeconds) * 1000,
     };
     const problems: string[] = [];
     const [patience, life] = [lostAfterMs(believed) / 1000, lostAfterMs(actual) / 1000];
     if (patience < life)
       problems.push(
-        `The sweep takes an item of the level ${row.level} for lost after ${patience} s, while its event may live for ${life} s: give the sweep the numbers that ${row.function} has.`,
+        `The sweep takes an item of the level ${level.name} for lost after ${patience} s, while its event may live for ${life} s: give the sweep the numbers that ${level.function} has.`,
       );
-    const [tries, kept, name] =
+    const [attempts, kept, name] =
       trigger === 'queue'
         ? [retryingForMs(actual), actual.queueRetentionMs, 'queueRetention']
         : [retryingForMs(actual), actual.fetchMaxEventAgeMs, 'maximumEventAge'];
-    if (kept < tries)
+    if (kept < attempts)
       problems.push(
-        `${name} is ${kept / 1000} s, but the tries of an event of the level ${row.level} may take ${tries / 1000} s: it would end before them. Raise it, or lower the timeout${trigger === 'queue' ? ' or maxReceives' : ''}.`,
+        `${name} is ${kept / 1000} s, but the attempts of an event of the level ${level.name} may take ${attempts / 1000} s: it would end before them. Raise it, or lower the timeout${trigger === 'queue' ? ' or maxReceives' : ''}.`,
       );
     return problems;
   });
 }
 
-/** What a function writes must not start it again, by whatever way round; nor what it failed at. */
+/** What a function writes must not start it again, directly or through others; nor may what it failed at. */
 function loopProblems(template: Template): string[] {
   const all = triggers(template);
   const problems: string[] = [];
@@ -173,7 +190,7 @@ function loopProblems(template: Template): string[] {
         from,
       ),
     ];
-    if (others.includes(from)) problems.push(`What ${from} writes comes back to it by way of ${[...to].join(', ')}.`);
+    if (others.includes(from)) problems.push(`What ${from} writes starts it again through ${[...to].join(', ')}.`);
   }
   for (const { queueId, functionId } of mappings(template)) {
     if (deadLetterQueuesOf(template, functionId).includes(queueId))
@@ -187,7 +204,7 @@ function loopProblems(template: Template): string[] {
   return problems;
 }
 
-/** All that is started, from some on; not by way of a start at itself, which is told of already. */
+/** All that is started from some on; not through the end itself, which is reported already. */
 function reach(starts: ReadonlyMap<string, ReadonlySet<string>>, from: readonly string[], end: string): Set<string> {
   const reached = new Set<string>();
   const left = [...from];
@@ -212,42 +229,4 @@ function prefixProblems(template: Template): string[] {
           `The prefixes ${a.prefix} and ${b.prefix} overlap, which S3 refuses: ${a.functionId} and ${b.functionId}.`,
       ),
   );
-}
-
-type Limit = { type: string; property: string; what: string; most: number };
-const limits: readonly Limit[] = [
-  { type: 'AWS::Lambda::Function', property: 'FunctionName', what: 'function', most: 64 },
-  { type: 'AWS::SQS::Queue', property: 'QueueName', what: 'queue', most: 80 },
-  { type: 'AWS::S3::Bucket', property: 'BucketName', what: 'bucket', most: 63 },
-  { type: 'AWS::CloudWatch::Alarm', property: 'AlarmName', what: 'alarm', most: 255 },
-  { type: 'AWS::CloudWatch::Dashboard', property: 'DashboardName', what: 'dashboard', most: 255 },
-];
-
-/** An account's number has twelve digits, whichever it is. */
-const someAccount = '123456789012';
-
-const written = (name: unknown): string | undefined => {
-  const text = typeof name === 'string' ? name : at(name, 'Fn::Sub');
-  return typeof text === 'string' ? text.replaceAll('${AWS::AccountId}', someAccount) : undefined;
-};
-
-/** Names that AWS would refuse, some of them only after minutes of deploying. @param stage it is in most of the names */
-export function nameProblems(template: Template, stage: string): string[] {
-  const problems: string[] = [];
-  const fits: number[] = [];
-  for (const { type, property, what, most } of limits) {
-    const names = ofType(template, type).flatMap(([, properties]) => written(properties[property]) ?? []);
-    const longest = names.reduce((long, name) => (name.length > long.length ? name : long), '');
-    if (longest.length > most) {
-      problems.push(`The ${what} name ${longest} has ${longest.length} letters; AWS allows ${most}.`);
-      if (longest.includes(stage)) fits.push(Math.max(0, stage.length - (longest.length - most)));
-    }
-    if (what === 'bucket' && names.some((name) => !/^[a-z0-9][a-z0-9.-]+[a-z0-9]$/.test(name)))
-      problems.push(
-        `The bucket name ${longest} may have lower-case letters, digits and hyphens only: change the stage, or give bucketName.`,
-      );
-  }
-  if (fits.length > 0)
-    problems.push(`The stage ${stage} has ${stage.length} letters; at most ${Math.min(...fits)} fit.`);
-  return problems;
 }

@@ -1,6 +1,10 @@
-/** What the rules ask of a compiled template: its functions, what starts each, and where what failed goes. */
+/** What the rules ask of a compiled template: its functions, what starts each, and where its failures go. */
 
-export type Resource = { Type: string; Properties?: Record<string, unknown>; DependsOn?: unknown };
+export type Resource = {
+  readonly Type: string;
+  readonly Properties?: Record<string, unknown>;
+  readonly DependsOn?: unknown;
+};
 export type Template = { Resources: Record<string, Resource> };
 
 /** What an object's creation starts. */
@@ -29,9 +33,6 @@ export function idIn(value: unknown): string | undefined {
   if (Array.isArray(attribute)) return String(attribute[0]);
   return typeof text === 'string' ? /^\$\{(\w+)(?:\.\w+)?\}$/.exec(text)?.[1] : undefined;
 }
-
-export const functionNamed = (name: string): string =>
-  `${name.replace(/^./, (first) => first.toUpperCase())}LambdaFunction`;
 
 /** The queue and the function that an event source mapping brings together. */
 export function mappings(template: Template): { queueId: string; functionId: string }[] {

@@ -2,7 +2,7 @@
 
 /**
  * Whether any key is under both patterns; `*` stands for any text, `?` for one character, as in policies.
- * @example overlap('data_groups/*', 'data/*.json') is false
+ * @example overlap('things_more/*', 'things/*.json') is false
  */
 export function overlap(a: string, b: string): boolean {
   const known = new Map<string, boolean>();

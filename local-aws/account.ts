@@ -11,7 +11,7 @@ export const region = 'us-east-1';
  */
 export const functionKeyPrefix = 'LOCAL';
 
-/** Anybody's who is no function: an administrator's. */
+/** For people, who are administrators. */
 export const peoplesCredentials = { accessKeyId: 'local', secretAccessKey: 'local' };
 
 /** What Lambda's own environment variables are to the SDK, ours are here: where the services are, and who is asking. */

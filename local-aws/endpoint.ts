@@ -5,9 +5,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type ServiceName = 's3' | 'sqs' | 'lambda' | 'secretsmanager' | 'sts';
+export type ServiceName = 's3' | 'sqs' | 'lambda' | 'logs' | 'secretsmanager' | 'sts';
 
-/** Who signed a request. The engine gives each function a key id of its own; everybody else is a person. */
+/** Who signed a request. The engine gives each function a key id of its own; any other caller is a person. */
 export type Caller = 'functions' | 'people';
 
 /** Requests by service and operation. */
@@ -31,6 +31,8 @@ export type Endpoint = {
   count: (caller: Caller, service: ServiceName, operation: string) => void;
   /** Requests are answered with 503 until the services are there. */
   open: (services: Record<ServiceName, Service>) => void;
+  /** From now on they are again. */
+  close: () => void;
   stop: () => Promise<void>;
 };
 
@@ -77,7 +79,7 @@ export async function openEndpoint(options: {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { service, accessKeyId } = addresseeOf(request);
     if (services === undefined) {
-      response.writeHead(503, { 'content-type': 'text/plain' }).end('The engine is starting.\n');
+      response.writeHead(503, { 'content-type': 'text/plain' }).end('The engine is starting or stopping.\n');
       return;
     }
     const caller = accessKeyId.startsWith(options.functionKeyPrefix) ? 'functions' : 'people';
@@ -108,6 +110,9 @@ export async function openEndpoint(options: {
     open: (opened) => {
       services = opened;
     },
+    close: () => {
+      services = undefined;
+    },
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeAllConnections();
@@ -120,6 +125,7 @@ const serviceOfScope: Readonly<Record<string, ServiceName>> = {
   s3: 's3',
   sqs: 'sqs',
   lambda: 'lambda',
+  logs: 'logs',
   secretsmanager: 'secretsmanager',
   sts: 'sts',
 };
@@ -141,6 +147,7 @@ export function addresseeOf(request: Pick<IncomingMessage, 'headers' | 'url'>): 
   if (named !== undefined) return { service: named, accessKeyId };
   const target = String(request.headers['x-amz-target'] ?? '');
   if (target.startsWith('AmazonSQS.')) return { service: 'sqs', accessKeyId };
+  if (target.startsWith('Logs_20140328.')) return { service: 'logs', accessKeyId };
   if (target.startsWith('secretsmanager.')) return { service: 'secretsmanager', accessKeyId };
   if (/^\/20\d\d-\d\d-\d\d\/functions/.test(url)) return { service: 'lambda', accessKeyId };
   return { service: 's3', accessKeyId };

@@ -1,135 +1,66 @@
 /**
- * The local engine: what a packaged service needs of AWS, put together on one loopback endpoint. It owns the wiring: S3's
- * events into Lambda's queue in the transaction of their object, failure destinations into SQS, and the environment that
- * functions get, their identity with it. It refuses a template that asks for more than it has.
+ * The local engine: what a packaged service needs of AWS, put together on one loopback endpoint. S3's events enter Lambda's
+ * queue, or the SQS queue that they are for, in the transaction of their object. A template that asks for more than there is
+ * here is refused.
  */
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { openDatabase } from './database.ts';
-import { openEndpoint, type Endpoint, type RequestCounts } from './endpoint.ts';
-import { lockFolder } from './folder-lock.ts';
+import { openEndpoint, type Endpoint } from './endpoint.ts';
+import { lockFolder, type FolderError } from './folder-lock.ts';
 import { accountId, functionKeyPrefix, region, withEnvironment } from './account.ts';
-import { openFunctionLogs } from './function-logs.ts';
 import { readIdentities, type Identities } from './iam/identities.ts';
-import { refusedByLambda } from './iam/lambda-access.ts';
 import { permittedLog } from './iam/log-access.ts';
-import { maySqs } from './iam/sqs-access.ts';
 import { readPolicies } from './iam/template-policies.ts';
 import type { FunctionDefinition } from './lambda/definition.ts';
-import { serveLambda } from './lambda/http.ts';
-import { LambdaService, type LambdaFaults } from './lambda/service.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { notificationLine, type NotificationFaults } from './notification-faults.ts';
+import { LambdaService } from './lambda/service.ts';
+import { closeAll, databaseFile, once, onFault, say, type Closer } from './lifecycle.ts';
+import { openFunctionLogs } from './logs/function-logs.ts';
+import { createMetrics } from './metrics.ts';
+import type { LocalAws, LocalAwsOptions } from './local-aws.ts';
+import { notificationLine, type NotificationLine } from './notification-faults.ts';
 import { TemplateError } from './package/errors.ts';
-import { loadPackage } from './package/load-package.ts';
-import type { Bucket, Queue, ServiceModel } from './package/model.ts';
-import type { Properties } from './package/shape.ts';
+import { loadPackage, type ServicePackage } from './package/load-package.ts';
+import type { Bucket, NotificationRule, ServiceModel } from './package/model.ts';
 import { readTemplate } from './package/template.ts';
 import { startQueueTriggers } from './queue-triggers.ts';
 import { matchingRules, s3EventBody } from './s3-events.ts';
-import { serveS3 } from './s3/http.ts';
-import { servePort } from './s3/in-process.ts';
+import { servicesOf } from './services.ts';
+import { servePort } from './s3/port-server.ts';
 import { S3Store, type ObjectCreated } from './s3/store.ts';
-import { serveSecrets, serveSts } from './secrets/service.ts';
-import { startSqs, type LocalSqs } from './sqs/service.ts';
+import { SqsError } from './sqs/errors.ts';
+import { LocalSqs } from './sqs/service.ts';
 
-export type EngineOptions = {
-  /** As `packageService` makes it. */
-  packageDir: string;
-  /** Everything is kept there; without it, in memory. */
-  dataDir?: string | undefined;
-  /** 0, the default: any free one. */
-  port?: number | undefined;
-  /** Lambda's own waits are so many times shorter than on AWS; a whole number. Default 60. */
-  timeScale?: number | undefined;
-  /** Execution environments at once, of all functions together. Default: 4, or as many as the rate takes, up to 32. */
-  maxEnvironments?: number | undefined;
-  /** Set for every function, over what the template says: `HERMES_URL` and the like. */
-  environment?: Readonly<Record<string, string>> | undefined;
-  /** What Secrets Manager holds, by name. */
-  secrets?: Readonly<Record<string, string>> | undefined;
-  /** Functions reach S3 over the socket, as everybody else does, which takes more CPU. Default false. */
-  functionsOverHttp?: boolean | undefined;
-  /** Whether schedules fire. Default false. */
-  schedules?: boolean | undefined;
-  /** Told of every object, inside its transaction: must be quick and must not throw. */
-  onObjectCreated?: ((created: ObjectCreated) => void) | undefined;
-  /** What tests make go wrong. */
-  notificationFaults?: NotificationFaults | undefined;
-  lambdaFaults?: LambdaFaults | undefined;
-  /** What tests change of the compiled template before it is read. */
-  template?: ((template: Properties) => Properties) | undefined;
-};
-
-export type Engine = {
-  /** `http://127.0.0.1:PORT`, for AWS_ENDPOINT_URL. */
-  readonly endpoint: string;
-  readonly port: number;
-  /** The one whose objects start functions, at once or through a queue. */
-  readonly bucket: string;
-  readonly queues: readonly Queue[];
-  readonly model: ServiceModel;
-  readonly s3: S3Store;
-  readonly lambda: LambdaService;
-  readonly sqs: LocalSqs;
-  /** What functions have written of themselves: `WaitedForTurn`, in milliseconds. */
-  readonly metrics: Pick<Metrics, 'sums'>;
-  /** Requests since the start, by who made them. */
-  counts: () => RequestCounts;
-  /**
-   * Resolves when nothing is queued, waits, runs or is on its way from S3, and no queue that Lambda polls holds a message:
-   * one that failed keeps it waiting until its visibility has brought it back and it is done or dead-lettered.
-   */
-  idle: () => Promise<void>;
-  /** Ends everything; what is not done stays in the folder. */
-  stop: () => Promise<void>;
-};
-
+const place = { accountId, region };
 const defaultTimeScale = 60;
 
 /**
+ * @param packageDir as `packageService` makes it
  * @throws FolderError, PortError: one line each, for a person
  * @throws TemplateError, PackageError when the service can not be run here
  */
-export async function startEngine(options: EngineOptions): Promise<Engine> {
+export async function startLocalAws(packageDir: string, options: LocalAwsOptions = {}): Promise<LocalAws> {
   // Each environment is a thread with a heap of its own: threads that help each other collect only get in each other's way
   // on a few cores (measured: a tenth to a fifth of a run's CPU).
   setFlagsFromString('--single-threaded-gc');
-  const { dataDir } = options;
-  const closers: (() => Promise<void> | void)[] = [];
+  const { dataDir, port = 0 } = options;
+  const closers: Closer[] = [];
   const stop = once(() => closeAll(closers));
   try {
     if (dataDir !== undefined) {
       const lock = lockFolder(dataDir);
       closers.push(() => lock.release());
     }
-    const endpoint = await openEndpoint({ port: options.port ?? 0, functionKeyPrefix, onFault });
-    closers.push(() => endpoint.stop());
-    const { template: compiled, stackName, codeDirs } = await loadPackage(options.packageDir);
-    const template = options.template?.(compiled) ?? compiled;
-    const place = { accountId, region, stackName, endpoint: endpoint.url };
-    const read = readTemplate(template, place, codeDirs);
-    const functions = read.functions.map((definition) =>
-      withEnvironment(definition, {
-        endpoint: endpoint.url,
-        timeScale: options.timeScale ?? defaultTimeScale,
-        more: options.environment,
-      }),
-    );
-    const model = { ...read, functions };
-    const identities = readIdentities(model, readPolicies(template, place));
-    const bucket = triggeringBucket(model);
-    const sqs = await startSqs({
-      ...place,
-      dataDir: dataDir === undefined ? undefined : join(dataDir, 'sqs'),
-    });
-    closers.push(() => sqs.stop());
-    for (const queue of model.queues) await sqs.ensureQueue(queue);
-    const db = openDatabase(dataDir === undefined ? undefined : join(dataDir, 'engine.sqlite'));
+    const failure = Promise.withResolvers<FolderError>();
+    const db = openDatabase(databaseFile(dataDir), failure.resolve);
     closers.push(() => db.close());
-    const services = startServices(options, { model, identities, endpoint, sqs, db, closers });
+    const endpoint = await openEndpoint({ port, functionKeyPrefix, onFault });
+    closers.push(() => endpoint.stop());
+    const { model, identities } = readService(await loadPackage(packageDir), endpoint.url, options);
+    const bucket = triggeringBucket(model);
+    const services = startServices(options, { model, identities, endpoint, db, closers });
     return {
       endpoint: endpoint.url,
       port: endpoint.port,
@@ -137,8 +68,9 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
       queues: model.queues,
       model,
       ...services,
-      sqs,
       counts: () => endpoint.counts(),
+      failure: failure.promise,
+      idle: () => Promise.race([services.idle(), failure.promise.then((error) => Promise.reject(error))]),
       stop,
     };
   } catch (error) {
@@ -147,116 +79,86 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
+/** The service as its template describes it, its functions with the variables of this engine. */
+function readService(
+  { template: compiled, stackName, codeDirs }: ServicePackage,
+  endpoint: string,
+  options: LocalAwsOptions,
+): { model: ServiceModel; identities: Identities } {
+  const template = options.template?.(compiled) ?? compiled;
+  const here = { ...place, stackName, endpoint };
+  const read = readTemplate(template, here, codeDirs);
+  const { timeScale = defaultTimeScale, environment: more } = options;
+  const functions = read.functions.map((definition) => withEnvironment(definition, { endpoint, timeScale, more }));
+  const model = { ...read, functions };
+  return { model, identities: readIdentities(model, readPolicies(template, here), options.onAccess) };
+}
+
 type Parts = {
   model: ServiceModel;
   identities: Identities;
   endpoint: Endpoint;
-  sqs: LocalSqs;
   db: DatabaseSync;
-  closers: (() => Promise<void> | void)[];
+  closers: Closer[];
 };
 
 function startServices(
-  options: EngineOptions,
-  { model, identities, endpoint, sqs, db, closers }: Parts,
-): Pick<Engine, 's3' | 'lambda' | 'metrics' | 'idle'> {
+  options: LocalAwsOptions,
+  { model, identities, endpoint, db, closers }: Parts,
+): Pick<LocalAws, 's3' | 'sqs' | 'lambda' | 'metrics' | 'idle'> {
+  const { dataDir, timeScale = defaultTimeScale, maxEnvironments = environmentsFor(model) } = options;
+  const count = (operation: string): void => endpoint.count('functions', 'sqs', operation);
+  const sqs = new LocalSqs(db, { ...place, endpoint: endpoint.url });
+  closers.push(() => sqs.stop());
+  for (const queue of model.queues) sqs.defineQueue(queue);
+
   const line = notificationLine(options.notificationFaults);
-  const rules = new Map(model.buckets.map(({ name, notifications }) => [name, notifications]));
-  const onObjectCreated = (created: ObjectCreated): void => {
-    for (const rule of matchingRules(rules.get(created.bucket) ?? [], created)) {
-      const body = s3EventBody(created, rule, region, accountId);
-      const { kind, arn } = rule.target;
-      line.send(created.key, () => {
-        if (kind === 'queue') triggers.send(arn, body);
-        else lambda.enqueue(arn, body);
-      });
-    }
-    options.onObjectCreated?.(created);
+  const deliver: Deliver = ({ kind, arn }, body) => {
+    if (kind === 'function') lambda.enqueue(arn, body);
+    else sendOrDrop(sqs, arn, body, count);
   };
-  const s3 = new S3Store(db, { onObjectCreated });
+  const s3 = new S3Store(db, { onObjectCreated: objectCreatedListener(model, options, { line, deliver }) });
   for (const { name } of model.buckets) if (!s3.hasBucket(name)) s3.createBucket(name);
 
-  const logs = openFunctionLogs(options.dataDir === undefined ? undefined : join(options.dataDir, 'logs'), onFault);
+  const logs = openFunctionLogs(dataDir === undefined ? undefined : join(dataDir, 'logs'), say);
   closers.push(() => logs.close());
-  const place = { accountId, region };
-  const { timeScale = defaultTimeScale, maxEnvironments = environmentsFor(model) } = options;
-  const metrics = createMetrics('WaitedForTurn');
-  // The endpoint answers before the first function starts: an earlier run's events are taken up at once.
-  // Functions reach S3 without a socket: measured, it takes half the CPU (docs/decisions).
-  const openS3Port = ({ name }: FunctionDefinition): MessagePort => {
-    const { port1, port2 } = new MessageChannel();
-    const onRequest = ({ operation, fault }: { operation: string; fault?: unknown }): void => {
-      if (fault !== undefined) onFault(fault);
-      endpoint.count('functions', 's3', operation);
-    };
-    servePort(port1, s3, onRequest, identities.ofFunction(name).refusal);
-    return port2;
-  };
-  const openServices = (): void => {
-    endpoint.open({
-      s3: async ({ request, response, accessKeyId }) => {
-        const may = identities.ofKey(accessKeyId)?.refusal;
-        const { operation, fault } = await serveS3(s3, request, response, may);
-        if (fault !== undefined) onFault(fault);
-        return operation;
-      },
-      sqs: async ({ request, response, accessKeyId }) => {
-        const identity = identities.ofKey(accessKeyId);
-        if (identity === undefined || (await maySqs(identity, place, request, response))) sqs.serve(request, response);
-        return undefined;
-      },
-      lambda: async ({ request, response, accessKeyId }) => {
-        const identity = identities.ofKey(accessKeyId);
-        const refused = identity && refusedByLambda(identity, place, request, response);
-        return refused ?? (await serveLambda(lambda, request, response)).operation;
-      },
-      secretsmanager: async ({ request, response, accessKeyId }) => {
-        await serveSecrets(options.secrets ?? {}, place, request, response, identities.ofKey(accessKeyId)?.refusal);
-        return undefined;
-      },
-      sts: async ({ request, response, accessKeyId }) => {
-        const arn = identities.ofKey(accessKeyId)?.arn ?? `arn:aws:iam::${accountId}:user/local`;
-        await serveSts(place, { arn, userId: accessKeyId }, request, response);
-        return 'GetCallerIdentity';
-      },
-    });
-  };
+  const metrics = createMetrics(...(options.metrics ?? []));
   const keepLog = (functionName: string, line: string): void => {
     metrics.read(functionName, line);
     logs.write(functionName, line);
+    options.onLog?.(functionName, line);
   };
+  const ports = s3Ports(s3, identities, endpoint);
   const lambda = new LambdaService({
     db,
     functions: model.functions,
     maxEnvironments,
     timeScale,
-    sendMessage: async (queueArn, body, attributes, functionName) => {
+    sendMessage(queueArn, body, attributes, functionName) {
       const refused = identities.ofFunction(functionName).refusal('sqs:SendMessage', queueArn);
       if (refused !== undefined) throw new Error(refused);
-      endpoint.count('functions', 'sqs', 'SendMessage');
-      await sqs.sendMessage(queueArn, body, attributes);
+      count('SendMessage');
+      sqs.sendMessage(queueArn, body, attributes);
     },
     onLog: permittedLog(keepLog, { identities, place, onLost: say }),
-    openS3Port: options.functionsOverHttp === true ? undefined : openS3Port,
+    openS3Port: options.functionsOverHttp === true ? undefined : ports.open,
     faults: options.lambdaFaults,
   });
   closers.push(() => lambda.stop());
-  const triggers = startQueueTriggers({
-    model,
-    db,
-    sqs,
-    lambda,
-    maxEnvironments,
-    timeScale,
-    count: (operation) => endpoint.count('functions', 'sqs', operation),
-    onFault,
-  });
+  const triggers = startQueueTriggers({ model, sqs, lambda, maxEnvironments, timeScale, count, onFault });
   closers.push(() => triggers.stop());
   closers.push(() => line.stop());
-  openServices();
+  // The first function starts in a later turn: events of an earlier run find the services there.
+  endpoint.open(servicesOf({ identities, s3, sqs, lambda, logs, secrets: options.secrets ?? {} }));
+  // First of all: an object that is stored while Lambda stops would find it stopped.
+  closers.push(() => {
+    endpoint.close();
+    ports.close();
+  });
   if (options.schedules === true) startSchedules(model, lambda);
   return {
     s3,
+    sqs,
     lambda,
     metrics,
     async idle() {
@@ -265,6 +167,59 @@ function startServices(
         await triggers.idle();
         await lambda.idle();
       } while (line.held > 0 || !triggers.isQuiet);
+    },
+  };
+}
+
+type Deliver = (target: NotificationRule['target'], body: string) => void;
+
+/** S3 drops what the queue does not take. */
+function sendOrDrop(sqs: LocalSqs, queueArn: string, body: string, count: (operation: string) => void): void {
+  count('SendMessage');
+  try {
+    sqs.sendMessage(queueArn, body);
+  } catch (error) {
+    if (!(error instanceof SqsError)) throw error;
+    onFault(new Error(`S3 dropped an event for ${queueArn}`, { cause: error }));
+  }
+}
+
+/** Gives S3's events to their targets, inside the transaction of their object. */
+function objectCreatedListener(
+  { buckets }: ServiceModel,
+  options: LocalAwsOptions,
+  ways: { line: NotificationLine; deliver: Deliver },
+): (created: ObjectCreated) => void {
+  const rules = new Map(buckets.map(({ name, notifications }) => [name, notifications]));
+  return (created) => {
+    for (const rule of matchingRules(rules.get(created.bucket) ?? [], created)) {
+      const body = s3EventBody(created, rule, region, accountId);
+      ways.line.send(created.key, () => ways.deliver(rule.target, body));
+    }
+    options.onObjectCreated?.(created);
+  };
+}
+
+/**
+ * Ways for functions to reach S3 without a socket: measured, it takes half the CPU (docs/decisions).
+ * @returns `open` for a new environment, and `close` for all: what a function asks afterwards is never answered
+ */
+function s3Ports(s3: S3Store, identities: Identities, endpoint: Endpoint) {
+  const ports = new Set<MessagePort>();
+  const onRequest = ({ operation, fault }: { operation: string; fault?: unknown }): void => {
+    if (fault !== undefined) onFault(fault);
+    endpoint.count('functions', 's3', operation);
+  };
+  return {
+    open: ({ name }: FunctionDefinition): MessagePort => {
+      const { port1, port2 } = new MessageChannel();
+      servePort(port1, s3, onRequest, identities.ofFunction(name).refusal);
+      ports.add(port1);
+      port1.once('close', () => ports.delete(port1));
+      return port2;
+    },
+    close: (): void => {
+      for (const port of ports) port.close();
     },
   };
 }
@@ -291,31 +246,4 @@ function triggeringBucket(model: ServiceModel): Bucket {
   const bucket = model.buckets.find(({ notifications }) => notifications.length > 0);
   if (bucket === undefined) throw new TemplateError('BAD_TEMPLATE', 'Resources', 'no bucket starts a function');
   return bucket;
-}
-
-/** A mistake of the engine's own: whoever asked got an error, and whoever runs it should know. */
-function onFault(error: unknown): void {
-  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-}
-
-function say(message: string): void {
-  process.stderr.write(`The local engine: ${message}\n`);
-}
-
-/** All of them, last opened first, also when one fails; then the first failure is thrown. */
-async function closeAll(closers: (() => Promise<void> | void)[]): Promise<void> {
-  const failures: unknown[] = [];
-  for (const close of closers.reverse()) {
-    try {
-      await close();
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  if (failures.length > 0) throw failures[0];
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let started: Promise<void> | undefined;
-  return () => (started ??= work());
 }

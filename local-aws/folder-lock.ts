@@ -2,14 +2,14 @@
  * One process at a time in a folder. The lock is SQLite's lock on a small file, which the operating system lifts when its
  * process ends in whatever way: after a SIGKILL nothing stale is left, and no process id is trusted.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** The folder can't be used. The message is one line that a person can act on. */
 export class FolderError extends Error {
   override readonly name = 'FolderError';
-  readonly code: 'IN_USE' | 'NOT_WRITABLE';
+  readonly code: 'IN_USE' | 'NOT_WRITABLE' | 'FULL' | 'BROKEN' | 'OLD_VERSION';
   readonly folder: string;
 
   constructor(code: FolderError['code'], folder: string, message: string, cause?: unknown) {
@@ -23,13 +23,13 @@ export type FolderLock = { release: () => void };
 
 /**
  * Makes the folder if it is not there, and takes it.
- * @throws FolderError `NOT_WRITABLE`, or `IN_USE` when another process (or another engine of this one) has it
+ * @throws FolderError `NOT_WRITABLE`, `IN_USE` when another process (or another engine of this one) has it, `OLD_VERSION`
  */
 export function lockFolder(folder: string): FolderLock {
   const pidFile = join(folder, 'lock.pid');
   let db: DatabaseSync;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     db = new DatabaseSync(join(folder, 'lock.sqlite'), { timeout: 0 });
   } catch (error) {
     throw notWritable(folder, error);
@@ -48,6 +48,11 @@ export function lockFolder(folder: string): FolderLock {
       error,
     );
   }
+  if (existsSync(join(folder, 'sqs', 'fauxqs.db'))) {
+    db.close();
+    const message = `The folder ${resolve(folder)} was written by an earlier version of the engine; choose another folder.`;
+    throw new FolderError('OLD_VERSION', folder, message);
+  }
   return { release: () => db.close() };
 }
 
@@ -62,6 +67,18 @@ export async function waitForFolder(folder: string, waitMs: number): Promise<Fol
       if (!isBusy || performance.now() > untilMs) throw error;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  }
+}
+
+/** One by one: Node's own recursive mkdir never returns where a file system refuses new folders, as /proc does. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Made by another process meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 

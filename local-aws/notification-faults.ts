@@ -3,6 +3,8 @@
  * loss. With faults on, an event no longer enters the queue in the transaction of its object.
  */
 
+import { detached } from './lifecycle.ts';
+
 export type NotificationFaults = {
   /** How often each event is delivered; default 1. */
   copies?: number;
@@ -56,7 +58,7 @@ export function notificationLine(faults: NotificationFaults | undefined): Notifi
     timer = setTimeout(() => {
       timer = undefined;
       const before = held.length;
-      deliverSome(before > mixSize ? mixSize : 0);
+      detached(() => deliverSome(before > mixSize ? mixSize : 0));
       if (held.length > 0) later();
     }, quietMs);
   };

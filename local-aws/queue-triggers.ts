@@ -1,43 +1,27 @@
-/**
- * The way from an object to a function through a queue: S3's outbox, and the event source mappings that poll. Owns the
- * wiring of the two, and when all of it is quiet.
- */
-import type { DatabaseSync } from 'node:sqlite';
+/** The event source mappings of a service, each polling its queue, and when all of them are quiet. */
 import { EventSourceMapping } from './lambda/event-source-mapping.ts';
 import type { LambdaService } from './lambda/service.ts';
-import { NotificationOutbox } from './notification-outbox.ts';
 import type { ServiceModel } from './package/model.ts';
 import type { LocalSqs } from './sqs/service.ts';
 
 export type QueueTriggers = {
-  /** Joins the transaction that is open. */
-  send: (queueArn: string, body: string) => void;
-  /** Resolves when all events were sent, moved and polled, and no polled queue holds a message, visible or not. */
+  /** Resolves when all messages were moved and polled, and no polled queue holds a message, visible or not. */
   idle: () => Promise<void>;
   readonly isQuiet: boolean;
-  stop: () => Promise<void>;
+  stop: () => void;
 };
 
 export function startQueueTriggers(options: {
   model: ServiceModel;
-  db: DatabaseSync;
   sqs: LocalSqs;
   lambda: LambdaService;
   maxEnvironments: number;
   timeScale: number;
-  /** Requests of SQS that an account pays for: S3's sends, and Lambda's receives and deletes. */
+  /** Lambda's requests to SQS, which an account pays for. */
   count: (operation: string) => void;
   onFault: (error: unknown) => void;
 }): QueueTriggers {
-  const { model, db, sqs, lambda, maxEnvironments, timeScale, count, onFault } = options;
-  const outbox = new NotificationOutbox({
-    db,
-    send: async (queueArn, body) => {
-      count('SendMessage');
-      await sqs.sendMessage(queueArn, body);
-    },
-    onFault,
-  });
+  const { model, sqs, lambda, maxEnvironments, timeScale, count, onFault } = options;
   const mappings = model.eventSourceMappings
     .filter(({ enabled }) => enabled)
     .map((definition) => {
@@ -46,7 +30,7 @@ export function startQueueTriggers(options: {
       return new EventSourceMapping({
         definition,
         queue: sqs.poll(sourceArn),
-        // More could not run at once. A function that is switched off is tried, and throttles.
+        // More could not run at once. A function that is switched off is called, and throttles.
         concurrency: Math.min(maximumConcurrency, maxEnvironments, Math.max(1, reservedConcurrency)),
         timeScale,
         invoke: (payload, batch) => lambda.invoke(functionName, payload, batch),
@@ -55,18 +39,15 @@ export function startQueueTriggers(options: {
       });
     });
   return {
-    send: (queueArn, body) => outbox.add(queueArn, body),
     async idle() {
       await sqs.moved();
-      await outbox.drained();
       for (const mapping of mappings) await mapping.idle();
     },
     get isQuiet() {
-      return outbox.isEmpty && mappings.every((mapping) => mapping.isQuiet);
+      return mappings.every((mapping) => mapping.isQuiet);
     },
-    async stop() {
+    stop() {
       for (const mapping of mappings) mapping.stop();
-      await outbox.stop();
     },
   };
 }

@@ -1,5 +1,5 @@
 /** The leaf's call as short as it can be written, for the handlers that ours is measured beside. */
-const hermesUrl = process.env['HERMES_URL'] ?? '';
+const apiUrl = process.env['API_URL'] ?? '';
 
 /** @throws Error when it is not answered with success */
 export async function askHermes(itemKey: string): Promise<string> {
@@ -8,7 +8,7 @@ export async function askHermes(itemKey: string): Promise<string> {
     .split('/')
     .map(decodeURIComponent);
   const query = new URLSearchParams({ troop, warrior, group });
-  const answer = await fetch(`${hermesUrl}/data?${query.toString()}`);
+  const answer = await fetch(`${apiUrl}/data?${query.toString()}`);
   if (!answer.ok) throw new Error(`Hermes answered ${answer.status} for ${itemKey}.`);
   return answer.text();
 }

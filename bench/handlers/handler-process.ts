@@ -3,7 +3,9 @@
  * much CPU, and then runs it once for each event that it is sent. Started with `CODE_DIR HANDLER`; the environment is the
  * function's.
  */
-import { loadHandler } from '../../local-aws/lambda/handler-module.ts';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 export type FromHandler = { initMs: number; initCpuMs: number; residentMb: number } | { cpuMs: number };
 export type ToHandler = { warmUp: object[]; events: object[] };
@@ -13,10 +15,25 @@ const cpuMs = (since: NodeJS.CpuUsage): number => {
   return (user + system) / 1000;
 };
 
+type Handler = (event: object, context: object) => Promise<unknown>;
+
 const [codeDir = '', setting = ''] = process.argv.slice(2);
+
+/** Nothing else is loaded with it: what the process weighs is the handler's. */
+async function loadHandler(): Promise<Handler> {
+  const dot = setting.lastIndexOf('.');
+  const path = join(codeDir, setting.slice(0, dot));
+  const file = ['.js', '.mjs', '.cjs'].map((extension) => path + extension).find((candidate) => existsSync(candidate));
+  if (file === undefined) throw new Error(`There is no handler ${setting} in ${codeDir}.`);
+  const exported = (await import(pathToFileURL(file).href)) as Record<string, Handler>;
+  const handler = exported[setting.slice(dot + 1)];
+  if (handler === undefined) throw new Error(`${file} exports no ${setting.slice(dot + 1)}.`);
+  return handler;
+}
+
 const startedMs = performance.now();
 const startedCpu = process.cpuUsage();
-const handler = await loadHandler(codeDir, setting);
+const handler = await loadHandler();
 const initMs = performance.now() - startedMs;
 const initCpuMs = cpuMs(startedCpu);
 process.send?.({ initMs, initCpuMs, residentMb: process.memoryUsage().rss / 2 ** 20 } satisfies FromHandler);

@@ -1,14 +1,15 @@
 /**
  * The job that every contender does, written once so that only the tool around it differs: one task is one item of the
- * tree: ask Hermes for its children, page by page, write each child's object, and say what the next tasks are. It tries
- * once: whether and how a task is tried again is the tool's.
+ * tree: ask Hermes for its children, page by page, write each child's object, and say what the next tasks are. It makes
+ * one attempt: whether and how there is another is the tool's.
  */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { peoplesCredentials, region } from '../../local-aws/account.ts';
-import { chain } from '../../shared/engine/chain/chain.ts';
-import { childKey, encodeSegment, resultKey } from '../../shared/engine/chain/keys.ts';
-import type { Page } from '../../shared/engine/ports.ts';
-import { createHermes } from '../../sources/hermes/client.ts';
+import { peoplesCredentials, region } from '../../local-aws/index.ts';
+import { childKey, encodeSegment, itemKey, resultKey } from '../../shared/engine/chain/keys.ts';
+import type { CallGate } from '../../shared/engine/ports.ts';
+import { createLevelFetch } from '../../shared/source/level-fetch.ts';
+import { systemClock } from '../../shared/lambda/clock.ts';
+import chain from '../../sources/hermes/chain.ts';
 
 /** An item by its ids from the top down; none is the seed. */
 export type Task = { ids: string[] };
@@ -16,7 +17,7 @@ export type Task = { ids: string[] };
 export const seedTask: Task = { ids: [] };
 
 export type JobSettings = {
-  hermesUrl: string;
+  apiUrl: string;
   token: string;
   /** Absent: results are kept in memory. */
   s3Url?: string;
@@ -57,30 +58,34 @@ export function s3Writer({ s3Url = '', bucket, accessKey }: JobSettings): Write 
 }
 
 /** @returns what does one task and gives the tasks that follow from it; throws what the API or S3 refused */
-export function createPerform({ hermesUrl, token }: JobSettings, write: Write): (task: Task) => Promise<Task[]> {
+export function createPerform({ apiUrl, token }: JobSettings, write: Write): (task: Task) => Promise<Task[]> {
   const { signal } = new AbortController();
-  const hermes = createHermes({
-    baseUrl: hermesUrl,
-    token,
-    gate: (call) => call(signal),
-    timeoutMs: 60_000,
-    maxBodyBytes: 10_000_000,
-  });
-  const [troops, warriors, groups, data] = chain;
+  const gate: CallGate = (call) => call(signal);
+  const levels = chain.levels.map((level) => ({
+    level,
+    fetch: createLevelFetch(chain, level, {
+      apiUrl: apiUrl,
+      secret: () => Promise.resolve(token),
+      timeoutMs: 60_000,
+      maxBodyBytes: 10_000_000,
+      clock: systemClock,
+    }),
+  }));
   return async ({ ids }) => {
-    const [troop = '', warrior = '', group = ''] = ids;
+    const found = levels[ids.length];
+    if (found === undefined) throw new Error(`The chain has no level of ${ids.length} ids.`);
+    const { level, fetch } = found;
+    const item = { run, ids, key: itemKey(level, { run, ids }), params: {} };
+    if ('one' in fetch) {
+      const { body } = await fetch.one({ ...item, read: () => Promise.resolve('{}') }, gate);
+      await write(resultKey(level, item), String(body));
+      return [];
+    }
     const next: Task[] = [];
-    const expand = async (pages: AsyncIterable<Page>, level: (typeof chain)[number]): Promise<Task[]> => {
-      for await (const { children } of pages) {
-        await Promise.all(children.map(({ id, body }) => write(childKey(level, { run, ids }, id), body)));
-        for (const { id } of children) next.push({ ids: [...ids, id] });
-      }
-      return next;
-    };
-    if (ids.length === 0) return expand(hermes.troops(), troops);
-    if (ids.length === 1) return expand(hermes.warriors(troop), warriors);
-    if (ids.length === 2) return expand(hermes.dataGroups(troop, warrior), groups);
-    await write(resultKey(data, { run, ids }), await hermes.data(troop, warrior, group));
+    for await (const { children } of fetch.many({ ...item, body: '{}' }, gate)) {
+      await Promise.all(children.map(({ id, body }) => write(childKey(level, item, id), body)));
+      for (const { id } of children) next.push({ ids: [...ids, id] });
+    }
     return next;
   };
 }

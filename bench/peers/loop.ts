@@ -3,14 +3,15 @@
  * wait in an array, depth first, and so many run at once. With an S3 it writes the objects there; without one it keeps them
  * in memory. What it was doing when it is killed is forgotten, so it can only begin again.
  */
+import type { Body } from '../../shared/engine/ports.ts';
 import { createPerform, s3Writer, seedTask, type Task } from './job.ts';
 import { digest } from './tree-check.ts';
 import { onTold, readSettings, say } from './worker.ts';
 
 const settings = readSettings();
 const kept = new Map<string, string>();
-const keep = (key: string, body: string): Promise<void> => {
-  kept.set(key, body);
+const keep = (key: string, body: Body): Promise<void> => {
+  kept.set(key, Buffer.from(body).toString());
   return Promise.resolve();
 };
 const perform = createPerform(settings, settings.s3Url === undefined ? keep : s3Writer(settings));

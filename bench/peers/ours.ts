@@ -3,19 +3,17 @@
  * when nothing is queued or runs; one that goes on after a kill ends with its sweep.
  */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { peoplesCredentials, region } from '../../local-aws/account.ts';
-import { apiAccess } from '../../cli/run/local-hermes.ts';
-import { startEngine } from '../../local-aws/engine.ts';
+import { peoplesCredentials, region, startLocalAws } from '../../local-aws/index.ts';
+import { apiAccess } from '../../cli/run/api.ts';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import { run } from './job.ts';
 import { onTold, readSettings, say, sayFailed } from './worker.ts';
 
 /** Where the package is stands in for a server's address. */
-const { hermesUrl, token, dir, environments, server: packageDir = '' } = readSettings();
+const { apiUrl, token, dir, environments, server: packageDir = '' } = readSettings();
 try {
-  const { environment, secrets } = apiAccess(hermesUrl, token);
-  const engine = await startEngine({
-    packageDir,
+  const { environment, secrets } = apiAccess(apiUrl, token);
+  const engine = await startLocalAws(packageDir, {
     dataDir: dir,
     // Lambda's real waits: nothing fails here, and an event that waits its turn is not taken for a retry.
     timeScale: 1,

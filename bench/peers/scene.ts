@@ -57,16 +57,16 @@ export async function openScene(contender: Contender, conditions: Conditions, pa
   async function openIn(dir: string, serverDir: string): Promise<Scene> {
     const hermes = start('Hermes', process.execPath, hermesArguments(conditions));
     children.push(hermes);
-    const hermesUrl = (await hermes.saying(/listens on (\S+)/))[1] ?? '';
+    const apiUrl = (await hermes.saying(/listens on (\S+)/))[1] ?? '';
     const work = join(dir, 'work');
     mkdirSync(work);
     const { concurrency, environments } = conditions;
-    const settings: JobSettings = { hermesUrl, token, bucket, concurrency, environments, dir: work };
+    const settings: JobSettings = { apiUrl, token, bucket, concurrency, environments, dir: work };
 
     let store: Child | undefined;
-    const file = join(dir, 's3.sqlite');
+    const s3Folder = join(dir, 's3');
     if (contender.store === 'shared') {
-      store = start('S3', process.execPath, [join(import.meta.dirname, 's3-process.ts'), file, bucket]);
+      store = start('S3', process.execPath, [join(import.meta.dirname, 's3-process.ts'), s3Folder, bucket]);
       children.push(store);
       settings.s3Url = (await store.saying(/listens on (\S+)/))[1] ?? '';
     }
@@ -89,7 +89,7 @@ export async function openScene(contender: Contender, conditions: Conditions, pa
       return message as Extract<FromWorker, { type: Type }>;
     };
     return {
-      hermes: hermesControl(hermesUrl),
+      hermes: hermesControl(apiUrl),
       async startWorker(signal) {
         const script = join(import.meta.dirname, contender.script);
         worker = startNode(contender.title, script, [JSON.stringify(settings)]);
@@ -114,9 +114,7 @@ export async function openScene(contender: Contender, conditions: Conditions, pa
         await workerNow().kill();
         await store?.end();
         if (contender.store === 'own') return s3rverObjects(join(work, 'buckets', bucket));
-        return contender.store === 'engine'
-          ? storedObjects(join(work, 'engine.sqlite'), undefined)
-          : storedObjects(file, bucket);
+        return contender.store === 'engine' ? storedObjects(work, undefined) : storedObjects(s3Folder, bucket);
       },
       output: () =>
         [worker, server?.child]

@@ -1,6 +1,6 @@
 /** One measurement of one contender: a whole run, timed from the seed to the last task, and checked. */
 import { resolve } from 'node:path';
-import { packageService } from '../../local-aws/package/package-service.ts';
+import { packageService } from '../../local-aws/index.ts';
 import type { Contender } from './contenders.ts';
 import { openScene, quiet, type Conditions, type Scene, type Tree, type Uses } from './scene.ts';
 import { differences, digest, expectedObjects, type Digest, type Objects } from './tree-check.ts';
@@ -51,7 +51,7 @@ export async function prepare(conditions: Conditions & Pick<Sitting, 'timeoutMs'
   const { packageDir } = await packageService({
     serviceDir: resolve(import.meta.dirname, '../..'),
     // No bound on the calls a second: the other contenders have none.
-    params: { hermesTokenSecret: tokenSecret, hermesRate: 'unlimited', trigger: 'direct' },
+    params: { source: 'hermes', apiTokenSecret: tokenSecret, rate: 'unlimited', trigger: 'direct' },
   });
   const expected = expectedObjects(conditions.tree);
   return { ...conditions, packageDir, expected, expectedDigest: digest(expected) };

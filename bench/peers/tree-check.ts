@@ -5,11 +5,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDatabase } from '../../local-aws/database.ts';
+import { openObjects } from '../../local-aws/index.ts';
 import { hermesTree, type TreeOptions } from '../../sources/hermes/fake/tree.ts';
-import { S3Store } from '../../local-aws/s3/store.ts';
-import { chain } from '../../shared/engine/chain/chain.ts';
 import { childKey, resultKey } from '../../shared/engine/chain/keys.ts';
+import chain from '../../sources/hermes/chain.ts';
 import { run } from './job.ts';
 
 /** How many objects, and a hash over their keys and bodies in the keys' order. */
@@ -26,7 +25,7 @@ export function digest(objects: Objects): Digest {
 export function expectedObjects(options: TreeOptions): Map<string, string> {
   const expected = new Map<string, string>();
   for (const { kind, ids, body } of hermesTree(options).walk()) {
-    const level = chain[kind === 'data' ? 3 : ids.length - 1];
+    const level = chain.levels[kind === 'data' ? 3 : ids.length - 1];
     if (level === undefined) throw new Error(`The tree has a node at depth ${ids.length}.`);
     const parent = { run, ids: ids.slice(0, -1) };
     expected.set(kind === 'data' ? resultKey(level, { run, ids }) : childKey(level, parent, ids.at(-1) ?? ''), body);
@@ -35,13 +34,12 @@ export function expectedObjects(options: TreeOptions): Map<string, string> {
 }
 
 /** The run's objects under the prefixes of the chain, the success marker aside. */
-export function storedObjects(file: string, bucket: string | undefined): Map<string, string> {
-  const db = openDatabase(file);
+export function storedObjects(dataDir: string, bucket: string | undefined): Map<string, string> {
+  const { s3: store, close } = openObjects(dataDir);
   try {
-    const store = new S3Store(db);
     const name = bucket ?? store.listBuckets()[0]?.name ?? '';
     const found = new Map<string, string>();
-    for (const { writes } of chain) {
+    for (const { writes } of chain.levels) {
       let continuationToken: string | undefined;
       do {
         const page = store.list(name, { prefix: `${writes}/${run}/`, continuationToken });
@@ -52,7 +50,7 @@ export function storedObjects(file: string, bucket: string | undefined): Map<str
     found.delete(`data/${run}/_SUCCESS`);
     return found;
   } finally {
-    db.close();
+    close();
   }
 }
 
@@ -76,7 +74,7 @@ export function differences(
 export function s3rverObjects(folder: string): Map<string, string> {
   const ending = '._S3rver_object';
   const found = new Map<string, string>();
-  for (const { writes } of chain) {
+  for (const { writes } of chain.levels) {
     const prefix = `${writes}/${run}`;
     if (!existsSync(join(folder, prefix))) continue;
     for (const file of readdirSync(join(folder, prefix), { recursive: true, encoding: 'utf8' })) {

@@ -1,55 +1,77 @@
 /**
- * `run.json` in a data folder: which run it holds and the tree that it is of, so that a second start on the folder goes on
- * with the same run. Faults are not kept: a Hermes that failed may have recovered.
+ * `run.json` in a data folder: which run it holds, and what it is fetched from, so that a second start on the folder continues
+ * the same run. A fake's faults are not kept: an API that failed may have recovered.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultSizes } from './run-options.ts';
 import { UsageError } from '../terminal/options.ts';
 
-/** What makes a run and its tree. */
-export type RunSettings = { run: string; troops: number; warriors: number; groups: number; hostile: boolean };
+type Value = number | string | boolean;
 
-const names = ['run', 'troops', 'warriors', 'groups', 'hostile'] as const;
+export type RunSettings = {
+  source: string;
+  run: string;
+  /** Absent: the source's fake. */
+  url?: string | undefined;
+  /** What decides which data the fake serves, by the names of its options. */
+  data: Readonly<Record<string, Value>>;
+  /** The seed's text. */
+  seed: string;
+};
+
+/** Only what was asked for. */
+export type WantedRun = { [Name in keyof RunSettings]?: RunSettings[Name] | undefined };
 
 /**
  * What is given, else what the folder remembers, else the defaults.
- * @throws UsageError when something is given that differs from what the folder remembers, or `run.json` can't be read
+ * @param remembered by the folder
+ * @throws UsageError when something is given that differs from what the folder remembers
  */
 export function settleRun(
-  given: { [Name in keyof RunSettings]?: RunSettings[Name] | undefined },
-  dataDir: string | undefined,
-  today: string,
+  given: WantedRun,
+  remembered: RunSettings | undefined,
+  defaults: RunSettings,
+  dataDir = '',
 ): RunSettings & { isResumed: boolean } {
-  const remembered = dataDir === undefined ? undefined : readRunFile(dataDir);
-  for (const name of names) {
-    if (remembered === undefined || given[name] === undefined || given[name] === remembered[name]) continue;
-    throw new UsageError(
-      `The folder ${dataDir ?? ''} holds a run with --${name} ${String(remembered[name])}, not ${String(given[name])}: leave --${name} out to go on with it, or choose another --data-dir.`,
-    );
+  if (remembered === undefined) {
+    const { url } = given;
+    const data = url === undefined ? { ...defaults.data, ...given.data } : {};
+    const { source = defaults.source, run = defaults.run, seed = defaults.seed } = given;
+    return { source, run, ...(url !== undefined && { url }), data, seed, isResumed: false };
   }
-  if (remembered !== undefined) return { ...remembered, isResumed: true };
-  const { troops, warriors, groups } = defaultSizes;
-  const fresh = { run: today, troops, warriors, groups, hostile: false };
-  const wanted = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { ...fresh, ...wanted, isResumed: false };
+  const refuse = (option: string, was: string, is: string): never => {
+    throw new UsageError(
+      `The folder ${dataDir} holds a run with ${was}, not ${is}: leave ${option} out to continue it, or choose another --data-dir.`,
+    );
+  };
+  for (const name of ['source', 'run', 'url'] as const) {
+    const [was, is] = [remembered[name], given[name]];
+    if (is !== undefined && is !== was)
+      refuse(`--${name}`, was === undefined ? `no --${name}` : `--${name} ${was}`, is);
+  }
+  for (const [name, is] of Object.entries(given.data ?? {})) {
+    const was = remembered.data[name];
+    if (is !== was) refuse(`--${name}`, `--${name} ${String(was)}`, String(is));
+  }
+  if (given.seed !== undefined && given.seed !== remembered.seed)
+    refuse('the options of the seed', 'another seed', 'the one that is given');
+  return { ...remembered, isResumed: true };
 }
 
 /** Written before the seed is dropped. */
-export function writeRunFile(dataDir: string, settings: RunSettings): void {
-  const { run, troops, warriors, groups, hostile } = settings;
-  writeFileSync(join(dataDir, 'run.json'), `${JSON.stringify({ run, troops, warriors, groups, hostile }, null, 2)}\n`);
+export function writeRunFile(dataDir: string, { source, run, url, data, seed }: RunSettings): void {
+  writeFileSync(join(dataDir, 'run.json'), `${JSON.stringify({ source, run, url, data, seed }, null, 2)}\n`);
 }
 
 /** undefined: the folder holds no run yet. @throws UsageError */
-function readRunFile(dataDir: string): RunSettings | undefined {
+export function readRunFile(dataDir: string): RunSettings | undefined {
   const file = join(dataDir, 'run.json');
   let written: string;
   try {
     written = readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A folder that is no folder is the engine's to refuse.
+    // Something else than a folder is the engine's to refuse.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new UsageError(`${file} can not be read (${code ?? 'unknown'}).`);
   }
@@ -59,15 +81,21 @@ function readRunFile(dataDir: string): RunSettings | undefined {
   } catch {
     // Reported below, with what to do.
   }
-  throw new UsageError(`${file} is not what was written there; choose another --data-dir, or delete the folder.`);
+  throw new UsageError(
+    `${file} is not what this version writes there; choose another --data-dir, or delete the folder.`,
+  );
 }
 
 function isRunSettings(value: unknown): value is RunSettings {
   if (typeof value !== 'object' || value === null) return false;
-  const settings = value as Record<string, unknown>;
+  const { source, run, url, data, seed } = value as Record<string, unknown>;
   return (
-    typeof settings['run'] === 'string' &&
-    typeof settings['hostile'] === 'boolean' &&
-    [settings['troops'], settings['warriors'], settings['groups']].every(Number.isSafeInteger)
+    typeof source === 'string' &&
+    typeof run === 'string' &&
+    typeof seed === 'string' &&
+    (url === undefined || typeof url === 'string') &&
+    typeof data === 'object' &&
+    data !== null &&
+    Object.values(data).every((each) => ['number', 'string', 'boolean'].includes(typeof each))
   );
 }

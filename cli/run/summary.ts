@@ -2,7 +2,7 @@
 import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type S3Requests } from './cost.ts';
 import { reasonLines, reasonsOf, type Reason } from '../terminal/drawing.ts';
 import { count, dollars, plural, seconds, table } from '../terminal/format.ts';
-import { chain } from '../../shared/engine/chain/chain.ts';
+import type { Chain } from '../../shared/engine/chain/chain.ts';
 import type { RunReport } from '../../shared/engine/report/run-report.ts';
 
 export type SqsRequests = { send: number; receive: number; delete: number; other: number };
@@ -19,7 +19,7 @@ export type LevelSummary = {
   open: number;
   /** Done, with fewer children than the receipt counts. */
   short: number;
-  /** Objects under what it reads that are no items. */
+  /** Objects under what it reads that are not items. */
   stray: number;
   /** Objects under what it writes, the success marker apart. */
   objects: number;
@@ -34,7 +34,7 @@ export type Summary = {
   retries: number;
   /** Messages on the dead-letter queues at the end. */
   deadLetters: number;
-  /** The functions' requests since this start, the sweep's included. */
+  /** The functions' requests since this start, including the sweep's. */
   s3: S3Requests;
   sqs: SqsRequests;
   lambdaGbSeconds: number;
@@ -45,11 +45,12 @@ export type Summary = {
   bucket: string;
   /** null: nothing is kept. */
   dataDir: string | null;
-  /** The commonest first. */
+  /** The most frequent first. */
   failures: Reason[];
 };
 
 export type Measured = {
+  chain: Pick<Chain, 'levels'>;
   report: RunReport;
   apiCalls: number;
   invocations: number;
@@ -66,7 +67,7 @@ export type Measured = {
 };
 
 export function summarize(measured: Measured): Summary & { costLines: CostLine[] } {
-  const { report, invocations, lambdaGbSeconds, s3Operations, sqsOperations } = measured;
+  const { chain, report, invocations, lambdaGbSeconds, s3Operations, sqsOperations } = measured;
   const s3 = s3RequestsOf(s3Operations);
   const sqs = sqsRequestsOf(sqsOperations);
   const sqsRequests = sqs.send + sqs.receive + sqs.delete + sqs.other;
@@ -74,7 +75,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
   return {
     run: report.run,
     complete: report.complete,
-    levels: levelsOf(report),
+    levels: levelsOf(chain, report),
     apiCalls: measured.apiCalls,
     invocations,
     retries: measured.retries,
@@ -127,7 +128,7 @@ export function summaryPage(
         [
           'Invocations',
           count(summary.invocations),
-          `${plural(summary.retries, 'retry', 'retries')}; the sweep is counted`,
+          `${plural(summary.retries, 'retry', 'retries')}; including the sweep`,
         ],
         [
           'S3 requests',
@@ -163,20 +164,22 @@ export function summaryPage(
     .join('\n\n')}\n`;
 }
 
-/** What the sweep can't mend and no failure note tells of. */
+/** What the sweep can't repair and no failure note mentions. */
 function inTheWay(levels: readonly LevelSummary[]): string[] {
   return levels.flatMap(({ level, reads, writes, short, stray }) => [
     ...(short > 0
       ? [`${plural(short, 'item')} of ${level} lack children under ${writes}/ that the receipts count.`]
       : []),
     ...(stray > 0
-      ? [`${plural(stray, 'object')} under ${reads}/ can not be an item of ${level}: delete what is not yours.`]
+      ? [
+          `${plural(stray, 'object')} under ${reads}/ can not be an item of ${level}: delete what does not belong there.`,
+        ]
       : []),
   ]);
 }
 
-function levelsOf({ levels }: RunReport): LevelSummary[] {
-  return chain.map(({ level, reads, writes }, at) => {
+function levelsOf(chain: Pick<Chain, 'levels'>, { levels }: RunReport): LevelSummary[] {
+  return chain.levels.map(({ name: level, reads, writes }, at) => {
     const found = levels[at];
     if (found?.level !== level) throw new Error(`The report has no level ${level}.`);
     const { items, done, failed, open, short, stray } = found;

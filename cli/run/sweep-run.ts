@@ -5,21 +5,22 @@ import { createObjectStore } from '../../shared/aws/object-store.ts';
 import { takeRunReport, type RunReport } from '../../shared/engine/report/run-report.ts';
 import type { SweepReport, SweptRun } from '../../shared/engine/recovery/sweep.ts';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
-import { peoplesCredentials } from '../../local-aws/account.ts';
-import type { Engine } from '../../local-aws/engine.ts';
+import type { Chain } from '../../shared/engine/chain/chain.ts';
+import { takeCensus } from '../../shared/engine/report/census.ts';
+import { type LocalAws, peoplesCredentials, region } from '../../local-aws/index.ts';
 
-/** Sweeps that find something open and may not re-fire it, one after the other: then nothing more will come of it. */
+/** Sweeps in a row that find something open and may not re-fire it: then it stays open. */
 const mostIdleSweeps = 3;
 
-/** While calls are paused or frozen, it is looked so often whether they may go on. */
+/** While calls are paused or frozen, it is checked this often whether they may continue. */
 const pauseLookMs = 500;
 
-type Running = Pick<Engine, 'idle' | 'lambda' | 'model' | 'sqs'>;
+type Running = Pick<LocalAws, 'idle' | 'lambda' | 'model' | 'sqs'>;
 
 /**
- * Waits until nothing is queued or runs, nor waits for calls to be allowed again, sweeps, and goes on while the sweep has something to bring on. It ends, since the
- * sweep re-fires an item a few times and then notes it as failed. On an idle engine no event is alive, so that whatever is
- * open is lost, however young it is.
+ * Waits until nothing is queued or runs, nor waits for calls to be allowed again, then sweeps; and again while the sweep
+ * re-fires something. It ends, since the sweep re-fires an item a few times and then notes it as failed. On an idle engine no
+ * event is alive, so that every open item is lost, however young it is.
  * @throws Error when the sweep fails
  */
 export async function sweepToTheEnd(engine: Running, run: string): Promise<SweptRun> {
@@ -29,8 +30,8 @@ export async function sweepToTheEnd(engine: Running, run: string): Promise<Swept
     const swept = await sweepOnce(engine, run);
     idleSweeps = swept.refired > 0 ? 0 : idleSweeps + 1;
     const isOpen = swept.levels.some(({ open }) => open > 0);
-    const goesOn = swept.refired > 0 || (isOpen && idleSweeps < mostIdleSweeps);
-    if (swept.complete || !goesOn) return swept;
+    const mayProgress = swept.refired > 0 || (isOpen && idleSweeps < mostIdleSweeps);
+    if (swept.complete || !mayProgress) return swept;
   }
 }
 
@@ -61,12 +62,11 @@ async function invoke({ lambda, model }: Running, functionName: string, input: o
 }
 
 /** How a run stands in the middle of it, while every environment may be taken: counted here, by no function. */
-export async function lookAtRun({ endpoint, bucket }: Engine, run: string): Promise<RunReport> {
-  const client = new S3Client({ endpoint, region: 'us-east-1', credentials: peoplesCredentials });
+export async function lookAtRun({ endpoint, bucket }: LocalAws, chain: Chain, run: string): Promise<RunReport> {
+  const client = new S3Client({ endpoint, region, credentials: peoplesCredentials });
   try {
-    return await takeRunReport({
-      run,
-      store: createObjectStore(client, bucket),
+    const census = takeCensus(chain, run, createObjectStore(client, bucket));
+    return await takeRunReport(run, census, {
       now: Date.now,
       lostAfterMs: () => Infinity,
       stoppedUntilMs: 0,

@@ -2,7 +2,8 @@
  * Counts a run's objects by level as they are stored: cheap, for the live lines. The final figures come from the sweep's
  * census, not from here.
  */
-import { chain } from '../../shared/engine/chain/chain.ts';
+import type { Chain } from '../../shared/engine/chain/chain.ts';
+import { listingsOf, type Listing } from '../../shared/engine/chain/keys.ts';
 
 export type LevelTally = { level: string; items: number; done: number; failed: number };
 
@@ -21,17 +22,18 @@ type Counter = {
   failures: Set<string>;
 };
 
-export function createTally(run: string): Tally {
-  const counters: Counter[] = chain.map(({ level }) => ({
-    level,
+export function createTally({ levels }: Pick<Chain, 'levels'>, run: string): Tally {
+  const counters: Counter[] = levels.map(({ name }) => ({
+    level: name,
     items: 0,
     results: 0,
     receipts: new Set(),
     failures: new Set(),
   }));
-  const rules = chain.flatMap((row, at) => {
+  const rules = levels.flatMap((level, at): { listing: Listing; count: (path: string) => void }[] => {
     const counter = counters[at];
     if (counter === undefined) return [];
+    const { items, done, failures } = listingsOf(level, run);
     const failed = (path: string): void => {
       if (!counter.receipts.has(path)) counter.failures.add(path);
     };
@@ -44,20 +46,16 @@ export function createTally(run: string): Tally {
       counter.failures.delete(path);
     };
     return [
-      { prefix: `${row.reads}/${run}`, count: () => void (counter.items += 1) },
-      { prefix: `failures/${row.level}/${run}`, count: failed },
-      row.children === 'one'
-        ? { prefix: `${row.writes}/${run}`, count: result }
-        : { prefix: `receipts/${row.level}/${run}`, count: receipt },
+      { listing: items, count: () => void (counter.items += 1) },
+      { listing: failures, count: failed },
+      { listing: done, count: level.children === 'one' ? result : receipt },
     ];
   });
   return {
     add(key) {
-      for (const { prefix, count } of rules) {
-        if (!key.startsWith(prefix)) continue;
-        const path = key.slice(prefix.length);
-        // `seeds/r1.json` and `troops/r1/…` are of the run r1; `seeds/r10.json` is not.
-        if ((path.startsWith('/') || path === '.json') && path.endsWith('.json')) count(path);
+      for (const { listing, count } of rules) {
+        const path = pathIn(listing, key);
+        if (path !== undefined) count(path);
       }
     },
     levels: () =>
@@ -68,4 +66,10 @@ export function createTally(run: string): Tally {
         failed: failures.size,
       })),
   };
+}
+
+/** What tells a listing's keys apart; a seed's is the whole key. undefined: the key is not of the listing. */
+function pathIn({ prefix, suffix }: Listing, key: string): string | undefined {
+  if (suffix === '') return key === prefix ? '' : undefined;
+  return key.startsWith(prefix) && key.endsWith(suffix) ? key.slice(prefix.length, -suffix.length) : undefined;
 }

@@ -1,6 +1,5 @@
 /** What pictures of a run are made of: ASCII, without colours, so that any terminal and any log shows them. Pure. */
-import { chain } from '../../shared/engine/chain/chain.ts';
-import { failureKeyOf } from '../../shared/engine/chain/keys.ts';
+import { failureKeyOfItem } from '../../shared/engine/chain/keys.ts';
 import type { RunReason } from '../../shared/engine/report/run-report.ts';
 import { count, oneLine, plural } from './format.ts';
 
@@ -20,10 +19,13 @@ export type Reason = { level: string; code: string; count: number; message: stri
 
 /** With the key of a failure note, which says more than its item. */
 export function reasonsOf(reasons: readonly RunReason[]): Reason[] {
-  return reasons.map(({ level, code, count: times, sample: { key, message } }) => {
-    const row = chain.find((row) => row.level === level);
-    return { level, code, message, count: times, sampleKey: row === undefined ? key : failureKeyOf(row, key) };
-  });
+  return reasons.map(({ level, code, count: times, sample: { key, message } }) => ({
+    level,
+    code,
+    message,
+    count: times,
+    sampleKey: failureKeyOfItem({ name: level }, key),
+  }));
 }
 
 const mostReasons = 5;
@@ -39,5 +41,5 @@ export function reasonLines(reasons: readonly Reason[], width: number): string[]
     ]);
   const rest = reasons.length - mostReasons;
   if (rest > 0) lines.push(`and ${plural(rest, 'other reason')}`);
-  return ['Why, the commonest first:', ...lines.map((line) => `  ${line}`)];
+  return ['Why, the most frequent first:', ...lines.map((line) => `  ${line}`)];
 }

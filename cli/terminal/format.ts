@@ -35,7 +35,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   );
 }
 
-/** A text on one line, cut at so many characters. */
+/** A text on one line, cut at this many characters. */
 export function oneLine(value: string, most: number): string {
   const line = value.replaceAll(/\s+/g, ' ').trim();
   const characters = Array.from(line);

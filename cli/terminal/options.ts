@@ -12,17 +12,23 @@ export class UsageError extends Error {
 
 type NumberOption = { kind: 'number'; value: string; min: number; max: number; whole: boolean; help: string };
 type TextOption = { kind: 'text'; value: string; help: string };
+type ListOption = { kind: 'list'; value: string; help: string };
 type FlagOption = { kind: 'flag'; help: string };
-export type Option = NumberOption | TextOption | FlagOption;
+export type Option = NumberOption | TextOption | ListOption | FlagOption;
+export type OptionTable = Readonly<Record<string, Option>>;
 
 /** What was given; an option that was not is absent, so that a command knows the difference to its default. */
-export type Given<Options extends Record<string, Option>> = {
+export type Given<Options extends OptionTable> = {
   [Name in keyof Options]?: Options[Name] extends NumberOption
     ? number
     : Options[Name] extends TextOption
       ? string
-      : boolean;
+      : Options[Name] extends ListOption
+        ? string[]
+        : boolean;
 };
+
+export type GivenValue = number | string | boolean | string[];
 
 export function whole(min: number, max: number, help: string): NumberOption {
   return { kind: 'number', value: 'N', min, max, whole: true, help };
@@ -36,6 +42,11 @@ export function text(value: string, help: string): TextOption {
   return { kind: 'text', value, help };
 }
 
+/** May be given more than once. */
+export function list(value: string, help: string): ListOption {
+  return { kind: 'list', value, help };
+}
+
 export function flag(help: string): FlagOption {
   return { kind: 'flag', help };
 }
@@ -44,12 +55,12 @@ export function flag(help: string): FlagOption {
  * @param command how the user typed it, for the messages: `npm start --`
  * @throws UsageError
  */
-export function readOptions<Options extends Record<string, Option>>(
+export function readOptions<Options extends OptionTable>(
   options: Options,
   args: readonly string[],
   command: string,
 ): Given<Options> {
-  const given: Record<string, number | string | boolean> = {};
+  const given: Record<string, GivenValue> = {};
   // Not strict: the messages of strict parsing are several lines, and differ from one Node to another.
   const { tokens } = parseArgs({
     args: joinNegatives(args, options),
@@ -62,30 +73,36 @@ export function readOptions<Options extends Record<string, Option>>(
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue;
     if (token.kind === 'positional') {
-      throw new UsageError(`${JSON.stringify(token.value)} is no option. ${command} --help lists them.`);
+      throw new UsageError(`${JSON.stringify(token.value)} is not an option. ${command} --help lists them.`);
     }
     const { name, rawName, value } = token;
     const option = Object.hasOwn(options, name) ? options[name] : undefined;
     if (option === undefined) throw new UsageError(`Unknown option ${rawName}. ${command} --help lists them.`);
-    if (name in given) throw new UsageError(`${rawName} is given twice.`);
-    given[name] = readValue(rawName, option, value);
+    const read = readValue(rawName, option, value);
+    if (option.kind === 'list') {
+      const before = given[name];
+      given[name] = [...(Array.isArray(before) ? before : []), String(read)];
+      continue;
+    }
+    if (Object.hasOwn(given, name)) throw new UsageError(`${rawName} is given twice.`);
+    given[name] = read;
   }
   return given as Given<Options>;
 }
 
 /**
- * `npm start --troops 5`, without the `--` between, gives the option to npm, which drops it with a word that is easily
+ * `npm start --rate 5`, without the `--` between, gives the option to npm, which drops it with a word that is easily
  * missed; the run would be another one than asked for.
  * @throws UsageError
  */
 export function refuseSwallowed(
-  options: Record<string, Option>,
+  options: OptionTable,
   env: Readonly<Record<string, string | undefined>>,
   command: string,
 ): void {
   for (const name of Object.keys(options)) {
     // npm has options of its own with these names.
-    if (['json', 'help', 'port'].includes(name)) continue;
+    if (['json', 'help', 'port', 'only'].includes(name)) continue;
     if (env[`npm_config_${name.replaceAll('-', '_')}`] !== undefined) {
       throw new UsageError(`npm took --${name} for itself. Put -- before the options: ${command} --${name} …`);
     }
@@ -99,7 +116,7 @@ function readValue(rawName: string, option: Option, value: string | undefined): 
   }
   const allowed = option.kind === 'number' ? rangeOf(option) : option.value;
   if (value === undefined || value === '') throw new UsageError(`${rawName} needs a value: ${allowed}.`);
-  if (option.kind === 'text') return value;
+  if (option.kind === 'text' || option.kind === 'list') return value;
   const parsed = /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
   const isRight = parsed >= option.min && parsed <= option.max && (!option.whole || Number.isSafeInteger(parsed));
   if (!isRight) throw new UsageError(`${rawName} must be ${allowed}, not ${JSON.stringify(value)}.`);
@@ -111,7 +128,7 @@ function rangeOf({ whole, min, max }: NumberOption): string {
 }
 
 /** `--port -1` reads as a value that is out of range, not as two options. */
-function joinNegatives(args: readonly string[], options: Record<string, Option>): string[] {
+function joinNegatives(args: readonly string[], options: OptionTable): string[] {
   const joined: string[] = [];
   for (const arg of args) {
     const before = joined.at(-1) ?? '';
@@ -123,7 +140,7 @@ function joinNegatives(args: readonly string[], options: Record<string, Option>)
 }
 
 /** The table as help, two columns. */
-export function helpOf(options: Record<string, Option>): string {
+export function helpOf(options: OptionTable): string {
   const rows = Object.entries(options).map(
     ([name, option]) => [`--${name}${option.kind === 'flag' ? '' : ` ${option.value}`}`, option.help] as const,
   );

@@ -1,16 +1,22 @@
 /**
- * Owns: a statement's `Condition`: the operators and the keys that are known here (pages
- * reference_policies_elements_condition_operators and reference_policies_condition-keys).
- * Refuses: any other operator or key, when the template is read. One that is passed over would make an Allow too wide, or a
- * Deny too narrow, without a word.
+ * A statement's `Condition`: the operators and the keys that are known here (pages
+ * reference_policies_elements_condition_operators and reference_policies_condition-keys). Any other operator or key is
+ * refused when the template is read. One that is passed over would make an Allow too wide, or a Deny too narrow,
+ * without a word.
  */
 import { TemplateError } from '../package/errors.ts';
 import { asRecord, asText } from '../package/shape.ts';
 import { wildcardMatcher, type Matcher } from './wildcards.ts';
 
-const contextKeys = ['aws:SecureTransport', 'aws:SourceArn', 'aws:SourceAccount', 's3:prefix'] as const;
+const contextKeys = [
+  'aws:SecureTransport',
+  'aws:SourceArn',
+  'aws:SourceAccount',
+  's3:if-none-match',
+  's3:prefix',
+] as const;
 
-/** What a request says of itself beside its action and its resource. A key that is not there has no value. */
+/** What a request says of itself besides its action and its resource. A key that is not there has no value. */
 export type Context = Readonly<Partial<Record<(typeof contextKeys)[number], string>>>;
 
 export type Condition = (context: Context) => boolean;

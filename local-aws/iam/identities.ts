@@ -1,12 +1,12 @@
 /**
- * Owns: the identity of each function, found by its name or by the key id that it signs with, and what AWS checks of a role
- * before anything runs: that Lambda may take it on, and that it may read the queues that its function is fed from.
- * Refuses: a function whose role is not of the template: what it may is not known here.
+ * The identity of each function, found by its name or by the key id that it signs with, and what AWS checks of a role
+ * before anything runs: that Lambda may take it on, and that it may read the queues that its function is fed from. A
+ * function whose role is not of the template is refused: what it may is not known here.
  */
 import { TemplateError } from '../package/errors.ts';
 import type { ServiceFunction, ServiceModel } from '../package/model.ts';
 import { functionKeyPrefix } from '../account.ts';
-import { Identity } from './identity.ts';
+import { Identity, type Access } from './identity.ts';
 import { Policy } from './policy.ts';
 import type { RolePolicies, TemplatePolicies } from './template-policies.ts';
 
@@ -19,9 +19,14 @@ export type Identities = {
 
 /**
  * @param model its functions with the key ids that they are given in their variables
+ * @param onAccess told of everything that a function asks to do, before it is decided
  * @throws TemplateError for a role that AWS would not let a function have
  */
-export function readIdentities(model: ServiceModel, { roles, resources }: TemplatePolicies): Identities {
+export function readIdentities(
+  model: ServiceModel,
+  { roles, resources }: TemplatePolicies,
+  onAccess?: (access: Access) => void,
+): Identities {
   const { accountId } = model;
   const roleOf = ({ logicalId, arn: functionArn, roleLogicalId = '' }: ServiceFunction): RolePolicies => {
     const role = roles.get(roleLogicalId);
@@ -44,11 +49,11 @@ export function readIdentities(model: ServiceModel, { roles, resources }: Templa
   const byKey = new Map<string, Identity>();
   for (const definition of model.functions) {
     const { name: functionName, environment } = definition;
-    const identity = new Identity({ accountId, role: roleOf(definition), functionName, resources });
+    const identity = new Identity({ accountId, role: roleOf(definition), functionName, resources, onAccess });
     byName.set(functionName, identity);
     byKey.set(environment['AWS_ACCESS_KEY_ID'] ?? '', identity);
   }
-  const nobody = nobodyOf(accountId);
+  const ended = endedIdentity(accountId);
   const ofFunction = (functionName: string): Identity => {
     const identity = byName.get(functionName);
     if (identity === undefined) throw new Error(`There is no function ${functionName}.`);
@@ -57,12 +62,12 @@ export function readIdentities(model: ServiceModel, { roles, resources }: Templa
   checkMappings(model, ofFunction);
   return {
     ofFunction,
-    ofKey: (accessKeyId) => byKey.get(accessKeyId) ?? (accessKeyId.startsWith(functionKeyPrefix) ? nobody : undefined),
+    ofKey: (accessKeyId) => byKey.get(accessKeyId) ?? (accessKeyId.startsWith(functionKeyPrefix) ? ended : undefined),
   };
 }
 
 /** A function's key of another start of the engine may nothing: taken for a person's it could do everything. */
-function nobodyOf(accountId: string): Identity {
+function endedIdentity(accountId: string): Identity {
   const role = { name: 'ended', arn: `arn:aws:iam::${accountId}:role/ended`, policy: Policy.join([]) };
   return new Identity({ accountId, role, functionName: 'ended', resources: new Map() });
 }

@@ -1,7 +1,7 @@
 /**
- * Owns: who a function is to the services, and whether it may do what it asks for: its role's policies and those of the
- * bucket or queue, put together (one account: either may allow, either may deny).
- * Refuses: to judge people. Whoever signs with a key that is no function's is the account's administrator.
+ * Who a function is to the services, and whether it may do what it asks for: its role's policies and those of the
+ * bucket or queue, put together (one account: either may allow, either may deny). People are not judged: a key that is
+ * no function's is the account's administrator's.
  */
 import type { Context } from './conditions.ts';
 import { Policy, type Principal } from './policy.ts';
@@ -9,7 +9,10 @@ import { Policy, type Principal } from './policy.ts';
 /** Why a request is refused, in AWS's words; undefined: it is allowed. */
 export type Authorize = (action: string, resource: string, context?: Context) => string | undefined;
 
-/** The loopback endpoint has no TLS and needs none: nobody else hears it. To the policies it counts as secure. */
+/** What a function asked to do: its own name, and what the policies are asked. */
+export type Access = { functionName: string; action: string; resource: string; context: Context };
+
+/** The loopback endpoint has no TLS and needs none: nothing leaves the machine. To the policies it counts as secure. */
 const overLoopback: Context = { 'aws:SecureTransport': 'true' };
 
 export class Identity {
@@ -18,22 +21,28 @@ export class Identity {
   readonly #principal: Principal;
   readonly #role: Policy;
   readonly #ofResources: ReadonlyMap<string, Policy>;
+  readonly #functionName: string;
+  readonly #onAccess: ((access: Access) => void) | undefined;
 
   constructor(options: {
     accountId: string;
     role: { name: string; arn: string; policy: Policy };
     functionName: string;
     resources: ReadonlyMap<string, Policy>;
+    onAccess?: ((access: Access) => void) | undefined;
   }) {
-    const { accountId, role, functionName, resources } = options;
+    const { accountId, role, functionName, resources, onAccess } = options;
     this.arn = `arn:aws:sts::${accountId}:assumed-role/${role.name}/${functionName}`;
     this.#principal = { roleArn: role.arn, sessionArn: this.arn, accountId };
     this.#role = role.policy;
     this.#ofResources = resources;
+    this.#functionName = functionName;
+    this.#onAccess = onAccess;
   }
 
   readonly refusal: Authorize = (action, resource, more) => {
     const context = more === undefined ? overLoopback : { ...overLoopback, ...more };
+    this.#onAccess?.({ functionName: this.#functionName, action, resource, context });
     const request = { action, resource, context, principal: this.#principal };
     const byResource = this.#ofResources.get(policyHolder(resource))?.decide(request);
     if (byResource === 'deny') return this.#says(action, resource, 'with an explicit deny in a resource-based policy');

@@ -1,7 +1,6 @@
 /**
- * Owns: whether a function may do what it asks of Lambda's API: the action and the function of a request, and Lambda's
+ * Whether a function may do what it asks of Lambda's API: the action and the function of a request, and Lambda's
  * refusal.
- * Refuses: to answer anything else.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -1,5 +1,5 @@
 /**
- * Owns: whether a function's lines reach its log: Lambda writes them with the function's role, and without the rights for it
+ * Whether a function's lines reach its log: Lambda writes them with the function's role, and without the rights for it
  * they are lost, while the function runs on.
  */
 import type { Identities } from './identities.ts';

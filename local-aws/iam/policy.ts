@@ -1,6 +1,6 @@
 /**
- * Owns: what a policy document says to one request (page reference_policies_evaluation-logic): denied, allowed, or nothing.
- * Refuses: an element, principal or policy variable that it does not know, when the document is read.
+ * What a policy document says to one request (page reference_policies_evaluation-logic): denied, allowed, or nothing.
+ * An element, principal or policy variable that is not known is refused when the document is read.
  */
 import { TemplateError } from '../package/errors.ts';
 import { asRecord, asText, isRecord, type Properties } from '../package/shape.ts';
@@ -125,7 +125,7 @@ function readResource(resource: string, where: string): Matcher {
 }
 
 /**
- * An account stands for everybody in it where it is denied; an Allow for it only leaves the choice to the roles' own policies
+ * An account stands for all in it where it is denied; an Allow for it only leaves the choice to the roles' own policies
  * (page reference_policies_elements_principal).
  * @throws TemplateError for a principal that no function and no service can be (Federated, CanonicalUser)
  */

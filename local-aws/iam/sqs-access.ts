@@ -1,7 +1,6 @@
 /**
- * Owns: whether a function may do what it asks of SQS: the action and the queue of a request in AWS JSON 1.0, and SQS's
- * refusal.
- * Refuses: to answer anything else; the request goes on to SQS as it came.
+ * Whether a function may do what it asks of SQS: the action and the queue of a request in AWS JSON 1.0, and SQS's
+ * refusal. A request that is allowed reaches SQS as it came.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -52,7 +51,7 @@ function fieldsOf(body: string): Record<string, unknown> {
   }
 }
 
-/** Reads a request to its end and puts it back, for whoever serves it. */
+/** Reads a request to its end and puts it back for the service. */
 async function peek(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for (;;) {

@@ -1,7 +1,7 @@
 /**
- * Owns: which policies a compiled template attaches to which role, bucket and queue.
- * Refuses: what it can't know: policies of AWS other than Lambda's own for logs, boundaries, and a second policy of a bucket
- * or a queue, of which a deployment would keep one.
+ * Which policies a compiled template attaches to which role, bucket and queue. Refused is what can't be known: policies
+ * of AWS other than Lambda's own for logs, boundaries, and a second policy of a bucket or a queue, of which a
+ * deployment would keep one.
  */
 import { TemplateError } from '../package/errors.ts';
 import { resolveValue } from '../package/intrinsics.ts';

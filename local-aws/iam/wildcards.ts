@@ -1,7 +1,7 @@
 /**
- * Owns: the two wildcards of IAM's actions, resources and conditions: `*` for any text, `?` for one character. A `*` also
- * stands for slashes and colons ("it can expand to match beyond the colon boundaries", page reference_policies_elements_resource).
- * Refuses: regular expressions, whose worst case a policy could choose.
+ * The two wildcards of IAM's actions, resources and conditions: `*` for any text, `?` for one character. A `*` also
+ * stands for slashes and colons ("it can expand to match beyond the colon boundaries", page
+ * reference_policies_elements_resource). They are no regular expressions, whose worst case a policy could choose.
  */
 
 export type Matcher = (text: string) => boolean;

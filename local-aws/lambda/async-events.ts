@@ -1,9 +1,9 @@
 /**
- * Owns: the life of an asynchronous event after it was accepted: run, tried again, sent back when throttled, given up and
+ * The life of an asynchronous event after it was accepted: run, retried, sent back when throttled, given up and
  * delivered to its failure destination, forgotten. It follows the pages invocation-async-error-handling and
- * invocation-async-retain-records.
- * Refuses: to choose what runs when. A row goes only after success, or after what its end calls for was sent.
+ * invocation-async-retain-records. A row is deleted only after success, or after what its end calls for was sent.
  */
+import { detached } from '../lifecycle.ts';
 import { retryWaitMs, throttledReadWaitMs, throttleWaitMs } from './async-rules.ts';
 import type { RunResult } from './environment.ts';
 import type { EventQueue, QueuedEvent, ReadyEvent } from './event-queue.ts';
@@ -18,10 +18,10 @@ export type SendMessage = (
   body: string,
   attributes: MessageAttributes | undefined,
   functionName: string,
-) => Promise<void>;
+) => Promise<void> | void;
 
 /** More failures than this are not delivered side by side; the queue is read on when one is done. */
-const DELIVERIES_AT_ONCE = 32;
+const deliveriesAtOnce = 32;
 
 export type AsyncEventsOptions = {
   readonly queue: EventQueue;
@@ -46,7 +46,7 @@ export class AsyncEvents {
   }
 
   get mayTakeMore(): boolean {
-    return this.#deliveries.size < DELIVERIES_AT_ONCE;
+    return this.#deliveries.size < deliveriesAtOnce;
   }
 
   /** Nothing is being delivered, and all that is done is forgotten. */
@@ -141,10 +141,12 @@ export class AsyncEvents {
   #forget(lane: Lane, id: number): void {
     this.#done.push({ lane, id });
     if (this.#done.length === 1) {
-      setImmediate(() => {
-        this.#writeDown();
-        this.#options.onChange();
-      });
+      setImmediate(() =>
+        detached(() => {
+          this.#writeDown();
+          this.#options.onChange();
+        }),
+      );
     }
   }
 

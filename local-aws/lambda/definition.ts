@@ -1,6 +1,6 @@
 /**
- * Owns: what the local Lambda service has to know of one function.
- * Refuses: to read templates. Whoever makes a definition has resolved names, queues and settings already.
+ * What the local Lambda service has to know of one function. Names, queues and settings are resolved before a
+ * definition is made.
  */
 
 export type FunctionDefinition = {
@@ -31,7 +31,7 @@ export type AsyncSettings = {
 };
 
 /** The only version there is here: nothing is ever published. */
-export const LATEST = '$LATEST';
+export const latestVersion = '$LATEST';
 
 /** The region that an ARN names: `arn:aws:lambda:REGION:...`. */
 export function regionOf(arn: string): string {

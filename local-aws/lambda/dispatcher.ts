@@ -1,11 +1,12 @@
 /**
- * Owns: which event or call runs next, and where: oldest first, an environment that is warm before a new one, and nobody
- * left waiting for ever. It sleeps until there is something to do.
- * Refuses: to decide what becomes of an event that was run, throttled or is too old; it hands those over.
+ * Which event or call runs next, and where: oldest first, an environment that is warm before a new one, and no function
+ * left waiting for ever. It sleeps until there is something to do. What becomes of an event that was run, throttled or is
+ * too old is decided in async-events.ts.
  *
  * Waiting for one of our own few environments is no throttle: AWS would have another one. Only a function's reserved
  * concurrency throttles.
  */
+import { detached } from '../lifecycle.ts';
 import type { AsyncEvents } from './async-events.ts';
 import type { Environment } from './environment.ts';
 import type { Environments } from './environments.ts';
@@ -15,11 +16,11 @@ import { notStarted } from './runs.ts';
 import type { Runner } from './runs.ts';
 
 /** So long may a function wait while others keep all environments busy: a cold start or two. */
-const PATIENCE_MS = 250;
+const patienceMs = 250;
 /** So long must an environment be idle before a function that has one already may have its place: about a cold start. */
-const GRACE_MS = 200;
+const graceMs = 200;
 /** setTimeout takes a bigger number for 1 ms. */
-const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+const longestSleepMs = 2 ** 31 - 1;
 
 export type DispatcherOptions = {
   readonly lanes: readonly Lane[];
@@ -47,7 +48,7 @@ export class Dispatcher {
     this.#wakes = true;
     setImmediate(() => {
       this.#wakes = false;
-      this.dispatch();
+      detached(() => this.dispatch());
     });
   }
 
@@ -121,8 +122,8 @@ export class Dispatcher {
     }
     // What is idle now belongs to functions that have nothing to do.
     for (const work of waiting) {
-      const graceMs = environments.count(work.lane.name) === 0 ? 0 : GRACE_MS;
-      if (this.#startInPlaceOf(environments.spare(work.lane.name, { minimumIdleMs: graceMs }), work)) return true;
+      const minimumIdleMs = environments.count(work.lane.name) === 0 ? 0 : graceMs;
+      if (this.#startInPlaceOf(environments.spare(work.lane.name, { minimumIdleMs }), work)) return true;
     }
     for (const { lane } of waiting) lane.blockedSinceMs ??= performance.now();
     return false;
@@ -133,7 +134,7 @@ export class Dispatcher {
       // that share one environment would otherwise take it from each other with every event.
       const waitedMs =
         environments.count(lane.name) === 0 ? performance.now() - (lane.blockedSinceMs ?? Infinity) : nowMs - sinceMs;
-      return waitedMs >= PATIENCE_MS;
+      return waitedMs >= patienceMs;
     }
   }
 
@@ -142,7 +143,7 @@ export class Dispatcher {
     const { environments } = this.#options;
     const count = environments.count(lane.name);
     return count === 0
-      ? environments.spare(lane.name, { minimumReadyMs: PATIENCE_MS })
+      ? environments.spare(lane.name, { minimumReadyMs: patienceMs })
       : environments.spare(lane.name, { minimumCount: count + 2 });
   }
 
@@ -170,18 +171,18 @@ export class Dispatcher {
     this.#options.run(lane, work, runner);
   }
 
-  /** Until an event is ready, a pause is over, or somebody who is blocked has waited long enough. */
+  /** Until an event is ready, a pause is over, or a function that is blocked has waited long enough. */
   #sleep(waiting: readonly Work[], nowMs: number): void {
     clearTimeout(this.#timer);
     // The end of a delivery wakes us.
     if (!this.#options.events.mayTakeMore) return;
-    let delayMs = waiting.length > 0 ? GRACE_MS : Infinity;
+    let delayMs = waiting.length > 0 ? graceMs : Infinity;
     for (const lane of this.#options.lanes) {
       const pauseMs = lane.pausedUntilMs - nowMs;
       // Behind a pause there may be events that are ready; without one the next that waits is all there is.
       delayMs = Math.min(delayMs, pauseMs > 0 ? pauseMs : Math.max(0, lane.nextReadyAtMs - nowMs));
     }
     if (delayMs === Infinity) return;
-    this.#timer = setTimeout(() => this.dispatch(), Math.min(Math.ceil(delayMs), LONGEST_SLEEP_MS));
+    this.#timer = setTimeout(() => detached(() => this.dispatch()), Math.min(Math.ceil(delayMs), longestSleepMs));
   }
 }

@@ -1,20 +1,20 @@
 /**
- * Owns: the inside of an execution environment: loads the handler once, then runs one invocation after another. This is
- * the file that an environment's thread runs.
- * Refuses: a second invocation at a time, and to outlive an error that nobody caught. Two things of a real environment
- * a thread can't have: its working directory and its time zone are the process's.
+ * The inside of an execution environment: loads the handler once, then runs one invocation after another. This is the
+ * file that an environment's thread runs. It runs one invocation at a time, and ends with an error that nothing caught.
+ * Two things of a real environment a thread can't have: its working directory and its time zone are the process's.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
-import { portClientConfig } from '../s3/in-process.ts';
+import { portClientConfig } from '../s3/port-client.ts';
 import { errorPayload, loadHandler, RuntimeError } from './handler-module.ts';
 import type { Handler } from './handler-module.ts';
 import type { FromThread, ThreadStart, ToThread } from './thread-protocol.ts';
 
-/** What the runtime's process exits with after an exception that nobody caught, and after such a rejection. */
-const EXIT_UNCAUGHT = 129;
-const EXIT_UNHANDLED = 128;
+/** What the runtime's process exits with after an uncaught exception, and after such a rejection. */
+const exitUncaught = 129;
+const exitUnhandled = 128;
 
 type Output = { write: (chunk: string | Uint8Array, ...rest: unknown[]) => boolean };
 
@@ -30,8 +30,9 @@ function captureOutput(output: Output, send: (message: FromThread) => void): voi
   };
 }
 
-function invocationContext(functionArn: string, { requestId, deadlineMs }: ToThread): Record<string, unknown> {
+function invocationContext(functionArn: string, { requestId, remainingMs }: ToThread): Record<string, unknown> {
   const env = process.env;
+  const deadlineMs = performance.now() + remainingMs;
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionVersion: env.AWS_LAMBDA_FUNCTION_VERSION,
@@ -41,7 +42,7 @@ function invocationContext(functionArn: string, { requestId, deadlineMs }: ToThr
     logStreamName: env.AWS_LAMBDA_LOG_STREAM_NAME,
     invokedFunctionArn: functionArn,
     awsRequestId: requestId,
-    getRemainingTimeInMillis: () => Math.max(0, deadlineMs - Date.now()),
+    getRemainingTimeInMillis: () => Math.max(0, Math.floor(deadlineMs - performance.now())),
   };
 }
 
@@ -55,7 +56,18 @@ function stringify(result: unknown): string {
   }
 }
 
+/** The heap of this thread, and the buffers outside of it. */
+function usedMb(): number {
+  const { total_physical_size: heapBytes, external_memory: outsideBytes } = getHeapStatistics();
+  return Math.ceil((heapBytes + outsideBytes) / 2 ** 20);
+}
+
 type Loaded = { readonly handler: Handler; readonly functionArn: string; readonly send: (message: FromThread) => void };
+
+/** The line that Lambda's runtime logs for what a handler throws. */
+function invokeErrorLine(requestId: string, payload: string): string {
+  return `${new Date().toISOString()}\t${requestId}\tERROR\tInvoke Error \t${payload}\n`;
+}
 
 async function runOne({ handler, functionArn, send }: Loaded, invocation: ToThread): Promise<void> {
   const startedAt = performance.now();
@@ -66,16 +78,17 @@ async function runOne({ handler, functionArn, send }: Loaded, invocation: ToThre
   } catch (error) {
     payload = errorPayload(error);
     isError = true;
+    send({ type: 'log', text: invokeErrorLine(invocation.requestId, payload) });
   }
   const durationMs = performance.now() - startedAt;
   // One turn, as the runtime does: a rejection that the handler left behind is then its own, not the next invocation's.
   await nextTurn();
-  send({ type: 'result', payload, isError, durationMs });
+  send({ type: 'result', payload, isError, durationMs, usedMb: usedMb() });
 }
 
-/** Where shared/aws/s3-client.ts looks for it. */
+/** A function that looks here finds the settings of an S3 client that needs no socket (README.md, "S3 without a socket"). */
 function offerS3(port: MessagePort): void {
-  Object.assign(globalThis, { [Symbol.for('s3-cascade.s3-client-config')]: portClientConfig(port) });
+  Object.assign(globalThis, { [Symbol.for('local-aws.s3-client-config')]: portClientConfig(port) });
 }
 
 async function serve(port: MessagePort, start: ThreadStart): Promise<void> {
@@ -90,9 +103,9 @@ async function serve(port: MessagePort, start: ThreadStart): Promise<void> {
   };
   captureOutput(process.stdout as Output, send);
   captureOutput(process.stderr as Output, send);
-  process.on('uncaughtException', (error) => die(error, EXIT_UNCAUGHT));
+  process.on('uncaughtException', (error) => die(error, exitUncaught));
   process.on('unhandledRejection', (reason) => {
-    die(new RuntimeError('Runtime.UnhandledPromiseRejection', String(reason), { cause: reason }), EXIT_UNHANDLED);
+    die(new RuntimeError('Runtime.UnhandledPromiseRejection', String(reason), { cause: reason }), exitUnhandled);
   });
 
   if (start.s3Port !== undefined) offerS3(start.s3Port);

@@ -1,12 +1,13 @@
 /**
- * Owns: one execution environment: a thread with its own variables and its own bound on memory, that loads one function
- * and runs one invocation at a time. Timeouts and crashes end the thread and become the answer that Lambda would give.
- * Refuses: to choose what runs here, and to try anything again.
+ * One execution environment: a thread with its own variables and its own bound on memory, that loads one function and
+ * runs one invocation at a time. Timeouts and crashes end the thread and become the answer that Lambda would give.
  */
 import { randomUUID } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker, type MessagePort } from 'node:worker_threads';
-import { INIT_PHASE_LIMIT_MS } from './async-rules.ts';
-import { LATEST, regionOf } from './definition.ts';
+import { initPhaseLimitMs } from './async-rules.ts';
+import { latestVersion, regionOf } from './definition.ts';
 import type { FunctionDefinition } from './definition.ts';
 import { errorPayload } from './handler-module.ts';
 import { InvocationLog } from './invocation-log.ts';
@@ -39,11 +40,14 @@ export type Invocation = { readonly requestId: string; readonly payload: string;
 type Running = Invocation & { readonly resolve: (result: RunResult) => void };
 
 /** The runtime gives V8's old space nine tenths of the function's memory. Array buffers are outside of it: V8 does not bound those. */
-const HEAP_SHARE = 0.9;
+const heapShare = 0.9;
 /** Enough for short-lived objects; V8's default would take three times as much for each thread. */
-const YOUNG_GENERATION_MB = 16;
+const youngGenerationMb = 16;
 /** What a program needs of the machine itself; the rest of our own environment is not the function's business. */
-const INHERITED = ['PATH', 'TMPDIR', 'LANG'] as const;
+const inheritedNames = ['PATH', 'TMPDIR', 'LANG'] as const;
+
+/** Where Node's own `enableCompileCache()` keeps it. */
+const compileCacheDir = join(tmpdir(), 'node-compile-cache');
 
 export class Environment {
   readonly definition: FunctionDefinition;
@@ -61,6 +65,8 @@ export class Environment {
   /** The first invocation reports and bills the init phase. */
   #initMs: number | undefined;
   #startedAtMs = performance.now();
+  /** Of all invocations so far, as each of them ended. */
+  #maxUsedMb = 0;
 
   /** @throws what `new Worker` throws, for instance for a bad NODE_OPTIONS of the function */
   constructor(definition: FunctionDefinition, options: EnvironmentOptions) {
@@ -84,8 +90,8 @@ export class Environment {
       stdout: true,
       stderr: true,
       resourceLimits: {
-        maxOldGenerationSizeMb: Math.floor(definition.memoryMb * HEAP_SHARE),
-        maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+        maxOldGenerationSizeMb: Math.floor(definition.memoryMb * heapShare),
+        maxYoungGenerationSizeMb: youngGenerationMb,
       },
     });
     for (const stream of [this.#worker.stdout, this.#worker.stderr]) {
@@ -113,7 +119,7 @@ export class Environment {
       if (this.#phase === 'ready') {
         this.#send(invocation);
       } else {
-        const limitMs = (this.#options.initLimitMs ?? INIT_PHASE_LIMIT_MS) + this.definition.timeoutMs;
+        const limitMs = (this.#options.initLimitMs ?? initPhaseLimitMs) + this.definition.timeoutMs;
         this.#timer = setTimeout(() => this.#timeOut(), limitMs);
       }
     });
@@ -131,8 +137,8 @@ export class Environment {
     const { timeoutMs } = this.definition;
     this.#startedAtMs = performance.now();
     this.#timer = setTimeout(() => this.#timeOut(), timeoutMs);
-    const deadlineMs = Date.now() + timeoutMs;
-    this.#worker.postMessage({ type: 'invoke', requestId, payload, deadlineMs } satisfies ToThread);
+    const message: ToThread = { type: 'invoke', requestId, payload, remainingMs: timeoutMs };
+    this.#worker.postMessage(message);
   }
 
   #receive(message: FromThread): void {
@@ -149,6 +155,7 @@ export class Environment {
         if (this.#running !== undefined) this.#send(this.#running);
         break;
       case 'result':
+        this.#maxUsedMb = Math.max(this.#maxUsedMb, message.usedMb);
         this.#finish(message.isError ? 'error' : 'success', message.payload, message.durationMs);
         break;
       case 'fatal':
@@ -207,7 +214,9 @@ export class Environment {
     this.#initMs = undefined;
     const billedMs = Math.ceil(durationMs + (initMs ?? 0));
     const { requestId, wantsLogTail } = running;
-    this.#log.end({ requestId, durationMs, billedMs, memoryMb: this.definition.memoryMb, initMs }, problem);
+    const { memoryMb } = this.definition;
+    const report = { requestId, durationMs, billedMs, memoryMb, maxUsedMb: this.#maxUsedMb, initMs };
+    this.#log.end(report, problem);
     running.resolve({ outcome, payload, durationMs, billedMs, logTail: wantsLogTail ? this.#log.tail() : '' });
   }
 
@@ -221,7 +230,7 @@ export class Environment {
 
 function environmentVariables(definition: FunctionDefinition): Record<string, string> {
   const inherited: Record<string, string> = {};
-  for (const name of INHERITED) {
+  for (const name of inheritedNames) {
     const value = process.env[name];
     if (value !== undefined) inherited[name] = value;
   }
@@ -230,16 +239,18 @@ function environmentVariables(definition: FunctionDefinition): Record<string, st
   // The runtime's own variables come last: a function can't set them (page configuration-envvars).
   return {
     ...inherited,
+    // Half of a cold start would be Node stripping the same types and compiling the same bundle again.
+    NODE_COMPILE_CACHE: compileCacheDir,
     ...definition.environment,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
     AWS_LAMBDA_FUNCTION_NAME: definition.name,
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memoryMb),
-    AWS_LAMBDA_FUNCTION_VERSION: LATEST,
+    AWS_LAMBDA_FUNCTION_VERSION: latestVersion,
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${definition.name}`,
-    AWS_LAMBDA_LOG_STREAM_NAME: `${day}/[${LATEST}]${randomUUID().replaceAll('-', '')}`,
+    AWS_LAMBDA_LOG_STREAM_NAME: `${day}/[${latestVersion}]${randomUUID().replaceAll('-', '')}`,
     LAMBDA_TASK_ROOT: definition.codeDir,
     TZ: ':UTC',
     _HANDLER: definition.handler,

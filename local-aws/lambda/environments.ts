@@ -1,7 +1,6 @@
 /**
- * Owns: the execution environments that there are, never more than the bound, and which of them may be closed so that
- * another function gets its place.
- * Refuses: to know what waits to be run. The dispatcher asks, with what it knows.
+ * The execution environments that there are, never more than the bound, and which of them may be closed so that another
+ * function gets its place.
  */
 import type { FunctionDefinition } from './definition.ts';
 import { Environment } from './environment.ts';

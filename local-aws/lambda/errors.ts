@@ -1,6 +1,6 @@
 /**
- * Owns: the errors that the Lambda API answers before any function runs, with their HTTP status.
- * Refuses: what a function throws. That is a result, not an error of the service.
+ * The errors that the Lambda API answers before any function runs, with their HTTP status. What a function throws is a
+ * result, not an error of the service.
  */
 
 export type LambdaErrorCode =
@@ -12,7 +12,7 @@ export type LambdaErrorCode =
   | 'ServiceException'
   | 'NotImplementedException';
 
-const STATUS: Readonly<Record<LambdaErrorCode, number>> = {
+const statusOf: Readonly<Record<LambdaErrorCode, number>> = {
   ResourceNotFoundException: 404,
   InvalidRequestContentException: 400,
   InvalidParameterValueException: 400,
@@ -37,7 +37,7 @@ export class LambdaServiceError extends Error {
   ) {
     super(message, { cause: context.cause });
     this.code = code;
-    this.statusCode = STATUS[code];
+    this.statusCode = statusOf[code];
     this.functionName = context.functionName;
     this.reason = context.reason;
   }

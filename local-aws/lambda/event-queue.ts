@@ -1,7 +1,7 @@
 /**
- * Owns: the asynchronous events that were accepted and are not done: one row each, in the engine's database.
- * Refuses: to know which of them are running. A row stays until its event is done, so that whatever was in flight when
- * the process died is there again when the file is opened.
+ * The asynchronous events that were accepted and are not done: one row each, in the engine's database. A row stays
+ * until its event is done, also while it runs, so that what was in flight when the process ended is there again when
+ * the file is opened.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { inTransaction } from '../database.ts';
@@ -25,7 +25,7 @@ export type ReadyEvent = Pick<QueuedEvent, 'id' | 'readyAtMs' | 'ageMs'>;
 type EventRow = Omit<QueuedEvent, 'lastResponse'> & { lastResponse: string | null };
 
 // The payload is the last column: the small ones are then read without the pages that a big payload overflows to.
-const SCHEMA = `
+const schema = `
   CREATE TABLE IF NOT EXISTS lambda_events (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     function_name TEXT NOT NULL,
@@ -53,7 +53,7 @@ export class EventQueue {
 
   constructor(db: DatabaseSync) {
     this.#db = db;
-    db.exec(SCHEMA);
+    db.exec(schema);
     this.#insert = db.prepare(
       'INSERT INTO lambda_events (function_name, ready_at_ms, request_id, payload) VALUES (?, ?, ?, ?)',
     );
@@ -71,12 +71,22 @@ export class EventQueue {
     this.#any = db.prepare('SELECT 1 FROM lambda_events WHERE function_name = ? LIMIT 1');
   }
 
+  /** After the clock was set back no event waits for the time that was: none longer than it may, a new one not at all. */
+  shortenWaits(nowMs: number, longestWaitMs: number): void {
+    const now = Math.floor(nowMs);
+    this.#db
+      .prepare('UPDATE lambda_events SET ready_at_ms = ? WHERE ready_at_ms > ? AND failed_runs = 0 AND throttles = 0')
+      .run(now, now);
+    const latest = Math.ceil(nowMs + longestWaitMs);
+    this.#db.prepare('UPDATE lambda_events SET ready_at_ms = ? WHERE ready_at_ms > ?').run(latest, latest);
+  }
+
   /** Joins the transaction that is open, if one is: then the event exists only if that commits. */
   add(functionName: string, requestId: string, payload: string, readyAtMs: number): void {
     this.#insert.run(functionName, readyAtMs, requestId, payload);
   }
 
-  /** The first `limit` events that may be tried at `nowMs`, oldest first; those in flight are among them. */
+  /** The first `limit` events that may run at `nowMs`, oldest first; those in flight are among them. */
   ready(functionName: string, nowMs: number, limit: number): ReadyEvent[] {
     return this.#ready.all(functionName, nowMs, limit) as ReadyEvent[];
   }
@@ -93,7 +103,7 @@ export class EventQueue {
     return { ...row, lastResponse: row.lastResponse ?? undefined };
   }
 
-  /** Puts an event back, to be tried again at its `readyAtMs`. */
+  /** Requeues an event, to be retried at its `readyAtMs`. */
   postpone(event: QueuedEvent): void {
     const { readyAtMs, failedRuns, throttles, ageMs, lastResponse, id } = event;
     this.#postpone.run(Math.ceil(readyAtMs), failedRuns, throttles, Math.round(ageMs), lastResponse ?? null, id);

@@ -1,15 +1,17 @@
 /**
- * Owns: the poller of one event source mapping from a queue (pages with-sqs, services-sqs-scaling,
- * services-sqs-errorhandling): it gathers batches, has the function called with each, and deletes what is done.
- * Refuses: to put anything back. A message that is not deleted comes back by its visibility timeout, and goes to the
- * dead-letter queue by the queue's redrive policy.
+ * The poller of one event source mapping from a queue (pages with-sqs, services-sqs-scaling,
+ * services-sqs-errorhandling): it gathers batches, has the function called with each, and deletes what is done. It puts
+ * nothing back. A message that is not deleted comes back by its visibility timeout, and goes to the dead-letter queue
+ * by the queue's redrive policy.
  *
  * It sleeps until the queue changes, a message becomes visible, a window ends or a batch is done. It receives only what it
  * may run at once: a batch that waits for one of our own few environments uses up its visibility.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { detached } from '../lifecycle.ts';
 import type { EventSourceMapping as Definition } from '../package/model.ts';
-import { MESSAGES_A_REQUEST, type PolledQueue, type ReceivedMessage } from '../sqs/polled-queue.ts';
+import type { ReceivedMessage } from '../sqs/message-store.ts';
+import { messagesARequest, type PolledQueue } from '../sqs/polled-queue.ts';
 import { throttleWaitMs } from './async-rules.ts';
 import { LambdaServiceError } from './errors.ts';
 import type { InvokeResult } from './service.ts';
@@ -65,13 +67,13 @@ export class EventSourceMapping {
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 
-  /** Looks at the queue in the next turn: whoever changed it may have a transaction open. */
+  /** Looks at the queue in the next turn: a transaction may be open now. */
   #wake(): void {
     if (this.#wakes) return;
     this.#wakes = true;
     setImmediate(() => {
       this.#wakes = false;
-      this.#poll();
+      detached(() => this.#poll());
     });
   }
 
@@ -88,29 +90,29 @@ export class EventSourceMapping {
   #gather(): boolean {
     const { queue, definition, timeScale, count } = this.#options;
     const { batchSize, batchingWindowMs } = definition;
-    while (this.#gathered.length < batchSize && queue.visible() > 0) {
-      if (this.#gathered.length === 0) this.#windowEndsAtMs = Date.now() + batchingWindowMs / timeScale;
+    while (this.#gathered.length < batchSize && queue.hasVisible()) {
+      if (this.#gathered.length === 0) this.#windowEndsAtMs = performance.now() + batchingWindowMs / timeScale;
       count('ReceiveMessage');
-      this.#gathered.push(...queue.receive(Math.min(MESSAGES_A_REQUEST, batchSize - this.#gathered.length)));
+      this.#gathered.push(...queue.receive(Math.min(messagesARequest, batchSize - this.#gathered.length)));
     }
     const { length } = this.#gathered;
-    return length === batchSize || (length > 0 && Date.now() >= this.#windowEndsAtMs);
+    return length === batchSize || (length > 0 && performance.now() >= this.#windowEndsAtMs);
   }
 
   /** With all its invocations under way, the end of one wakes it. */
   #sleep(): void {
     clearTimeout(this.#timer);
     if (this.#running >= this.#options.concurrency) return;
-    const windowEndsAtMs = this.#gathered.length > 0 ? this.#windowEndsAtMs : Infinity;
-    const wakeAtMs = Math.min(windowEndsAtMs, this.#options.queue.nextVisibleAtMs() ?? Infinity);
-    if (wakeAtMs === Infinity) return;
-    this.#timer = setTimeout(() => this.#poll(), Math.max(1, Math.ceil(wakeAtMs - Date.now())));
+    const windowEndsInMs = this.#gathered.length > 0 ? this.#windowEndsAtMs - performance.now() : Infinity;
+    const wakeInMs = Math.min(windowEndsInMs, this.#options.queue.nextVisibleInMs() ?? Infinity);
+    if (wakeInMs === Infinity) return;
+    this.#timer = setTimeout(() => detached(() => this.#poll()), Math.max(1, Math.ceil(wakeInMs)));
   }
 
   async #run(messages: readonly ReceivedMessage[]): Promise<void> {
     const { definition, queue, onFault } = this.#options;
     this.#running += 1;
-    const visibleAgainAtMs = Date.now() + queue.visibilityTimeoutMs();
+    const visibleAgainAtMs = performance.now() + queue.visibilityTimeoutMs();
     try {
       for (const batch of batchesOf(messages, definition.sourceArn)) {
         const result = await this.#invoke(batch, visibleAgainAtMs);
@@ -121,7 +123,7 @@ export class EventSourceMapping {
       if (!this.#stopping.signal.aborted) onFault(error);
     }
     this.#running -= 1;
-    this.#poll();
+    detached(() => this.#poll());
   }
 
   /**
@@ -132,8 +134,8 @@ export class EventSourceMapping {
   async #invoke({ messages, payload }: Batch, visibleAgainAtMs: number): Promise<InvokeResult | undefined> {
     const { invoke, timeScale } = this.#options;
     const about = {
-      sinceMs: Math.min(...messages.map(({ message }) => message.sentTimestamp)),
-      retries: messages.filter(({ message }) => message.approximateReceiveCount > 1).length,
+      sinceMs: Math.min(...messages.map(({ sentAtMs }) => sentAtMs)),
+      retries: messages.filter(({ receives }) => receives > 1).length,
     };
     for (let throttles = 1; ; throttles += 1) {
       try {
@@ -143,20 +145,20 @@ export class EventSourceMapping {
         if (!isThrottled) throw error;
       }
       const waitMs = throttleWaitMs(throttles) / timeScale;
-      if (Date.now() + waitMs >= visibleAgainAtMs) return undefined;
+      if (performance.now() + waitMs >= visibleAgainAtMs) return undefined;
       await sleep(waitMs, undefined, { signal: this.#stopping.signal });
     }
   }
 
   #settle({ messages }: Batch, { functionError, payload }: InvokeResult): void {
     if (functionError !== undefined) return;
-    const ids = new Set(messages.map(({ message }) => message.messageId));
+    const ids = new Set(messages.map(({ messageId }) => messageId));
     const failed = this.#options.definition.reportsBatchItemFailures ? reportedFailures(payload, ids) : new Set();
     if (failed === undefined) return;
-    const done = messages.filter(({ message }) => !failed.has(message.messageId));
-    for (let at = 0; at < done.length; at += MESSAGES_A_REQUEST) {
+    const done = messages.filter(({ messageId }) => !failed.has(messageId));
+    for (let at = 0; at < done.length; at += messagesARequest) {
       this.#options.count('DeleteMessageBatch');
-      const handles = done.slice(at, at + MESSAGES_A_REQUEST).map(({ receiptHandle }) => receiptHandle);
+      const handles = done.slice(at, at + messagesARequest).map(({ receiptHandle }) => receiptHandle);
       this.#options.queue.remove(handles);
     }
   }

@@ -1,9 +1,9 @@
 /**
- * Owns: what Lambda sends to a queue about an event that it gives up: the record for a failure destination, and the
- * message for a `DeadLetterConfig` (page invocation-async-retain-records).
- * Refuses: to send anything, and to touch the bytes of the event or of the function's answer: both go in as they are.
+ * What Lambda sends to a queue about an event that it gives up: the record for a failure destination, and the message
+ * for a `DeadLetterConfig` (page invocation-async-retain-records). The bytes of the event and of the function's answer
+ * go in as they are.
  */
-import { LATEST } from './definition.ts';
+import { latestVersion } from './definition.ts';
 import type { FunctionDefinition } from './definition.ts';
 import type { QueuedEvent } from './event-queue.ts';
 
@@ -17,7 +17,7 @@ export type MessageAttributes = Record<string, { DataType: string; StringValue: 
 export type FailureMessage = { queueArn: string; body: string; attributes?: MessageAttributes };
 
 /** `ErrorMessage` holds the first 1 KB (same page). */
-const ERROR_MESSAGE_BYTES = 1_024;
+const errorMessageBytes = 1_024;
 
 /** The messages that this event's end calls for: none, one or two. */
 export function failureMessages(
@@ -50,7 +50,7 @@ function destinationRecord(
     timestamp: new Date(timestampMs).toISOString(),
     requestContext: {
       requestId: event.requestId,
-      functionArn: `${definition.arn}:${LATEST}`,
+      functionArn: `${definition.arn}:${latestVersion}`,
       condition,
       approximateInvokeCount: event.failedRuns,
     },
@@ -58,7 +58,7 @@ function destinationRecord(
   const fields = [about.slice(1, -1), `"requestPayload":${event.payload}`];
   // An event that never ran has no answer, and none of its fields.
   if (event.lastResponse !== undefined) {
-    const context = JSON.stringify({ statusCode: 200, executedVersion: LATEST, functionError: 'Unhandled' });
+    const context = JSON.stringify({ statusCode: 200, executedVersion: latestVersion, functionError: 'Unhandled' });
     fields.push(`"responseContext":${context}`, `"responsePayload":${event.lastResponse}`);
   }
   return `{${fields.join(',')}}`;
@@ -70,7 +70,7 @@ function deadLetterAttributes(event: QueuedEvent, condition: Condition): Message
     RequestID: { DataType: 'String', StringValue: event.requestId },
     ErrorCode: { DataType: 'Number', StringValue: String(code) },
     // SQS refuses an attribute that is empty.
-    ErrorMessage: { DataType: 'String', StringValue: firstBytes(message, ERROR_MESSAGE_BYTES) || 'Unknown error' },
+    ErrorMessage: { DataType: 'String', StringValue: firstBytes(message, errorMessageBytes) || 'Unknown error' },
   };
 }
 

@@ -1,10 +1,7 @@
-/**
- * Owns: the names of what the service counts.
- * Refuses: rates and averages; whoever wants them has the totals.
- */
+/** The names of what the service counts. */
 
 export type Counts = {
-  /** Runs of a function, every try of an event included. */
+  /** Runs of a function, every attempt of an event included. */
   invocations: number;
   /** Those of them that came out of the asynchronous queue. */
   asyncInvocations: number;
@@ -27,7 +24,7 @@ export type FunctionFigures = {
   invocations: number;
   errors: number;
   durationMs: number;
-  /** Accepted events that are not running: ready ones, and those that wait for their next try. */
+  /** Accepted events that are not running: ready ones, and those that wait for their next attempt. */
   queued: number;
   running: number;
 };

@@ -1,6 +1,6 @@
 /**
- * Owns: how a handler is found and what its failures look like, as Lambda's own Node.js runtime has it.
- * Refuses: to run it. Nothing is imported here until `loadHandler` is called, inside an environment's thread.
+ * How a handler is found and what its failures look like, as Lambda's own Node.js runtime has it. Nothing is imported
+ * until `loadHandler` is called, inside an environment's thread.
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, relative } from 'node:path';
@@ -8,8 +8,8 @@ import { pathToFileURL } from 'node:url';
 
 export type Handler = (event: unknown, context: unknown) => unknown;
 
-/** The order in which the runtime tries them. */
-const EXTENSIONS = ['', '.js', '.mjs', '.cjs'] as const;
+/** In the order in which the runtime looks for them. */
+const moduleExtensions = ['', '.js', '.mjs', '.cjs'] as const;
 
 /** An error that the runtime itself reports: its name is what the caller sees as `errorType`. */
 export class RuntimeError extends Error {
@@ -32,7 +32,7 @@ export function errorPayload(error: unknown): string {
 }
 
 /**
- * Loads `functions/fetch-troops.handler` from the task root.
+ * Loads `functions/work.handler` from the task root.
  *
  * @throws RuntimeError when there is no such file, it imports what is not there, it can't be parsed, or it exports no such function
  * @throws whatever the module throws while it is evaluated
@@ -63,7 +63,7 @@ export async function loadHandler(taskRoot: string, handlerSetting: string): Pro
 
 async function importModule(taskRoot: string, moduleName: string): Promise<unknown> {
   const base = join(taskRoot, moduleName);
-  const file = EXTENSIONS.map((extension) => base + extension).find((candidate) => existsSync(candidate));
+  const file = moduleExtensions.map((extension) => base + extension).find((candidate) => existsSync(candidate));
   if (file === undefined) {
     const shown = relative(taskRoot, base);
     throw new RuntimeError('Runtime.ImportModuleError', `Error: Cannot find module '${shown}' in ${taskRoot}`);

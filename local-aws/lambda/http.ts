@@ -1,10 +1,10 @@
 /**
- * Owns: the part of Lambda's HTTP API that clients need here: Invoke in its three types, and looking at functions.
- * Refuses: everything else with 501 and its name, never with a success that is not one.
+ * The part of Lambda's HTTP API that clients need here: Invoke in its three types, and looking at functions. Everything
+ * else is refused with 501 and its name, never answered with a success that is not one.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { SYNC_PAYLOAD_LIMIT_BYTES } from './async-rules.ts';
-import { LATEST } from './definition.ts';
+import { syncPayloadLimitBytes } from './async-rules.ts';
+import { latestVersion } from './definition.ts';
 import type { FunctionDefinition } from './definition.ts';
 import { LambdaServiceError } from './errors.ts';
 import type { LambdaService } from './service.ts';
@@ -12,7 +12,7 @@ import type { LambdaService } from './service.ts';
 type Answer = { readonly status: number; readonly headers?: Record<string, string>; readonly body: string };
 type Route = { readonly operation: string; readonly answer: () => Answer | Promise<Answer> };
 
-const API = /^\/2015-03-31\/functions(?:\/([^/]*)(?:\/(.*?))?)?\/?$/;
+const apiPath = /^\/2015-03-31\/functions(?:\/([^/]*)(?:\/(.*?))?)?\/?$/;
 
 /** Answers one request, whatever comes. @returns what was asked and how it ended, for the engine's counts */
 export async function serveLambda(
@@ -42,7 +42,7 @@ export async function serveLambda(
 function route(service: LambdaService, request: IncomingMessage): Route {
   const { method = '', url = '' } = request;
   const path = url.split('?', 1)[0] ?? '';
-  const [matched, encodedName = '', rest = ''] = API.exec(path) ?? [];
+  const [matched, encodedName = '', rest = ''] = apiPath.exec(path) ?? [];
   const asked = `${method} ${path}`;
   const unknown = (): never => {
     throw new LambdaServiceError('NotImplementedException', `The local Lambda service does not know ${asked}`);
@@ -80,7 +80,7 @@ async function invoke(service: LambdaService, name: string, request: IncomingMes
       const result = await service.invoke(name, payload);
       const headers: Record<string, string> = {
         'x-amzn-requestid': result.requestId,
-        'x-amz-executed-version': LATEST,
+        'x-amz-executed-version': latestVersion,
       };
       if (result.functionError !== undefined) headers['x-amz-function-error'] = result.functionError;
       if (header(request, 'x-amz-log-type') === 'Tail') {
@@ -109,8 +109,8 @@ async function readBody(request: IncomingMessage): Promise<string> {
   let sizeBytes = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     sizeBytes += chunk.length;
-    if (sizeBytes > SYNC_PAYLOAD_LIMIT_BYTES) {
-      const message = `Request must be smaller than ${SYNC_PAYLOAD_LIMIT_BYTES} bytes for the InvokeFunction operation`;
+    if (sizeBytes > syncPayloadLimitBytes) {
+      const message = `Request must be smaller than ${syncPayloadLimitBytes} bytes for the InvokeFunction operation`;
       throw new LambdaServiceError('RequestTooLargeException', message);
     }
     chunks.push(chunk);
@@ -129,7 +129,7 @@ function functionReference(encodedName: string): string {
 }
 
 function configuration(definition: FunctionDefinition): Record<string, unknown> {
-  // Not its variables: they may hold what is nobody's business.
+  // Not its variables: they may hold secrets.
   return {
     FunctionName: definition.name,
     FunctionArn: definition.arn,
@@ -137,7 +137,7 @@ function configuration(definition: FunctionDefinition): Record<string, unknown> 
     Handler: definition.handler,
     Timeout: definition.timeoutMs / 1_000,
     MemorySize: definition.memoryMb,
-    Version: LATEST,
+    Version: latestVersion,
     PackageType: 'Zip',
     State: 'Active',
     LastUpdateStatus: 'Successful',

@@ -1,14 +1,13 @@
 /**
- * Owns: one function's place in the line: the events read ahead from its queue, who calls it directly, how many of its
- * invocations run, and its figures.
- * Refuses: to start anything. It keeps ids only, a bounded number of them, whatever the queue holds.
+ * One function's place in the line: the events read ahead from its queue, who calls it directly, how many of its
+ * invocations run, and its figures. It keeps ids only, a bounded number of them, whatever the queue holds.
  */
 import type { FunctionDefinition } from './definition.ts';
 import type { EventQueue, ReadyEvent } from './event-queue.ts';
 import type { RunResult } from './environment.ts';
 
-/** So many events are read ahead at a time: a query for each event would cost more than the event. */
-const READ_AHEAD = 64;
+/** Events read ahead at a time: a query for each event would cost more than the event. */
+const readAhead = 64;
 
 /** A caller that waits for the answer. */
 export type DirectCall = {
@@ -85,7 +84,7 @@ export class Lane {
   #readAhead(nowMs: number): void {
     if (!this.#mayHaveMore && this.nextReadyAtMs > nowMs) return;
     // Those already taken are the oldest, so they are in the answer: ask for as many more.
-    const limit = READ_AHEAD + this.#taken.size;
+    const limit = readAhead + this.#taken.size;
     const ready = this.#queue.ready(this.name, nowMs, limit);
     this.#ready = ready.filter(({ id }) => !this.#taken.has(id));
     this.#next = 0;

@@ -1,8 +1,6 @@
-/**
- * Owns: one run of a function in an environment, for an event or for a caller, and what is counted of it.
- * Refuses: to say what follows from a failed event.
- */
-import { RESPONSE_LIMIT_BYTES } from './async-rules.ts';
+/** One run of a function in an environment, for an event or for a caller, and what is counted of it. */
+import { detached } from '../lifecycle.ts';
+import { responseLimitBytes } from './async-rules.ts';
 import type { AsyncEvents } from './async-events.ts';
 import type { Invocation, RunResult } from './environment.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -59,7 +57,7 @@ export class Runs {
   #run(lane: Lane, runner: Runner, invocation: Invocation, ended: (result: RunResult) => void): void {
     lane.running++;
     this.#running++;
-    void runner.run(invocation).then((result) => {
+    const settle = (result: RunResult): void => {
       lane.running--;
       this.#running--;
       // There is a place within its reserved concurrency: no reason to read slowly.
@@ -68,7 +66,8 @@ export class Runs {
       this.#count(lane, result);
       ended(result);
       this.#options.onChange();
-    });
+    };
+    void runner.run(invocation).then((result) => detached(() => settle(result)));
   }
 
   #count(lane: Lane, { outcome, durationMs, billedMs }: RunResult): void {
@@ -94,8 +93,8 @@ export function notStarted(error: unknown): RunResult {
 
 function withinLimit(result: RunResult): RunResult {
   const sizeBytes = Buffer.byteLength(result.payload);
-  if (sizeBytes <= RESPONSE_LIMIT_BYTES) return result;
-  const errorMessage = `Response payload size (${sizeBytes} bytes) exceeded maximum allowed payload size (${RESPONSE_LIMIT_BYTES} bytes).`;
+  if (sizeBytes <= responseLimitBytes) return result;
+  const errorMessage = `Response payload size (${sizeBytes} bytes) exceeded maximum allowed payload size (${responseLimitBytes} bytes).`;
   const payload = JSON.stringify({ errorType: 'Function.ResponseSizeTooLarge', errorMessage });
   return { ...result, outcome: 'error', payload };
 }

@@ -1,6 +1,6 @@
 /**
- * Owns: a rule that gives a function an event again and again, as EventBridge's `rate(15 minutes)` does.
- * Refuses: cron expressions, and to keep the process alive.
+ * A rule that gives a function an event again and again, as EventBridge's `rate(15 minutes)` does. There are no cron
+ * expressions, and a schedule does not keep the process alive.
  */
 import { randomUUID } from 'node:crypto';
 import { regionOf } from './definition.ts';
@@ -18,11 +18,11 @@ export type ScheduleOptions = {
 };
 
 /** setInterval takes a bigger number for 1 ms. */
-const LONGEST_INTERVAL_MS = 2 ** 31 - 1;
+const longestIntervalMs = 2 ** 31 - 1;
 
 /** @throws RangeError for an interval that can't be kept */
 export function startSchedule({ everyMs, input, functionArn, now, fire }: ScheduleOptions): Schedule {
-  if (!(everyMs > 0 && everyMs <= LONGEST_INTERVAL_MS)) throw new RangeError(`can't fire every ${everyMs} ms`);
+  if (!(everyMs > 0 && everyMs <= longestIntervalMs)) throw new RangeError(`can't fire every ${everyMs} ms`);
   const timer = setInterval(() => fire(input ?? scheduledEvent(functionArn, now())), everyMs).unref();
   return { stop: () => clearInterval(timer) };
 }

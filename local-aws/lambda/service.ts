@@ -1,6 +1,6 @@
 /**
- * Owns: the local Lambda service: a durable asynchronous queue, direct calls, schedules, and the figures of all that ran.
- * Refuses: versions, aliases, layers, and changing a function once the service is made.
+ * The local Lambda service: a durable asynchronous queue, direct calls, schedules, and the figures of all that ran.
+ * There are no versions, aliases or layers, and no function changes once the service is made.
  *
  * Only Lambda's own waits (retries, throttling, schedules, an event's age in them) are divided by the time scale. What a
  * function does, and its timeout, take the time they take.
@@ -8,7 +8,9 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { MessagePort } from 'node:worker_threads';
-import { ASYNC_PAYLOAD_LIMIT_BYTES, SYNC_PAYLOAD_LIMIT_BYTES } from './async-rules.ts';
+import { steadyNow } from '../clock.ts';
+import { detached } from '../lifecycle.ts';
+import { asyncPayloadLimitBytes, longestThrottleWaitMs, syncPayloadLimitBytes } from './async-rules.ts';
 import { AsyncEvents } from './async-events.ts';
 import type { SendMessage } from './async-events.ts';
 import { bareFunctionName } from './definition.ts';
@@ -32,12 +34,12 @@ export type LambdaServiceOptions = {
   readonly functions: readonly FunctionDefinition[];
   /** How many execution environments there are at once, of all functions together. */
   readonly maxEnvironments: number;
-  /** Lambda's own waits are so many times shorter than on AWS. */
+  /** How many times shorter Lambda's own waits are than on AWS. */
   readonly timeScale: number;
   readonly sendMessage: SendMessage;
-  /** Every line that a function writes, and Lambda's own START, END and REPORT. Must not block. */
+  /** Every line that a function writes, and Lambda's own START, end and REPORT. Must not block. */
   readonly onLog?: ((functionName: string, line: string) => void) | undefined;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. Default: they never jump, whatever the machine's clock does. */
   readonly now?: (() => number) | undefined;
   /** Opens a way to the local S3 for a new environment; absent: it goes over the socket. */
   readonly openS3Port?: ((definition: FunctionDefinition) => MessagePort) | undefined;
@@ -81,8 +83,9 @@ export class LambdaService {
     if (!(timeScale > 0)) throw new RangeError(`timeScale must be above 0, not ${timeScale}`);
     if (!(maxEnvironments >= 1)) throw new RangeError(`maxEnvironments must be at least 1, not ${maxEnvironments}`);
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? steadyNow;
     this.#queue = new EventQueue(db);
+    this.#queue.shortenWaits(this.#now(), longestThrottleWaitMs / timeScale);
     this.#lanes = functions.map((definition) => new Lane(definition, this.#queue));
     for (const lane of this.#lanes) {
       this.#laneByName.set(lane.definition.logicalId, lane);
@@ -117,13 +120,13 @@ export class LambdaService {
    *
    * @param reference a name, `name:qualifier`, ARN or logical id
    * @param payload JSON, 1 MB at most
-   * @returns the request id, the same for every try
+   * @returns the request id, the same for every attempt
    * @throws LambdaServiceError ResourceNotFoundException, InvalidRequestContentException or RequestTooLargeException
    */
   enqueue(reference: string, payload: string): string {
     const lane = this.#lane(reference);
     this.#refuseWhenStopped(lane);
-    checkPayload(lane, payload, ASYNC_PAYLOAD_LIMIT_BYTES);
+    checkPayload(lane, payload, asyncPayloadLimitBytes);
     const requestId = randomUUID();
     if (this.#options.faults?.loseAcceptedEvent?.(requestId, lane.name) === true) return requestId;
     this.#queue.add(lane.name, requestId, payload, this.#now());
@@ -146,7 +149,7 @@ export class LambdaService {
   ): Promise<InvokeResult> {
     const lane = this.#lane(reference);
     this.#refuseWhenStopped(lane);
-    checkPayload(lane, payload, SYNC_PAYLOAD_LIMIT_BYTES);
+    checkPayload(lane, payload, syncPayloadLimitBytes);
     if (lane.running + lane.directCalls.length >= (lane.definition.reservedConcurrency ?? Infinity)) {
       this.#counts.throttles++;
       throw new LambdaServiceError('TooManyRequestsException', 'Rate Exceeded.', {
@@ -176,15 +179,15 @@ export class LambdaService {
   addSchedule(schedule: { functionName: string; everyMs: number; input?: string }): void {
     const { name, arn } = this.#lane(schedule.functionName).definition;
     const everyMs = schedule.everyMs / this.#options.timeScale;
-    const fire = (payload: string) => void this.enqueue(name, payload);
+    const fire = (payload: string) => detached(() => void this.enqueue(name, payload));
     this.#schedules.push(startSchedule({ everyMs, input: schedule.input, functionArn: arn, now: this.#now, fire }));
   }
 
-  /** Resolves when nothing is queued (nor waits to be tried again), runs or is being delivered; rejects when stopped before. */
+  /** Resolves when nothing is queued (nor waits for a retry), runs or is being delivered; rejects when stopped before. */
   idle(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#idleWaiters.push({ resolve, reject });
-      setImmediate(() => this.#tellIdle());
+      setImmediate(() => detached(() => this.#tellIdle()));
     });
   }
 

@@ -1,34 +1,30 @@
-/**
- * Owns: what a function is told of a batch of messages, and what its answer says about them.
- * Refuses: to touch the queue.
- */
-import type { ReceivedMessage } from '../sqs/polled-queue.ts';
-import { SYNC_PAYLOAD_LIMIT_BYTES } from './async-rules.ts';
+/** What a function is told of a batch of messages, and what its answer says about them. */
+import { md5OfAttributes, type MessageAttribute } from '../sqs/message-attributes.ts';
+import { md5Of, type ReceivedMessage } from '../sqs/message-store.ts';
+import { senderId } from '../sqs/receive.ts';
+import { syncPayloadLimitBytes } from './async-rules.ts';
 import { regionOf } from './definition.ts';
 
-type MessageAttribute = { DataType: string; StringValue?: string; BinaryValue?: string };
-
-/** fauxqs tells everybody who receives the same sender. */
-const senderId = '000000000000';
-
 /** One record of the event (page with-sqs, "Example standard queue message event"). */
-function recordOf({ message, receiptHandle }: ReceivedMessage, queueArn: string): string {
-  const { messageAttributes, md5OfMessageAttributes } = message;
+function recordOf(message: ReceivedMessage, queueArn: string): string {
+  const { messageId, receiptHandle, body, attributes } = message;
+  const md5OfMessageAttributes = md5OfAttributes(attributes);
   return JSON.stringify({
-    messageId: message.messageId,
+    messageId,
     receiptHandle,
-    body: message.body,
+    body,
     attributes: {
-      ApproximateReceiveCount: String(message.approximateReceiveCount),
-      SentTimestamp: String(message.sentTimestamp),
+      ApproximateReceiveCount: String(message.receives),
+      SentTimestamp: String(message.sentAtMs),
       SenderId: senderId,
-      ApproximateFirstReceiveTimestamp: String(message.approximateFirstReceiveTimestamp),
+      ApproximateFirstReceiveTimestamp: String(message.firstReceivedAtMs),
+      ...(message.groupId !== undefined && { MessageGroupId: message.groupId }),
     },
     messageAttributes: Object.fromEntries(
-      Object.entries(messageAttributes).map(([name, value]) => [name, attributeOf(value)]),
+      Object.entries(attributes).map(([name, value]) => [name, attributeOf(value)]),
     ),
-    ...(md5OfMessageAttributes !== '' && { md5OfMessageAttributes }),
-    md5OfBody: message.md5OfBody,
+    ...(md5OfMessageAttributes !== undefined && { md5OfMessageAttributes }),
+    md5OfBody: md5Of(body),
     eventSource: 'aws:sqs',
     eventSourceARN: queueArn,
     awsRegion: regionOf(queueArn),
@@ -55,7 +51,7 @@ export function batchesOf(messages: readonly ReceivedMessage[], queueArn: string
     const record = recordOf(message, queueArn);
     const recordBytes = Buffer.byteLength(record) + 1;
     sizeBytes += recordBytes;
-    if (sizeBytes > SYNC_PAYLOAD_LIMIT_BYTES) {
+    if (sizeBytes > syncPayloadLimitBytes) {
       sizeBytes = '{"Records":[]}'.length + recordBytes;
       batches.push({ messages: [], records: [] });
     }

@@ -1,6 +1,6 @@
 /**
- * Owns: what an environment and its thread say to each other. Every message has a `type`; a later one is another member
- * of these unions.
+ * What an environment and its thread say to each other. Every message has a `type`; a later one is another member of
+ * these unions.
  */
 
 import type { MessagePort } from 'node:worker_threads';
@@ -11,7 +11,7 @@ export type ThreadStart = {
   /** The folder with the unzipped artifact. */
   readonly taskRoot: string;
   readonly handler: string;
-  /** The way to the local S3 that needs no socket; see local-aws/s3/in-process.ts. */
+  /** The way to the local S3 that needs no socket; see local-aws/s3/port-client.ts. */
   readonly s3Port?: MessagePort | undefined;
 };
 
@@ -19,14 +19,20 @@ export type ToThread = {
   readonly type: 'invoke';
   readonly requestId: string;
   readonly payload: string;
-  /** Milliseconds since 1970. */
-  readonly deadlineMs: number;
+  /** Until it times out. */
+  readonly remainingMs: number;
 };
 
 export type FromThread =
   | { readonly type: 'ready'; readonly initMs: number }
   /** Lines that the function wrote; not always whole ones. */
   | { readonly type: 'log'; readonly text: string }
-  | { readonly type: 'result'; readonly payload: string; readonly isError: boolean; readonly durationMs: number }
-  /** The thread ends after this one: the handler could not be loaded, or nobody caught what was thrown. */
+  | {
+      readonly type: 'result';
+      readonly payload: string;
+      readonly isError: boolean;
+      readonly durationMs: number;
+      readonly usedMb: number;
+    }
+  /** The thread ends after this one: the handler could not be loaded, or an exception was not caught. */
   | { readonly type: 'fatal'; readonly payload: string; readonly during: 'init' | 'run' };

@@ -8,7 +8,7 @@ import { asRecord, asText, isRecord, type Properties } from './shape.ts';
 /** The name that the Serverless Framework gives to the template of a deployment. */
 export const templateFile = 'cloudformation-template-update-stack.json';
 
-/** The name that it gives to what it knew of the service beside the template. */
+/** The name that it gives to what else it knew of the service. */
 const stateFile = 'serverless-state.json';
 
 export type ServicePackage = {

@@ -12,6 +12,7 @@ import { basename, join } from 'node:path';
 import { waitForFolder } from '../folder-lock.ts';
 import { PackageError } from './errors.ts';
 import { templateFile } from './load-package.ts';
+import { asList, asText } from './shape.ts';
 import { unzipTo } from './unzip.ts';
 
 export type PackageOptions = {
@@ -34,20 +35,8 @@ export type PackagedService = {
 /** The framework's own default, so that `npx sls invoke -f NAME` finds the functions without --stage. */
 export const defaultStage = 'dev';
 
-/** What goes into a package. */
-const inputs = [
-  'serverless.yml',
-  'infra/**',
-  'sources/**',
-  'functions/**',
-  'shared/**',
-  'package.json',
-  'package-lock.json',
-  'tsconfig.json',
-];
-
 const packagingTimeoutMs = 300_000;
-/** A package that nobody made or used for so long is removed. */
+/** A package that has not been used for this long is removed. */
 const keepUnusedMs = 7 * 86_400_000;
 
 /** @throws PackageError with the framework's whole output when it fails */
@@ -121,7 +110,7 @@ async function mustBeWhole(folder: string): Promise<void> {
   const missing = [...named].filter((name) => !existsSync(join(folder, name)));
   if (missing.length === 0) return;
   await rm(folder, { recursive: true, force: true });
-  const message = `The package lacks ${missing.join(', ')}. Did another \`sls package\` run here at the same time? Try again.`;
+  const message = `The package lacks ${missing.join(', ')}. Did another \`sls package\` run here at the same time? Run it again.`;
   throw new PackageError('SLS_FAILED', message);
 }
 
@@ -152,7 +141,7 @@ async function hashInputs(serviceDir: string, more: readonly string[]): Promise<
   const hash = createHash('sha256');
   for (const part of more) hash.update(`${part}\0`);
   const files: string[] = [];
-  for await (const file of glob(inputs, { cwd: serviceDir })) {
+  for await (const file of glob(await packageInputs(serviceDir), { cwd: serviceDir, exclude: isNoInput })) {
     if ((await stat(join(serviceDir, file))).isFile()) files.push(file);
   }
   for (const file of files.sort()) {
@@ -160,6 +149,25 @@ async function hashInputs(serviceDir: string, more: readonly string[]): Promise<
     hash.update(`${file}\0${bytes.length}\0`).update(bytes);
   }
   return hash.digest('hex').slice(0, 16);
+}
+
+/**
+ * The service says in its package.json what goes into a package, e.g. `"localAws": {"packageInputs": ["serverless.yml",
+ * "functions/**"]}`; otherwise everything does.
+ */
+async function packageInputs(serviceDir: string): Promise<string[]> {
+  const where = join(serviceDir, 'package.json');
+  if (!existsSync(where)) return ['**'];
+  const { localAws } = JSON.parse(await readFile(where, 'utf8')) as { localAws?: { packageInputs?: unknown } };
+  return localAws?.packageInputs === undefined
+    ? ['**']
+    : asList(localAws.packageInputs, `${where}: localAws.packageInputs`).map((glob) => asText(glob, where));
+}
+
+/** Installed packages are named in the lock file; folders like .git and .local hold no source. */
+function isNoInput(name: string): boolean {
+  const last = basename(name);
+  return last === 'node_modules' || (last.startsWith('.') && last !== '.');
 }
 
 async function removeUnused(outDir: string, current: string): Promise<void> {

@@ -34,7 +34,7 @@ const iamArn =
     `arn:aws:iam::${place.accountId}:${prefix}${name}`;
 const itself = (name: string): string => name;
 
-/** fauxqs, LocalStack and the CLI agree on this form. */
+/** LocalStack and the CLI agree on this form. */
 export const queueUrl = (name: string, place: Place): string => `${place.endpoint}/${place.accountId}/${name}`;
 
 const kinds: Record<string, Kind> = {
@@ -75,29 +75,40 @@ const kinds: Record<string, Kind> = {
   'AWS::CloudWatch::Alarm': { name: 'AlarmName', ref: itself, attributes: { Arn: arn('cloudwatch', 'alarm:') } },
 };
 
+type Resources = {
+  readonly resources: ReadonlyMap<string, Resource>;
+  /** The name that is written, or the one that CloudFormation makes up. */
+  readonly nameOf: (logicalId: string) => string;
+  readonly scope: Scope;
+};
+
 /** Resources by logical id, without those whose condition is false, and the scope that resolves their properties. */
-export function readResources(
-  template: Properties,
-  place: Place,
-): { resources: Map<string, Resource>; nameOf: (logicalId: string) => string; scope: Scope } {
-  const parameters = asRecord(template['Parameters'], 'Parameters');
-  const conditions = asRecord(template['Conditions'], 'Conditions');
-  const mappings = asRecord(template['Mappings'], 'Mappings');
+export function readResources(template: Properties, place: Place): Resources {
   const resources = new Map<string, Resource>();
+  const find = (logicalId: string, where: string): Resource => {
+    const resource = resources.get(logicalId);
+    if (resource === undefined) throw new TemplateError('BAD_TEMPLATE', where, `there is no resource ${logicalId}`);
+    return resource;
+  };
+  const nameOf = namesOf(find, place, () => scope);
+  const scope: Scope = createScope(template, place, { find, nameOf });
+  for (const [logicalId, written] of Object.entries(asRecord(template['Resources'], 'Resources'))) {
+    const where = `Resources.${logicalId}`;
+    const body = asRecord(written, where);
+    if (typeof body['Condition'] === 'string' && !scope.condition(body['Condition'], where)) continue;
+    const properties = asRecord(body['Properties'], `${where}.Properties`);
+    resources.set(logicalId, { logicalId, type: asText(body['Type'], `${where}.Type`), properties });
+  }
+  return { resources, nameOf, scope };
+}
+
+type Find = (logicalId: string, where: string) => Resource;
+
+/** Each is worked out once, and one that refers to itself is refused. */
+function namesOf(find: Find, place: Place, scope: () => Scope): Resources['nameOf'] {
   const names = new Map<string, string>();
   const naming = new Set<string>();
-
-  const pseudo: Record<string, unknown> = {
-    'AWS::AccountId': place.accountId,
-    'AWS::Region': place.region,
-    'AWS::Partition': 'aws',
-    'AWS::StackName': place.stackName,
-    'AWS::StackId': `arn:aws:cloudformation:${place.region}:${place.accountId}:stack/${place.stackName}/local`,
-    'AWS::URLSuffix': 'amazonaws.com',
-    'AWS::NoValue': noValue,
-  };
-
-  const nameOf = (logicalId: string): string => {
+  return (logicalId) => {
     const known = names.get(logicalId);
     if (known !== undefined) return known;
     const resource = find(logicalId, `Resources.${logicalId}`);
@@ -105,19 +116,24 @@ export function readResources(
     const where = `Resources.${logicalId}.Properties.${property ?? 'Name'}`;
     if (naming.has(logicalId)) throw new TemplateError('BAD_TEMPLATE', where, 'the name refers to itself');
     naming.add(logicalId);
-    const written = property === undefined ? undefined : resolveValue(resource.properties[property], scope, where);
+    const written = property === undefined ? undefined : resolveValue(resource.properties[property], scope(), where);
     naming.delete(logicalId);
     const name =
       written === undefined || written === noValue ? madeUpName(resource, place.stackName) : asText(written, where);
     names.set(logicalId, name);
     return name;
   };
-  const find = (logicalId: string, where: string): Resource => {
-    const resource = resources.get(logicalId);
-    if (resource === undefined) throw new TemplateError('BAD_TEMPLATE', where, `there is no resource ${logicalId}`);
-    return resource;
-  };
+}
 
+function createScope(
+  template: Properties,
+  place: Place,
+  { find, nameOf }: { find: Find; nameOf: Resources['nameOf'] },
+): Scope {
+  const parameters = asRecord(template['Parameters'], 'Parameters');
+  const conditions = asRecord(template['Conditions'], 'Conditions');
+  const mappings = asRecord(template['Mappings'], 'Mappings');
+  const pseudo = pseudoParameters(place);
   const scope: Scope = {
     ref(name, where) {
       if (Object.hasOwn(pseudo, name)) return pseudo[name];
@@ -159,15 +175,19 @@ export function readResources(
       return value;
     },
   };
+  return scope;
+}
 
-  for (const [logicalId, written] of Object.entries(asRecord(template['Resources'], 'Resources'))) {
-    const where = `Resources.${logicalId}`;
-    const body = asRecord(written, where);
-    if (typeof body['Condition'] === 'string' && !scope.condition(body['Condition'], where)) continue;
-    const properties = asRecord(body['Properties'], `${where}.Properties`);
-    resources.set(logicalId, { logicalId, type: asText(body['Type'], `${where}.Type`), properties });
-  }
-  return { resources, nameOf, scope };
+function pseudoParameters(place: Place): Record<string, unknown> {
+  return {
+    'AWS::AccountId': place.accountId,
+    'AWS::Region': place.region,
+    'AWS::Partition': 'aws',
+    'AWS::StackName': place.stackName,
+    'AWS::StackId': `arn:aws:cloudformation:${place.region}:${place.accountId}:stack/${place.stackName}/local`,
+    'AWS::URLSuffix': 'amazonaws.com',
+    'AWS::NoValue': noValue,
+  };
 }
 
 function functionOf(version: Resource): string {

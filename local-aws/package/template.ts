@@ -7,8 +7,8 @@ import { TemplateError } from './errors.ts';
 import { readEventSourceMapping, refuseTwice } from './event-source-mappings.ts';
 import { readFunction, type ResolvedResource } from './functions.ts';
 import { resolveValue } from './intrinsics.ts';
-import type { ServiceModel } from './model.ts';
-import { isPermitted, readNotifications, readPermission } from './notifications.ts';
+import type { Schedule, ServiceModel } from './model.ts';
+import { isPermitted, readNotifications, readPermission, type Permission } from './notifications.ts';
 import { readQueuePolicy } from './queue-policies.ts';
 import { queueUrl, readResources, type Place } from './references.ts';
 import { readRule, readSchedule } from './schedules.ts';
@@ -28,7 +28,7 @@ const served = new Set([
   'AWS::IAM::Role',
 ]);
 
-/** Types that ask for nothing on one's own machine: nothing is enforced, watched or encrypted here. */
+/** Types that ask for nothing on a single machine: nothing is enforced, watched or encrypted here. */
 const nothingToDo = new Set([
   'AWS::Logs::LogGroup',
   'AWS::CloudWatch::Alarm',
@@ -50,23 +50,7 @@ const nothingToDo = new Set([
  * @throws TemplateError naming what can not be honoured
  */
 export function readTemplate(template: Properties, place: Place, codeDirs: ReadonlyMap<string, string>): ServiceModel {
-  const { resources, nameOf, scope } = readResources(template, place);
-  for (const { logicalId, type } of resources.values()) {
-    if (!served.has(type) && !nothingToDo.has(type)) {
-      throw new TemplateError('UNKNOWN_TYPE', `Resources.${logicalId}`, `the local engine knows no ${type}`);
-    }
-  }
-  const ofType = (type: string): ResolvedResource[] =>
-    [...resources.values()]
-      .filter((resource) => resource.type === type)
-      .map((resource) => {
-        const where = `Resources.${resource.logicalId}.Properties`;
-        const properties = asRecord(resolveValue(resource.properties, scope, where), where);
-        return { ...resource, properties, name: nameOf(resource.logicalId), arn: arnOf(resource.logicalId, type) };
-      });
-  const arnOf = (logicalId: string, type: string): string =>
-    hasArn.has(type) ? asText(scope.attribute(logicalId, 'Arn', `Resources.${logicalId}`), logicalId) : '';
-
+  const ofType = readTypes(template, place);
   const permissions = ofType('AWS::Lambda::Permission').map(({ logicalId, properties }) =>
     readPermission(properties, `Resources.${logicalId}.Properties`),
   );
@@ -106,6 +90,47 @@ export function readTemplate(template: Properties, place: Place, codeDirs: Reado
     readEventSourceMapping(logicalId, properties, { queues, functions }),
   );
   refuseTwice(eventSourceMappings);
+  const { accountId, region, stackName } = place;
+  return {
+    accountId,
+    region,
+    stackName,
+    buckets,
+    queues,
+    functions,
+    eventSourceMappings,
+    schedules: readSchedules(ofType, permissions),
+    roles,
+  };
+}
+
+type OfType = (type: string) => ResolvedResource[];
+
+/**
+ * @returns the resources of a type, their properties resolved
+ * @throws TemplateError for a type that is on neither list
+ */
+function readTypes(template: Properties, place: Place): OfType {
+  const { resources, nameOf, scope } = readResources(template, place);
+  for (const { logicalId, type } of resources.values()) {
+    if (!served.has(type) && !nothingToDo.has(type)) {
+      throw new TemplateError('UNKNOWN_TYPE', `Resources.${logicalId}`, `the local engine knows no ${type}`);
+    }
+  }
+  const arnOf = (logicalId: string, type: string): string =>
+    hasArn.has(type) ? asText(scope.attribute(logicalId, 'Arn', `Resources.${logicalId}`), logicalId) : '';
+  return (type) =>
+    [...resources.values()]
+      .filter((resource) => resource.type === type)
+      .map((resource) => {
+        const where = `Resources.${resource.logicalId}.Properties`;
+        const properties = asRecord(resolveValue(resource.properties, scope, where), where);
+        return { ...resource, properties, name: nameOf(resource.logicalId), arn: arnOf(resource.logicalId, type) };
+      });
+}
+
+/** Rules of EventBridge, which need a permission, and schedules of EventBridge Scheduler, which have a role. */
+function readSchedules(ofType: OfType, permissions: readonly Permission[]): Schedule[] {
   const ruleSchedules = ofType('AWS::Events::Rule').flatMap(({ logicalId, properties, arn }) => {
     const where = `Resources.${logicalId}.Properties`;
     return readRule(logicalId, properties, where).map((schedule) => {
@@ -117,18 +142,7 @@ export function readTemplate(template: Properties, place: Place, codeDirs: Reado
   const schedules = ofType('AWS::Scheduler::Schedule').map(({ logicalId, properties }) =>
     readSchedule(logicalId, properties, `Resources.${logicalId}.Properties`),
   );
-  const { accountId, region, stackName } = place;
-  return {
-    accountId,
-    region,
-    stackName,
-    buckets,
-    queues,
-    functions,
-    eventSourceMappings,
-    schedules: [...ruleSchedules, ...schedules],
-    roles,
-  };
+  return [...ruleSchedules, ...schedules];
 }
 
 const hasArn = new Set([

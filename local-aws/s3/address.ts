@@ -1,7 +1,7 @@
 /**
- * Owns: which bucket and which key a request is about, in path style (`/bucket/key`) and in virtual-host style
- * (`bucket.localhost`, `bucket.s3.localhost`, `bucket.s3.REGION.localhost`).
- * Refuses: to decode twice, or to tidy a key: `//`, `..`, `+` and `%2F` are what the client meant.
+ * Which bucket and which key a request is about, in path style (`/bucket/key`) and in virtual-host style
+ * (`bucket.localhost`, `bucket.s3.localhost`, `bucket.s3.REGION.localhost`). Nothing is decoded twice, and no key is
+ * tidied: `//`, `..`, `+` and `%2F` are what the client meant.
  */
 import { S3Error } from './errors.ts';
 
@@ -10,8 +10,8 @@ export interface Address {
   key: string | undefined;
 }
 
-const HOST_WITH_BUCKET = /^(.+)\.s3(?:[.-][a-z0-9-]+)?\.localhost$/;
-const HOST_OF_SERVICE = /^s3(?:[.-][a-z0-9-]+)?\.localhost$/;
+const hostWithBucket = /^(.+)\.s3(?:[.-][a-z0-9-]+)?\.localhost$/;
+const hostOfService = /^s3(?:[.-][a-z0-9-]+)?\.localhost$/;
 
 /** `path` still percent-encoded, without its query. */
 export function addressOf(host: string | undefined, path: string): Address {
@@ -26,8 +26,8 @@ export function addressOf(host: string | undefined, path: string): Address {
 function bucketOfHost(host: string | undefined): string | undefined {
   if (host === undefined) return undefined;
   const name = host.replace(/:\d+$/, '').toLowerCase();
-  if (!name.endsWith('.localhost') || HOST_OF_SERVICE.test(name)) return undefined;
-  return HOST_WITH_BUCKET.exec(name)?.[1] ?? name.slice(0, -'.localhost'.length);
+  if (!name.endsWith('.localhost') || hostOfService.test(name)) return undefined;
+  return hostWithBucket.exec(name)?.[1] ?? name.slice(0, -'.localhost'.length);
 }
 
 function decodeKey(path: string): string | undefined {

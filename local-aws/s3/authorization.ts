@@ -1,8 +1,8 @@
 /**
- * Owns: what each S3 operation needs to be allowed (page "Required permissions for Amazon S3 API operations"), and what a
+ * What each S3 operation needs to be allowed (page "Required permissions for Amazon S3 API operations"), and what a
  * caller without s3:ListBucket is not told.
- * Refuses: to know policies. Who asks and what they may is the argument.
  */
+import type { Context } from '../iam/conditions.ts';
 import type { Authorize } from '../iam/identity.ts';
 import type { Address } from './address.ts';
 import type { OperationRequest } from './operation.ts';
@@ -10,7 +10,7 @@ import { copySource } from './object-operations.ts';
 import { S3Error } from './errors.ts';
 
 /** Where the action is not named as the operation is. */
-const ACTIONS: Readonly<Record<string, string>> = {
+const actions: Readonly<Record<string, string>> = {
   CompleteMultipartUpload: 's3:PutObject',
   CopyObject: 's3:PutObject',
   CreateMultipartUpload: 's3:PutObject',
@@ -35,10 +35,9 @@ export function authorize(asked: Asked): void {
   // Judged key by key, when the keys are read.
   if (operation === 'DeleteObjects') return;
   if (copies(operation)) demand(may, 's3:GetObject', source(request));
-  const action = ACTIONS[operation] ?? `s3:${operation}`;
-  const prefix = action === 's3:ListBucket' ? query.get('prefix') : null;
-  demand(may, action, address, prefix ?? undefined);
-  // Whoever compares an ETag learns something of what is there (page conditional-writes).
+  const action = actions[operation] ?? `s3:${operation}`;
+  demand(may, action, address, contextOf(action, query, headers));
+  // A caller that compares an ETag learns something of what is there (page conditional-writes).
   if (headers['if-match'] !== undefined && action !== 's3:GetObject' && headers['if-match'] !== '*') {
     demand(may, 's3:GetObject', address);
   }
@@ -78,8 +77,20 @@ function source({ headers }: OperationRequest): Address {
   return copySource(headers['x-amz-copy-source'] ?? '');
 }
 
-function demand(may: Authorize, action: string, address: Address, prefix?: string): void {
-  const refused = may(action, arnOf(address), prefix === undefined ? undefined : { 's3:prefix': prefix });
+/** What a policy's conditions can ask of a request (pages amazon-s3-policy-keys and conditional-writes-enforce). */
+function contextOf(
+  action: string,
+  query: OperationRequest['query'],
+  headers: OperationRequest['headers'],
+): Context | undefined {
+  const prefix = action === 's3:ListBucket' ? query.get('prefix') : null;
+  if (prefix !== null) return { 's3:prefix': prefix };
+  const ifNoneMatch = action === 's3:PutObject' ? headers['if-none-match'] : undefined;
+  return ifNoneMatch === undefined ? undefined : { 's3:if-none-match': ifNoneMatch };
+}
+
+function demand(may: Authorize, action: string, address: Address, context?: Context): void {
+  const refused = may(action, arnOf(address), context);
   if (refused !== undefined) throw accessDenied(refused);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Owns: taking the `aws-chunked` coding off a body: `size[;chunk-signature=...]\r\n data\r\n ... 0\r\n trailers \r\n`.
- * Refuses: a body cut short, or one whose length is not what `x-amz-decoded-content-length` says. Signatures are not
+ * Taking the `aws-chunked` coding off a body: `size[;chunk-signature=...]\r\n data\r\n ... 0\r\n trailers \r\n`. A body
+ * cut short is refused, and one whose length is not what `x-amz-decoded-content-length` says. Signatures are not
  * checked: locally there is no secret to check them with.
  */
 import { S3Error } from './errors.ts';
@@ -11,7 +11,7 @@ export interface Decoded {
   trailers: Record<string, string>;
 }
 
-const CR = 13;
+const cr = 13;
 
 export function isAwsChunked(headers: Readonly<Record<string, string>>): boolean {
   return headers['x-amz-content-sha256']?.startsWith('STREAMING-') === true;
@@ -33,7 +33,7 @@ export function decodeAwsChunked(coded: Uint8Array, decodedSizeBytes: number | u
     if (!/^[0-9a-f]{1,8}$/i.test(size)) throw incompleteBody(`"${size}" is not the size of a chunk`);
     const sizeBytes = Number.parseInt(size, 16);
     if (sizeBytes === 0) break;
-    if (at + sizeBytes + 2 > bytes.length || bytes[at + sizeBytes] !== CR) {
+    if (at + sizeBytes + 2 > bytes.length || bytes[at + sizeBytes] !== cr) {
       throw incompleteBody('a chunk is shorter or longer than it says');
     }
     chunks.push(bytes.subarray(at, at + sizeBytes));

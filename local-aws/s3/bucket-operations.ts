@@ -1,24 +1,24 @@
 /**
- * Owns: the operations on buckets, and the deletion of many objects, which is addressed to a bucket.
- * Refuses: configuration: notifications, policies and the rest come from the deployed template, not from requests.
+ * The operations on buckets, and the deletion of many objects, which is addressed to a bucket. There is no
+ * configuration by requests: notifications, policies and the rest come from the deployed template.
  */
 import { xmlAnswer } from './call.ts';
 import type { Answer, BucketCall, S3Request } from './call.ts';
 import { deletionRefusal } from './authorization.ts';
 import { S3Error } from './errors.ts';
 import { receivePayload } from './payload.ts';
-import { DEFAULT_REGION } from './store.ts';
+import { defaultRegion } from './store.ts';
 import type { S3Store } from './store.ts';
 import { document, element, leaf } from './xml.ts';
 import { childrenOf, malformedXml, readXml, textOf } from './xml-reader.ts';
 
 /** Everything here belongs to one account. */
-const OWNER_ID = '0'.repeat(64);
+const ownerId = '0'.repeat(64);
 /** DeleteObjects: "a list of up to 1,000 keys". */
-const MAX_DELETED_AT_ONCE = 1_000;
+const maxDeletedAtOnce = 1_000;
 
 export function owner(): string {
-  return element('Owner', leaf('ID', OWNER_ID), leaf('DisplayName', 'local'));
+  return element('Owner', leaf('ID', ownerId), leaf('DisplayName', 'local'));
 }
 
 export function listBuckets(store: S3Store, request: S3Request): Answer {
@@ -43,9 +43,9 @@ export function createBucket({ store, request, bucket }: BucketCall): Answer {
   const { body } = receivePayload(request);
   const constraint =
     body.byteLength === 0 ? undefined : textOf(readXml(body, 'CreateBucketConfiguration'), 'LocationConstraint');
-  const region = constraint ?? DEFAULT_REGION;
+  const region = constraint ?? defaultRegion;
   // us-east-1 alone answers its owner's second creation with 200 (API reference, CreateBucket: BucketAlreadyOwnedByYou).
-  const isAgain = constraint === undefined && store.hasBucket(bucket) && store.bucket(bucket).region === DEFAULT_REGION;
+  const isAgain = constraint === undefined && store.hasBucket(bucket) && store.bucket(bucket).region === defaultRegion;
   if (!isAgain) store.createBucket(bucket, region);
   return { status: 200, headers: { location: `/${bucket}` } };
 }
@@ -57,7 +57,7 @@ export function deleteBucket({ store, bucket }: BucketCall): Answer {
 
 export function getBucketLocation({ store, bucket }: BucketCall): Answer {
   const { region } = store.bucket(bucket);
-  return xmlAnswer(document('LocationConstraint', region === DEFAULT_REGION ? undefined : region));
+  return xmlAnswer(document('LocationConstraint', region === defaultRegion ? undefined : region));
 }
 
 /** Never switched on: then the answer is an empty element. */
@@ -85,7 +85,7 @@ export function deleteObjects({ store, request, bucket, may }: BucketCall): Answ
     }
     return { key, ifMatch: textOf(object, 'ETag') };
   });
-  if (entries.length === 0 || entries.length > MAX_DELETED_AT_ONCE) throw malformedXml();
+  if (entries.length === 0 || entries.length > maxDeletedAtOnce) throw malformedXml();
   const quiet = textOf(wanted, 'Quiet') === 'true';
   // Each key is allowed or refused by itself.
   const refused = entries.flatMap(({ key, ifMatch }) => {

@@ -1,6 +1,6 @@
 /**
- * Owns: the types between a request as it comes, the operations, and the answer as it goes.
- * Refuses: node:http. Whoever has a method, a path, headers and bytes can call the local S3.
+ * The types between a request as it comes, the operations, and the answer as it goes. They need no node:http: a method,
+ * a path, headers and bytes are a call.
  */
 import type { Authorize } from '../iam/identity.ts';
 import type { S3Store } from './store.ts';
@@ -23,7 +23,7 @@ export interface S3Response {
   body: Uint8Array | string;
   /** `PutObject`, `ListObjectsV2`, ...: also of a request that was refused. */
   operation: string;
-  /** What was thrown behind an InternalError, for whoever keeps a log: the client is not told. */
+  /** What was thrown behind an InternalError, for a log: the client is not told. */
   fault?: unknown;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Owns: S3's checksums: computing them, and those of a multipart object from its parts.
- * Refuses: the algorithms it does not know (xxHash and the like): a checksum that nobody verified is worth nothing.
+ * S3's checksums: computing them, and those of a multipart object from its parts. Other algorithms (xxHash and the
+ * like) are refused: a checksum that was never verified is worth nothing.
  */
 import { hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-export const CHECKSUM_ALGORITHMS = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
-export type ChecksumAlgorithm = (typeof CHECKSUM_ALGORITHMS)[number];
+export const checksumAlgorithms = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
+export type ChecksumAlgorithm = (typeof checksumAlgorithms)[number];
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE';
 
 /** `value` is base64 as in the header `x-amz-checksum-*`; that of a composite ends in `-` and the number of parts. */
@@ -21,7 +21,7 @@ export function checksumHeader(algorithm: ChecksumAlgorithm): string {
 }
 
 export function checksumAlgorithm(name: string): ChecksumAlgorithm | undefined {
-  return CHECKSUM_ALGORITHMS.find((algorithm) => algorithm === name.toUpperCase());
+  return checksumAlgorithms.find((algorithm) => algorithm === name.toUpperCase());
 }
 
 export function computeChecksum(algorithm: ChecksumAlgorithm, bytes: Uint8Array): string {

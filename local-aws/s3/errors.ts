@@ -1,9 +1,9 @@
 /**
- * Owns: the errors that S3 answers with, and the HTTP status of each.
- * Refuses: to invent codes. Every one here is in "Error responses" of the S3 API reference.
+ * The errors that S3 answers with, and the HTTP status of each. Every code here is in "Error responses" of the S3 API
+ * reference.
  */
 
-const STATUS = {
+const statusOf = {
   AccessDenied: 403,
   BadDigest: 400,
   BucketAlreadyExists: 409,
@@ -33,7 +33,7 @@ const STATUS = {
   XAmzContentSHA256Mismatch: 400,
 } as const;
 
-export type S3ErrorCode = keyof typeof STATUS;
+export type S3ErrorCode = keyof typeof statusOf;
 
 /** A refusal as S3 words it. `context` becomes further elements of the answer's XML (`BucketName`, `Key`, `Condition`). */
 export class S3Error extends Error {
@@ -45,7 +45,7 @@ export class S3Error extends Error {
   constructor(code: S3ErrorCode, message: string, context: Record<string, string> = {}) {
     super(message);
     this.code = code;
-    this.status = STATUS[code];
+    this.status = statusOf[code];
     this.context = context;
   }
 }

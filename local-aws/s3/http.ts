@@ -1,6 +1,6 @@
 /**
- * Owns: the local S3 on a socket: reading a request to its end within a bound, writing the answer.
- * Refuses: bodies above 128 MiB (more than an object of this service ever has; larger ones come in parts).
+ * The local S3 on a socket: reading a request to its end within a bound, writing the answer. Bodies above 128 MiB are
+ * refused (more than an object of this service ever has; larger ones come in parts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authorize } from '../iam/identity.ts';
@@ -9,7 +9,7 @@ import { S3Error } from './errors.ts';
 import { handleS3, refuse } from './request.ts';
 import type { S3Store } from './store.ts';
 
-export const MAX_BODY_BYTES = 128 * 1024 * 1024;
+export const maxBodyBytes = 128 * 1024 * 1024;
 
 export interface Served {
   operation: string;
@@ -63,13 +63,13 @@ function readBody(req: IncomingMessage): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
-    if (Number(req.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+    if (Number(req.headers['content-length'] ?? 0) > maxBodyBytes) {
       reject(entityTooLarge());
       return;
     }
     req.on('data', (chunk: Buffer) => {
       sizeBytes += chunk.byteLength;
-      if (sizeBytes > MAX_BODY_BYTES) {
+      if (sizeBytes > maxBodyBytes) {
         req.removeAllListeners('data');
         reject(entityTooLarge());
         return;
@@ -88,6 +88,6 @@ function readBody(req: IncomingMessage): Promise<Uint8Array> {
 
 function entityTooLarge(): S3Error {
   return new S3Error('EntityTooLarge', 'Your proposed upload exceeds the maximum allowed size', {
-    MaxSizeAllowed: String(MAX_BODY_BYTES),
+    MaxSizeAllowed: String(maxBodyBytes),
   });
 }

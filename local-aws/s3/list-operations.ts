@@ -1,16 +1,16 @@
 /**
- * Owns: ListObjectsV2 and ListObjects as requests: their parameters, and how keys are written in the answer.
- * Refuses: parameters that S3 would refuse, instead of guessing what they meant.
+ * ListObjectsV2 and ListObjects as requests: their parameters, and how keys are written in the answer. Parameters that
+ * S3 would refuse are refused, not guessed at.
  */
 import { owner } from './bucket-operations.ts';
 import { isoSeconds, quoted, xmlAnswer } from './call.ts';
 import type { Answer, BucketCall } from './call.ts';
 import { S3Error } from './errors.ts';
-import { MAX_KEYS_A_PAGE } from './listing.ts';
+import { maxKeysAPage } from './listing.ts';
 import type { ListPage } from './listing.ts';
 import { document, element, leaf } from './xml.ts';
 
-const MAX_INTEGER = 2 ** 31 - 1;
+const maxInteger = 2 ** 31 - 1;
 
 interface ListParameters {
   prefix: string;
@@ -91,15 +91,15 @@ function listParameters(query: URLSearchParams): ListParameters {
     throw invalidArgument('Invalid Encoding Method specified in Request', 'encoding-type', encoding);
   }
   const text = query.get('max-keys');
-  const maxKeys = text === null || text === '' ? MAX_KEYS_A_PAGE : Number(text);
-  if (!Number.isInteger(maxKeys) || maxKeys < 0 || maxKeys > MAX_INTEGER) {
-    throw invalidArgument(`Argument maxKeys must be an integer between 0 and ${MAX_INTEGER}`, 'maxKeys', text ?? '');
+  const maxKeys = text === null || text === '' ? maxKeysAPage : Number(text);
+  if (!Number.isInteger(maxKeys) || maxKeys < 0 || maxKeys > maxInteger) {
+    throw invalidArgument(`Argument maxKeys must be an integer between 0 and ${maxInteger}`, 'maxKeys', text ?? '');
   }
   const delimiter = query.get('delimiter') ?? '';
   return {
     prefix: query.get('prefix') ?? '',
     delimiter: delimiter === '' ? undefined : delimiter,
-    maxKeys: Math.min(maxKeys, MAX_KEYS_A_PAGE),
+    maxKeys: Math.min(maxKeys, maxKeysAPage),
     encodesUrl: encoding === 'url',
     encode: encoding === 'url' ? urlEncode : (key) => key,
   };

@@ -1,6 +1,6 @@
 /**
- * Owns: the order and the paging of a listing: prefix, delimiter, where to go on.
- * Refuses: to sort. The order is that of the index: UTF-8 bytes, which JavaScript's own comparison of strings is not.
+ * The order and the paging of a listing: prefix, delimiter, where to go on. Nothing is sorted. The order is that of the
+ * index: UTF-8 bytes, which JavaScript's own comparison of strings is not.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { S3Error } from './errors.ts';
@@ -8,7 +8,7 @@ import { S3Error } from './errors.ts';
 export interface ListQuery {
   prefix?: string | undefined;
   delimiter?: string | undefined;
-  /** List what comes after this key; nobody need have written it. */
+  /** List what comes after this key; it need not exist. */
   startAfter?: string | undefined;
   /** From the page before; outranks `startAfter`. */
   continuationToken?: string | undefined;
@@ -31,10 +31,10 @@ export interface ListPage {
 }
 
 /** ListObjectsV2: "returns some or all (up to 1,000) of the objects". */
-export const MAX_KEYS_A_PAGE = 1_000;
+export const maxKeysAPage = 1_000;
 
 /** SQLite sorts every BLOB after every TEXT: as an upper bound, the end of the index. */
-const END = new Uint8Array();
+const end = new Uint8Array();
 
 export class Listing {
   readonly #page;
@@ -48,7 +48,7 @@ export class Listing {
 
   page(bucketId: number, query: ListQuery): ListPage {
     const { prefix = '', delimiter = '' } = query;
-    const maxKeys = Math.min(query.maxKeys ?? MAX_KEYS_A_PAGE, MAX_KEYS_A_PAGE);
+    const maxKeys = Math.min(query.maxKeys ?? maxKeysAPage, maxKeysAPage);
     const page: ListPage = {
       contents: [],
       commonPrefixes: [],
@@ -56,7 +56,7 @@ export class Listing {
       nextContinuationToken: undefined,
     };
     const after = query.continuationToken === undefined ? query.startAfter : entryOfToken(query.continuationToken);
-    const upper = firstAfterPrefix(prefix) ?? END;
+    const upper = firstAfterPrefix(prefix) ?? end;
     let lower: string | undefined = prefix;
     if (after !== undefined && after !== '') lower = laterOf(prefix, resumeAt(after, prefix, delimiter));
     let last: string | undefined;
@@ -101,7 +101,7 @@ function commonPrefixOf(key: string, prefix: string, delimiter: string): string 
 
 /** The first key to look at when everything up to `after` was listed; undefined when nothing can come behind it. */
 function resumeAt(after: string, prefix: string, delimiter: string): string | undefined {
-  // A common prefix stands for all that is under it: whoever is at or inside one is past it.
+  // A common prefix stands for all that is under it: a start at or inside one is past it.
   const within = after.startsWith(prefix) ? commonPrefixOf(after, prefix, delimiter) : undefined;
   return within === undefined ? `${after}\u0000` : firstAfterPrefix(within);
 }
@@ -127,18 +127,18 @@ export function firstAfterPrefix(prefix: string): string | undefined {
 }
 
 /** The version first, so that a token kept across an upgrade is refused rather than misread. */
-const TOKEN_VERSION = '1';
+const tokenVersion = '1';
 
 function tokenOfEntry(entry: string): string {
-  return Buffer.from(TOKEN_VERSION + entry).toString('base64url');
+  return Buffer.from(tokenVersion + entry).toString('base64url');
 }
 
 function entryOfToken(token: string): string {
   const decoded = Buffer.from(token, 'base64url').toString();
-  if (!decoded.startsWith(TOKEN_VERSION) || Buffer.from(decoded).toString('base64url') !== token) {
+  if (!decoded.startsWith(tokenVersion) || Buffer.from(decoded).toString('base64url') !== token) {
     throw new S3Error('InvalidArgument', 'The continuation token provided is incorrect', {
       ArgumentName: 'continuation-token',
     });
   }
-  return decoded.slice(TOKEN_VERSION.length);
+  return decoded.slice(tokenVersion.length);
 }

@@ -1,7 +1,4 @@
-/**
- * Owns: the operations of a multipart upload, as requests.
- * Refuses: nothing of its own; what a part and an upload must be, multipart.ts says.
- */
+/** The operations of a multipart upload, as requests. */
 import { isoSeconds, quoted, xmlAnswer } from './call.ts';
 import type { Answer, KeyCall } from './call.ts';
 import { checksumHeader } from './checksum.ts';
@@ -15,7 +12,7 @@ import { document, element, leaf } from './xml.ts';
 import { childrenOf, malformedXml, readXml, textOf } from './xml-reader.ts';
 import type { XmlElement } from './xml-reader.ts';
 
-const MAX_PARTS_A_PAGE = 1_000;
+const maxPartsAPage = 1_000;
 
 export function createMultipartUpload({ store, request, bucket, key }: KeyCall): Answer {
   const { headers } = request;
@@ -78,7 +75,7 @@ export function listParts(call: KeyCall): Answer {
   const { store, request, bucket, key } = call;
   const address = uploadAddress(call);
   const marker = Number(request.query.get('part-number-marker') ?? 0);
-  const maxParts = Math.min(Number(request.query.get('max-parts') ?? MAX_PARTS_A_PAGE), MAX_PARTS_A_PAGE);
+  const maxParts = Math.min(Number(request.query.get('max-parts') ?? maxPartsAPage), maxPartsAPage);
   if (!Number.isInteger(marker) || !Number.isInteger(maxParts) || maxParts < 0) {
     throw new S3Error('InvalidArgument', 'max-parts and part-number-marker must be whole numbers');
   }

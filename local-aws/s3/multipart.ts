@@ -1,6 +1,6 @@
 /**
- * Owns: multipart uploads, from their creation to the object that they become.
- * Refuses: an object above SQLite's limit for one value, and parts that S3 would refuse.
+ * Multipart uploads, from their creation to the object that they become. Refused are an object above SQLite's limit for
+ * one value, and parts that S3 would refuse.
  */
 import { hash, randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
@@ -12,10 +12,10 @@ import { checkKey, withoutQuotes } from './object-table.ts';
 import type { ObjectHeaders, ObjectTable, StoredObject, WriteConditions } from './object-table.ts';
 
 /** "Amazon S3 multipart upload limits". */
-const MIN_PART_BYTES = 5 * 1024 * 1024;
-const MAX_PART_NUMBER = 10_000;
+const minPartBytes = 5 * 1024 * 1024;
+const maxPartNumber = 10_000;
 /** SQLITE_MAX_LENGTH. S3's own limit is far above; here an object is one value in memory. */
-const MAX_OBJECT_BYTES = 1_000_000_000;
+const maxObjectBytes = 1_000_000_000;
 
 export interface Part {
   number: number;
@@ -86,11 +86,8 @@ export class MultipartUploads {
 
   /** A part of a number that is already there replaces it. */
   putPart(address: UploadAddress, number: number, body: Uint8Array, sent?: Checksum): Part {
-    if (!Number.isInteger(number) || number < 1 || number > MAX_PART_NUMBER) {
-      throw new S3Error(
-        'InvalidArgument',
-        `Part number must be an integer between 1 and ${MAX_PART_NUMBER}, inclusive`,
-      );
+    if (!Number.isInteger(number) || number < 1 || number > maxPartNumber) {
+      throw new S3Error('InvalidArgument', `Part number must be an integer between 1 and ${maxPartNumber}, inclusive`);
     }
     return inTransaction(this.#db, () => {
       const upload = this.#find(address);
@@ -119,8 +116,8 @@ export class MultipartUploads {
       const upload = this.#find(address);
       const parts = chosenParts(this.#parts(uploadId, 0), completed);
       const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
-      if (sizeBytes > MAX_OBJECT_BYTES) {
-        throw new S3Error('EntityTooLarge', `The local S3 stores objects of at most ${MAX_OBJECT_BYTES} bytes`);
+      if (sizeBytes > maxObjectBytes) {
+        throw new S3Error('EntityTooLarge', `The local S3 stores objects of at most ${maxObjectBytes} bytes`);
       }
       const body = Buffer.concat(parts.map((part) => this.#objects.readBody(part.bodyId)));
       const eTags = parts.map((part) => Buffer.from(part.eTag, 'hex'));
@@ -207,10 +204,10 @@ function chosenParts<P extends Part>(uploaded: readonly P[], completed: readonly
         { PartNumber: String(number) },
       );
     }
-    if (index < completed.length - 1 && part.sizeBytes < MIN_PART_BYTES) {
+    if (index < completed.length - 1 && part.sizeBytes < minPartBytes) {
       throw new S3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
         PartNumber: String(number),
-        MinSizeAllowed: String(MIN_PART_BYTES),
+        MinSizeAllowed: String(minPartBytes),
       });
     }
     return part;

@@ -1,6 +1,6 @@
 /**
- * Owns: the operations on one object: put, get, head, delete, copy.
- * Refuses: versions, and reading a multipart object by its parts' numbers.
+ * The operations on one object: put, get, head, delete, copy. There are no versions, and no reads of a multipart object
+ * by its parts' numbers.
  */
 import { isoSeconds, quoted, xmlAnswer } from './call.ts';
 import type { Answer, KeyCall } from './call.ts';
@@ -13,7 +13,7 @@ import type { ByteRange, ObjectAddress } from './store.ts';
 import { document, leaf } from './xml.ts';
 
 /** Query parameters by which a reader overrides a header of the answer. */
-const OVERRIDES = [
+const overrides = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -132,7 +132,7 @@ function readObject({ store, request, bucket, key }: KeyCall): {
     ...object.headers,
     'content-length': String(object.sizeBytes),
   };
-  for (const name of OVERRIDES) {
+  for (const name of overrides) {
     const value = query.get(`response-${name}`);
     if (value !== null) answerHeaders[name] = value;
   }

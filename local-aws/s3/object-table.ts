@@ -1,7 +1,6 @@
 /**
- * Owns: the rows of stored objects, the conditions of a write, and the one place where an object comes to be, which is
- * also the one place that tells the listener of it.
- * Refuses: HTTP, and anything about how a body arrived (one request, a copy, parts).
+ * The rows of stored objects, the conditions of a write, and the one place where an object comes to be, which is also
+ * the one place that tells the listener of it. How a body arrived (one request, a copy, parts) is not known here.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { inTransaction } from '../database.ts';
@@ -58,7 +57,7 @@ export interface ObjectTableOptions {
 }
 
 /** "Creating object key names": at most 1,024 bytes of UTF-8. */
-const MAX_KEY_BYTES = 1_024;
+const maxKeyBytes = 1_024;
 
 export class ObjectTable {
   readonly #db: DatabaseSync;
@@ -110,7 +109,7 @@ export class ObjectTable {
     };
   }
 
-  /** Stores the object, and tells the listener within the same transaction. Throws PreconditionFailed and tells nobody. */
+  /** Stores the object, and tells the listener within the same transaction. Throws PreconditionFailed and tells nothing. */
   write(object: NewObject, conditions: WriteConditions = {}): StoredObject {
     checkKey(object.key);
     return inTransaction(this.#db, () => {
@@ -197,10 +196,10 @@ export function withoutQuotes(eTag: string): string {
 
 export function checkKey(key: string): void {
   const sizeBytes = Buffer.byteLength(key);
-  if (sizeBytes > MAX_KEY_BYTES) {
+  if (sizeBytes > maxKeyBytes) {
     throw new S3Error('KeyTooLongError', 'Your key is too long', {
       Size: String(sizeBytes),
-      MaxSizeAllowed: String(MAX_KEY_BYTES),
+      MaxSizeAllowed: String(maxKeyBytes),
     });
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Owns: the name of the operation that a request asks for, also of those that are not served here, so that the refusal
- * of one can name it.
- * Refuses: to serve any.
+ * The name of the operation that a request asks for, also of those that are not served here, so that the refusal of one
+ * can name it.
  */
 import type { Address } from './address.ts';
 
@@ -11,7 +10,7 @@ export interface OperationRequest {
   headers: Readonly<Record<string, string>>;
 }
 
-const SUBRESOURCE_OPERATIONS: Record<string, string> = {
+const subresourceOperations: Record<string, string> = {
   'GET bucket location': 'GetBucketLocation',
   'GET bucket versioning': 'GetBucketVersioning',
   'GET bucket uploads': 'ListMultipartUploads',
@@ -29,7 +28,7 @@ const SUBRESOURCE_OPERATIONS: Record<string, string> = {
 };
 
 /** The subresources of S3, and the noun that the SDKs give each. */
-const NOUNS: Record<string, string> = {
+const nouns: Record<string, string> = {
   abac: 'Abac',
   accelerate: 'AccelerateConfiguration',
   acl: 'Acl',
@@ -69,7 +68,7 @@ const NOUNS: Record<string, string> = {
   website: 'Website',
 };
 
-const PLAIN: Record<string, string> = {
+const plain: Record<string, string> = {
   'GET service': 'ListBuckets',
   'HEAD bucket': 'HeadBucket',
   'PUT bucket': 'CreateBucket',
@@ -81,7 +80,7 @@ const PLAIN: Record<string, string> = {
   'DELETE key': 'DeleteObject',
 };
 
-const VERBS: Record<string, string> = { GET: 'Get', PUT: 'Put', DELETE: 'Delete', POST: 'Post', HEAD: 'Head' };
+const verbs: Record<string, string> = { GET: 'Get', PUT: 'Put', DELETE: 'Delete', POST: 'Post', HEAD: 'Head' };
 
 /** As the SDKs name it: `PutObject`, `ListObjectsV2`, `GetBucketAcl`; for what no SDK has, the method and what it was aimed at. */
 export function operationOf(request: OperationRequest, { bucket, key }: Address): string {
@@ -90,14 +89,14 @@ export function operationOf(request: OperationRequest, { bucket, key }: Address)
   const copies = method === 'PUT' && target === 'key' && headers['x-amz-copy-source'] !== undefined;
   if (target !== 'service') {
     for (const name of query.keys()) {
-      const noun = NOUNS[name];
+      const noun = nouns[name];
       if (noun === undefined) continue;
-      const operation = SUBRESOURCE_OPERATIONS[`${method} ${target} ${name}`];
+      const operation = subresourceOperations[`${method} ${target} ${name}`];
       if (operation === 'UploadPart' && copies) return 'UploadPartCopy';
-      return operation ?? `${VERBS[method] ?? method}${target === 'key' ? 'Object' : 'Bucket'}${noun}`;
+      return operation ?? `${verbs[method] ?? method}${target === 'key' ? 'Object' : 'Bucket'}${noun}`;
     }
   }
   if (copies) return 'CopyObject';
   if (method === 'GET' && target === 'bucket') return query.get('list-type') === '2' ? 'ListObjectsV2' : 'ListObjects';
-  return PLAIN[`${method} ${target}`] ?? `${method} ${target}`;
+  return plain[`${method} ${target}`] ?? `${method} ${target}`;
 }

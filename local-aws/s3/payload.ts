@@ -1,12 +1,12 @@
 /**
- * Owns: what a client sends with an object: the body with its checks, the headers that are kept, the headers that ask
- * for something that the local S3 does not do.
- * Refuses: a body that is not what its own checksums say, before anything is stored.
+ * What a client sends with an object: the body with its checks, the headers that are kept, the headers that ask for
+ * something that the local S3 does not do. A body that is not what its own checksums say is refused before anything is
+ * stored.
  */
 import { hash } from 'node:crypto';
 import { decodeAwsChunked, isAwsChunked } from './aws-chunked.ts';
 import type { S3Request } from './call.ts';
-import { CHECKSUM_ALGORITHMS, checksumAlgorithm, checksumHeader, computeChecksum, isWellFormed } from './checksum.ts';
+import { checksumAlgorithms, checksumAlgorithm, checksumHeader, computeChecksum, isWellFormed } from './checksum.ts';
 import type { Checksum, ChecksumAlgorithm } from './checksum.ts';
 import { S3Error } from './errors.ts';
 import type { ObjectHeaders } from './object-table.ts';
@@ -17,7 +17,7 @@ export interface Payload {
   checksum: Checksum | undefined;
 }
 
-const KEPT_HEADERS = [
+const keptHeaders = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -25,12 +25,12 @@ const KEPT_HEADERS = [
   'content-type',
   'expires',
 ];
-const METADATA_PREFIX = 'x-amz-meta-';
+const metadataPrefix = 'x-amz-meta-';
 /** "Working with object metadata": names and values together, without the prefix. */
-const MAX_METADATA_BYTES = 2 * 1024;
+const maxMetadataBytes = 2 * 1024;
 
 /** Headers that change what an operation does, and the values of them that change nothing here. */
-const REFUSED_HEADERS: [name: string, harmless: readonly string[]][] = [
+const refusedHeaders: [name: string, harmless: readonly string[]][] = [
   ['x-amz-acl', ['private', 'bucket-owner-full-control']],
   ['x-amz-bucket-object-lock-enabled', ['false', 'False']],
   ['x-amz-copy-source-server-side-encryption-customer-algorithm', []],
@@ -53,7 +53,7 @@ const REFUSED_HEADERS: [name: string, harmless: readonly string[]][] = [
 
 /** Throws NotImplemented for a header that asks for what is not done here: silence would be a fake success. */
 export function refuseUnsupportedHeaders(headers: Readonly<Record<string, string>>): void {
-  for (const [name, harmless] of REFUSED_HEADERS) {
+  for (const [name, harmless] of refusedHeaders) {
     const value = headers[name];
     if (value !== undefined && !harmless.includes(value)) {
       throw new S3Error(
@@ -96,7 +96,7 @@ export function decodeBody({ headers, body }: S3Request): { body: Uint8Array; tr
 export function sentChecksum(
   headers: Readonly<Record<string, string>>,
 ): { algorithm: ChecksumAlgorithm; value: string } | undefined {
-  const sent = CHECKSUM_ALGORITHMS.flatMap((algorithm) => {
+  const sent = checksumAlgorithms.flatMap((algorithm) => {
     const value = headers[checksumHeader(algorithm)];
     return value === undefined ? [] : [{ algorithm, value }];
   });
@@ -116,7 +116,7 @@ export function namedAlgorithm(name: string | undefined): ChecksumAlgorithm | un
   if (algorithm === undefined) {
     throw new S3Error(
       'InvalidRequest',
-      `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_ALGORITHMS.join(', ')}]`,
+      `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${checksumAlgorithms.join(', ')}]`,
     );
   }
   return algorithm;
@@ -125,7 +125,7 @@ export function namedAlgorithm(name: string | undefined): ChecksumAlgorithm | un
 /** The headers that belong to the object: what every reader of it gets back. Throws MetadataTooLarge. */
 export function objectHeaders(headers: Readonly<Record<string, string>>): ObjectHeaders {
   const kept: ObjectHeaders = {};
-  for (const name of KEPT_HEADERS) {
+  for (const name of keptHeaders) {
     const value = headers[name];
     if (value !== undefined) kept[name] = value;
   }
@@ -137,14 +137,14 @@ export function objectHeaders(headers: Readonly<Record<string, string>>): Object
   }
   let metadataBytes = 0;
   for (const [name, value] of Object.entries(headers)) {
-    if (!name.startsWith(METADATA_PREFIX)) continue;
+    if (!name.startsWith(metadataPrefix)) continue;
     kept[name] = value;
-    metadataBytes += name.length - METADATA_PREFIX.length + Buffer.byteLength(value);
+    metadataBytes += name.length - metadataPrefix.length + Buffer.byteLength(value);
   }
-  if (metadataBytes > MAX_METADATA_BYTES) {
+  if (metadataBytes > maxMetadataBytes) {
     throw new S3Error('MetadataTooLarge', 'Your metadata headers exceed the maximum allowed metadata size', {
       Size: String(metadataBytes),
-      MaxSizeAllowed: String(MAX_METADATA_BYTES),
+      MaxSizeAllowed: String(maxMetadataBytes),
     });
   }
   return kept;
@@ -168,13 +168,13 @@ function verifyMd5(md5: string, body: Uint8Array): void {
   }
 }
 
-const NOT_CHECKSUMS = ['x-amz-checksum-algorithm', 'x-amz-checksum-mode', 'x-amz-checksum-type'];
+const notChecksums = ['x-amz-checksum-algorithm', 'x-amz-checksum-mode', 'x-amz-checksum-type'];
 
 function verifiedChecksum(headers: Readonly<Record<string, string>>, body: Uint8Array): Checksum | undefined {
   const sent = sentChecksum(headers);
   if (sent === undefined) {
     const unknown = Object.keys(headers).find(
-      (name) => name.startsWith('x-amz-checksum-') && !NOT_CHECKSUMS.includes(name),
+      (name) => name.startsWith('x-amz-checksum-') && !notChecksums.includes(name),
     );
     if (unknown === undefined) return undefined;
     throw new S3Error('NotImplemented', `The local S3 can't verify ${unknown}`, { Header: unknown });

@@ -1,6 +1,6 @@
 /**
- * Owns: the conditions and the range of a read: If-Match and its kin, Range.
- * Refuses: ranges in several pieces: like S3, it answers those with the whole object.
+ * The conditions and the range of a read: If-Match and its kin, Range. Ranges in several pieces are answered with the
+ * whole object, as S3 does.
  */
 import { preconditionFailed, S3Error } from './errors.ts';
 import { withoutQuotes } from './object-table.ts';

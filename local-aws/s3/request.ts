@@ -1,7 +1,7 @@
 /**
- * Owns: the local S3 as a function from a request to an answer: which operation it is, who serves it, how a refusal looks.
- * Refuses: whatever is not in its tables, with NotImplemented and the operation's name, never with a success; and what the
- * caller may not. It checks no signature: who the caller is was told before.
+ * The local S3 as a function from a request to an answer: which operation it is, who serves it, how a refusal looks. An
+ * operation that is not in its tables is refused with NotImplemented and its name, and what the caller may not with
+ * AccessDenied. It checks no signature: the caller is known before.
  */
 import { randomUUID } from 'node:crypto';
 import type { Authorize } from '../iam/identity.ts';
@@ -21,7 +21,7 @@ import { errorDocument } from './xml.ts';
 
 export type { S3Request, S3Response } from './call.ts';
 
-const BUCKET_OPERATIONS: Partial<Record<string, (call: BucketCall) => Answer>> = {
+const bucketOperations: Partial<Record<string, (call: BucketCall) => Answer>> = {
   CreateBucket: buckets.createBucket,
   DeleteBucket: buckets.deleteBucket,
   DeleteObjects: buckets.deleteObjects,
@@ -32,7 +32,7 @@ const BUCKET_OPERATIONS: Partial<Record<string, (call: BucketCall) => Answer>> =
   ListObjectsV2: lists.listObjectsV2,
 };
 
-const KEY_OPERATIONS: Partial<Record<string, (call: KeyCall) => Answer>> = {
+const keyOperations: Partial<Record<string, (call: KeyCall) => Answer>> = {
   AbortMultipartUpload: multipart.abortMultipartUpload,
   CompleteMultipartUpload: multipart.completeMultipartUpload,
   CopyObject: objects.copyObject,
@@ -46,14 +46,14 @@ const KEY_OPERATIONS: Partial<Record<string, (call: KeyCall) => Answer>> = {
   UploadPartCopy: multipart.uploadPartCopy,
 };
 
-const UNADDRESSED = 'InvalidAddress';
+const unaddressed = 'InvalidAddress';
 
 /**
  * Serves one request. Never throws: what went wrong is the answer.
  * @param may what the caller may; absent: everything
  */
 export function handleS3(store: S3Store, request: S3Request, may?: Authorize): S3Response {
-  let operation = UNADDRESSED;
+  let operation = unaddressed;
   try {
     const address = addressOf(request.headers.host, request.path);
     operation = operationOf(request, address);
@@ -72,7 +72,7 @@ export function handleS3(store: S3Store, request: S3Request, may?: Authorize): S
 
 /** The answer to a request that could not even be read to its end. */
 export function refuse(request: Omit<S3Request, 'body'>, error: unknown): S3Response {
-  let operation = UNADDRESSED;
+  let operation = unaddressed;
   try {
     operation = operationOf(request, addressOf(request.headers.host, request.path));
   } catch {
@@ -91,10 +91,10 @@ function serve(
   if (bucket === undefined) {
     if (operation === 'ListBuckets') return buckets.listBuckets(store, request);
   } else if (key === undefined) {
-    const handler = BUCKET_OPERATIONS[operation];
+    const handler = bucketOperations[operation];
     if (handler !== undefined) return handler({ store, request, bucket, may });
   } else {
-    const handler = KEY_OPERATIONS[operation];
+    const handler = keyOperations[operation];
     if (handler !== undefined) return handler({ store, request, bucket, key });
   }
   if (!['GET', 'HEAD', 'PUT', 'POST', 'DELETE'].includes(request.method)) {

@@ -1,14 +1,11 @@
-/**
- * Owns: the tables of the local S3.
- * Refuses: to be shared. Only `local/s3` reads or writes them.
- */
+/** The tables of the local S3. Only this folder reads or writes them. */
 import type { DatabaseSync } from 'node:sqlite';
 
 /**
  * SQLite compares TEXT by the bytes of its UTF-8, which is S3's listing order, so the primary key is the listing.
  * Bodies are kept apart from the rest: a listing then reads rows of a hundred bytes, not whole objects.
  */
-const TABLES = `
+const tables = `
   CREATE TABLE IF NOT EXISTS s3_buckets (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
@@ -50,5 +47,5 @@ const TABLES = `
 `;
 
 export function createS3Tables(db: DatabaseSync): void {
-  db.exec(TABLES);
+  db.exec(tables);
 }

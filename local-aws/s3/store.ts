@@ -1,6 +1,6 @@
 /**
- * Owns: the local S3 as a library: buckets and objects in the engine's database, each call atomic, each answer consistent.
- * Refuses: HTTP and XML (see request.ts), versions, ACLs and everything else that a request can't ask for either.
+ * The local S3 as a library: buckets and objects in the engine's database, each call atomic, each answer consistent.
+ * HTTP and XML are in request.ts. There are no versions and no ACLs.
  */
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
@@ -52,8 +52,8 @@ export interface ByteRange {
 }
 
 /** "Bucket naming rules". */
-const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
-export const DEFAULT_REGION = 'us-east-1';
+const bucketName = /^(?!\d+\.\d+\.\d+\.\d+$)(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+export const defaultRegion = 'us-east-1';
 
 export class S3Store {
   readonly uploads: MultipartUploads;
@@ -81,8 +81,8 @@ export class S3Store {
   }
 
   /** Throws InvalidBucketName, and BucketAlreadyOwnedByYou when there is one already. */
-  createBucket(name: string, region: string = DEFAULT_REGION): void {
-    if (!BUCKET_NAME.test(name)) {
+  createBucket(name: string, region: string = defaultRegion): void {
+    if (!bucketName.test(name)) {
       throw new S3Error('InvalidBucketName', 'The specified bucket is not valid.', { BucketName: name });
     }
     if (this.#sql.createBucket.run(name, region, this.#now()).changes === 0) {
@@ -123,7 +123,7 @@ export class S3Store {
     });
   }
 
-  /** Throws PreconditionFailed when a condition does not hold; then nothing was written and nobody was told. */
+  /** Throws PreconditionFailed when a condition does not hold; then nothing was written or told. */
   put(bucket: string, key: string, body: Uint8Array, options: PutOptions = {}): StoredObject {
     const { headers = {}, checksum } = options;
     const eTag = hash('md5', body);

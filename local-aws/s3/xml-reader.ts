@@ -1,7 +1,7 @@
 /**
- * Owns: reading the three small documents that S3 is sent (what to delete, which parts, where a bucket goes).
- * Refuses: what is not well-formed, and DTDs: nothing S3 is sent needs an entity of its own. (The XML parsers on npm
- * forgive a document cut short, and a deletion must not be guessed at.)
+ * Reading the three small documents that S3 is sent (what to delete, which parts, where a bucket goes). What is not
+ * well-formed is refused, and DTDs are: nothing S3 is sent needs an entity of its own. (The XML parsers on npm forgive
+ * a document cut short, and a deletion must not be guessed at.)
  */
 import { S3Error } from './errors.ts';
 
@@ -11,9 +11,9 @@ export interface XmlElement {
   text: string;
 }
 
-const TOKEN = /<\?.*?\?>|<!--.*?-->|<\/([^\s>]+)\s*>|<([^\s/>!?]+)(?:\s[^<>]*?)?(\/?)>|([^<]+)/gsy;
-const ENTITY = /&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));|&/g;
-const NAMED: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+const tokens = /<\?.*?\?>|<!--.*?-->|<\/([^\s>]+)\s*>|<([^\s/>!?]+)(?:\s[^<>]*?)?(\/?)>|([^<]+)/gsy;
+const entity = /&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9a-fA-F]{1,6}));|&/g;
+const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 /** The root element, which must have that name. Throws MalformedXML. */
 export function readXml(body: Uint8Array, rootName: string): XmlElement {
@@ -23,9 +23,9 @@ export function readXml(body: Uint8Array, rootName: string): XmlElement {
   const document: XmlElement = { name: '', children: [], text: '' };
   const open = [document];
   let at = 0;
-  for (const token of xml.matchAll(TOKEN)) {
-    at = token.index + token[0].length;
-    const [, closes, opens, empty, text] = token;
+  for (const found of xml.matchAll(tokens)) {
+    at = found.index + found[0].length;
+    const [, closes, opens, empty, text] = found;
     const current = open.at(-1) ?? document;
     if (text !== undefined) {
       current.text += decodeEntities(text);
@@ -61,8 +61,8 @@ export function malformedXml(): S3Error {
 
 function decodeEntities(text: string): string {
   if (!text.includes('&')) return text;
-  return text.replace(ENTITY, (_, name?: string, decimal?: string, hex?: string) => {
-    if (name !== undefined) return NAMED[name] ?? '';
+  return text.replace(entity, (_, name?: string, decimal?: string, hex?: string) => {
+    if (name !== undefined) return named[name] ?? '';
     const codePoint = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal);
     if (Number.isNaN(codePoint) || codePoint > 0x10ffff) throw malformedXml();
     return String.fromCodePoint(codePoint);

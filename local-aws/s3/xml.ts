@@ -1,19 +1,16 @@
-/**
- * Owns: writing the XML that S3 answers with: its escapes, its namespace.
- * Refuses: to know an operation, and to read (see xml-reader.ts).
- */
+/** Writing the XML that S3 answers with: its escapes, its namespace. */
 
-const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n';
-const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/';
+const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
+const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
 
 /** What may not stand in XML as itself. The control characters are no XML 1.0 even when escaped; S3 sends them so all the same. */
-const NEEDS_ESCAPE = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/;
-const ESCAPES = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/g;
-const NAMED: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+const needsEscape = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/;
+const escapes = /[&<>"\u0000-\u0008\u000b-\u001f\u007f\ufffe\uffff]/g;
+const named: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 
 export function escapeXml(text: string): string {
-  if (!NEEDS_ESCAPE.test(text)) return text;
-  return text.replace(ESCAPES, (c) => NAMED[c] ?? `&#x${c.charCodeAt(0).toString(16).toUpperCase()};`);
+  if (!needsEscape.test(text)) return text;
+  return text.replace(escapes, (c) => named[c] ?? `&#x${c.charCodeAt(0).toString(16).toUpperCase()};`);
 }
 
 /** An element with text in it. */
@@ -27,10 +24,10 @@ export function element(name: string, ...children: (string | undefined)[]): stri
 }
 
 export function document(name: string, ...children: (string | undefined)[]): string {
-  return `${DECLARATION}<${name} xmlns="${NAMESPACE}">${children.join('')}</${name}>`;
+  return `${declaration}<${name} xmlns="${namespace}">${children.join('')}</${name}>`;
 }
 
 /** S3's errors are in no namespace. */
 export function errorDocument(fields: Record<string, string>): string {
-  return DECLARATION + element('Error', ...Object.entries(fields).map(([name, value]) => leaf(name, value)));
+  return declaration + element('Error', ...Object.entries(fields).map(([name, value]) => leaf(name, value)));
 }

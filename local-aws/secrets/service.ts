@@ -1,5 +1,5 @@
 /**
- * The two small services that clients ask beside S3, SQS and Lambda: Secrets Manager's `GetSecretValue`, out of a map that
+ * The two small services that clients ask besides S3, SQS and Lambda: Secrets Manager's `GetSecretValue`, out of a map that
  * the engine is given, and STS's `GetCallerIdentity`. Anything else is refused; no secret is ever written to disk.
  */
 import { randomUUID } from 'node:crypto';
@@ -82,7 +82,7 @@ function names(secretId: string, name: string): boolean {
   return fromArn === name || fromArn?.replace(/-[A-Za-z0-9]{6}$/, '') === name;
 }
 
-/** Answers a request of STS (query protocol). Everybody may ask who they are: no policy can forbid it. */
+/** Answers a request of STS (query protocol). Every caller may ask who it is: no policy can forbid it. */
 export async function serveSts(
   place: SecretPlace,
   caller: { arn: string; userId: string },

@@ -1,6 +1,6 @@
 /**
- * StartMessageMoveTask, ListMessageMoveTasks and CancelMessageMoveTask, which fauxqs does not have. Owns the tasks; they
- * end with the process, and what was not moved stays on the dead-letter queue.
+ * StartMessageMoveTask, ListMessageMoveTasks and CancelMessageMoveTask. Tasks end with the process, and what was not moved
+ * stays on the dead-letter queue.
  *
  * As on AWS, only the dead-letter queue of another queue can be moved from, and what was sent to it by anything but a
  * redrive policy can only be moved to a named destination.
@@ -8,7 +8,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { SqsError, SqsStore, type Message, type Queue } from './fauxqs.ts';
+import { ignoreFailedFolder } from '../lifecycle.ts';
+import { invalidValue, SqsError } from './errors.ts';
+import { optionalText, optionalWhole, requiredText, type Input } from './input.ts';
+import type { Queue, Queues } from './queues.ts';
 
 type Task = {
   readonly handle: string;
@@ -22,40 +25,23 @@ type Task = {
   failureReason?: string;
 };
 
-export const moveTaskOperations = new Set(['StartMessageMoveTask', 'ListMessageMoveTasks', 'CancelMessageMoveTask']);
-
 /** Moved without a pause. */
-const MESSAGES_A_TURN = 100;
+const messagesATurn = 100;
+
+/** A message that can not be moved ends its task. */
+class NoDestination extends Error {
+  override readonly name = 'NoDestination';
+}
 
 export class MoveTasks {
-  readonly #store: SqsStore;
-  readonly #atomically: <T>(work: () => T) => T;
+  readonly #queues: Queues;
   /** Latest first. */
   readonly #tasks: Task[] = [];
   readonly #moving = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
-  constructor(store: SqsStore, atomically: <T>(work: () => T) => T) {
-    this.#store = store;
-    this.#atomically = atomically;
-  }
-
-  /**
-   * @param operation one of `moveTaskOperations`
-   * @returns the answer's body
-   * @throws SqsError as SQS answers
-   */
-  answer(operation: string, input: Readonly<Record<string, unknown>>): Record<string, unknown> {
-    switch (operation) {
-      case 'StartMessageMoveTask':
-        return { TaskHandle: this.#start(input) };
-      case 'ListMessageMoveTasks':
-        return { Results: this.#list(input) };
-      case 'CancelMessageMoveTask':
-        return { ApproximateNumberOfMessagesMoved: this.#cancel(input) };
-      default:
-        throw new SqsError('InvalidAction', `Unknown action: ${operation}`);
-    }
+  constructor(queues: Queues) {
+    this.#queues = queues;
   }
 
   /** Resolves when no task runs. */
@@ -68,19 +54,22 @@ export class MoveTasks {
     await this.idle();
   }
 
-  #start(input: Readonly<Record<string, unknown>>): string {
+  /** @throws SqsError */
+  start(input: Input): { TaskHandle: string } {
     const source = this.#queue(input, 'SourceArn');
-    if (!isDeadLetterQueue(this.#store, source.arn)) {
-      throw invalid('Source queue must be configured as a Dead Letter Queue.');
+    if (this.#queues.sourcesOf(source).length === 0) {
+      throw invalidValue('Source queue must be configured as a Dead Letter Queue.');
     }
-    const destinationArn = input['DestinationArn'] === undefined ? undefined : this.#queue(input, 'DestinationArn').arn;
-    if (destinationArn === source.arn) throw invalid('Source queue arn and destination queue arn cannot be the same.');
-    const perSecond = optionalWhole(input, 'MaxNumberOfMessagesPerSecond', 500);
-    if (this.#tasks.some((task) => task.source === source && task.status === 'RUNNING')) {
+    const destinationArn =
+      optionalText(input, 'DestinationArn') === undefined ? undefined : this.#queue(input, 'DestinationArn').arn;
+    if (destinationArn === source.arn) {
+      throw invalidValue('Source queue arn and destination queue arn cannot be the same.');
+    }
+    const perSecond = optionalWhole(input, 'MaxNumberOfMessagesPerSecond', 1, 500);
+    if (this.#tasks.some((task) => task.source.arn === source.arn && task.status === 'RUNNING')) {
       const one = 'Only one active task is allowed for a source queue arn at a given time.';
       throw new SqsError('UnsupportedOperation', `There is already a task running. ${one}`);
     }
-    source.processTimers();
     const task: Task = {
       handle: Buffer.from(JSON.stringify({ taskId: randomUUID(), sourceArn: source.arn })).toString('base64'),
       source,
@@ -88,54 +77,24 @@ export class MoveTasks {
       perSecond,
       startedAtMs: Date.now(),
       // No more than was there: what fails again and comes back is not moved for ever.
-      toMove: source.messages.length,
+      toMove: this.#queues.depth(source).visible,
       moved: 0,
       status: 'RUNNING',
     };
     this.#tasks.unshift(task);
-    const moving = this.#move(task).finally(() => this.#moving.delete(moving));
+    const moving = this.#move(task)
+      .catch(ignoreFailedFolder)
+      .finally(() => this.#moving.delete(moving));
     this.#moving.add(moving);
-    return task.handle;
+    return { TaskHandle: task.handle };
   }
 
-  async #move(task: Task): Promise<void> {
-    const { signal } = this.#stopping;
-    while (task.status === 'RUNNING' && task.moved < task.toMove && !signal.aborted) {
-      if (!this.#moveOne(task)) break;
-      task.moved += 1;
-      if (task.perSecond !== undefined) await pause(1000 / task.perSecond, signal);
-      else if (task.moved % MESSAGES_A_TURN === 0) await nextTurn();
-    }
-    if (task.status === 'RUNNING') task.status = signal.aborted ? 'CANCELLED' : 'COMPLETED';
-  }
-
-  /** @returns false when there is none to move, or it can not be moved */
-  #moveOne(task: Task): boolean {
-    task.source.processTimers();
-    const message: Message | undefined = task.source.messages[0];
-    if (message === undefined) return false;
-    const destinationArn = task.destinationArn ?? message.deadLetterSourceArn;
-    const destination = destinationArn === undefined ? undefined : this.#store.getQueueByArn(destinationArn);
-    if (destination === undefined) {
-      task.status = 'FAILED';
-      task.failureReason =
-        destinationArn === undefined ? 'CouldNotDetermineMessageSource' : 'AWS.SimpleQueueService.NonExistentQueue';
-      return false;
-    }
-    this.#atomically(() => {
-      task.source.messages.shift();
-      task.source.persistence?.deleteMessage(message.messageId);
-      // "Redriven messages are considered new messages with a new messageID and enqueueTime": their receives begin again.
-      destination.enqueue(SqsStore.createMessage(message.body, message.messageAttributes));
-    });
-    return true;
-  }
-
-  #list(input: Readonly<Record<string, unknown>>): Record<string, unknown>[] {
+  /** @throws SqsError */
+  list(input: Input): { Results: Record<string, unknown>[] } {
     const source = this.#queue(input, 'SourceArn');
-    const wanted = optionalWhole(input, 'MaxResults', 10) ?? 1;
-    return this.#tasks
-      .filter((task) => task.source === source)
+    const wanted = optionalWhole(input, 'MaxResults', 1, 10) ?? 1;
+    const results = this.#tasks
+      .filter((task) => task.source.arn === source.arn)
       .slice(0, wanted)
       .map((task) => ({
         ...(task.status === 'RUNNING' && { TaskHandle: task.handle }),
@@ -148,51 +107,51 @@ export class MoveTasks {
         ...(task.failureReason !== undefined && { FailureReason: task.failureReason }),
         StartedTimestamp: task.startedAtMs,
       }));
+    return { Results: results };
   }
 
-  #cancel(input: Readonly<Record<string, unknown>>): number {
+  /** @throws SqsError */
+  cancel(input: Input): { ApproximateNumberOfMessagesMoved: number } {
     const task = this.#tasks.find(({ handle }) => handle === input['TaskHandle']);
     if (task === undefined) throw new SqsError('ResourceNotFoundException', 'Task does not exist.', 404);
     if (task.status !== 'RUNNING') throw new SqsError('UnsupportedOperation', 'Only active tasks can be cancelled.');
     task.status = 'CANCELLED';
-    return task.moved;
+    return { ApproximateNumberOfMessagesMoved: task.moved };
   }
 
-  #queue(input: Readonly<Record<string, unknown>>, parameter: 'SourceArn' | 'DestinationArn'): Queue {
-    const arn = input[parameter];
-    if (typeof arn !== 'string') {
-      throw new SqsError('MissingParameter', `The request must contain the parameter ${parameter}.`);
+  async #move(task: Task): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      while (task.status === 'RUNNING' && task.moved < task.toMove && !signal.aborted) {
+        if (!this.#queues.moveFirst(task.source, (sourceArn) => this.#destination(task.destinationArn ?? sourceArn))) {
+          break;
+        }
+        task.moved += 1;
+        if (task.perSecond !== undefined) await sleep(1000 / task.perSecond, undefined, { signal });
+        else if (task.moved % messagesATurn === 0) await nextTurn();
+      }
+    } catch (error) {
+      if (error instanceof NoDestination) {
+        task.status = 'FAILED';
+        task.failureReason = error.message;
+      } else if (!signal.aborted) {
+        throw error;
+      }
     }
-    const queue = this.#store.getQueueByArn(arn);
+    if (task.status === 'RUNNING') task.status = signal.aborted ? 'CANCELLED' : 'COMPLETED';
+  }
+
+  #destination(arn: string | undefined): Queue {
+    if (arn === undefined) throw new NoDestination('CouldNotDetermineMessageSource');
+    const queue = this.#queues.byArn(arn);
+    if (queue === undefined) throw new NoDestination('AWS.SimpleQueueService.NonExistentQueue');
+    return queue;
+  }
+
+  #queue(input: Input, parameter: 'SourceArn' | 'DestinationArn'): Queue {
+    const queue = this.#queues.byArn(requiredText(input, parameter));
     if (queue !== undefined) return queue;
     const message = `The resource that you specified for the ${parameter} parameter doesn't exist.`;
     throw new SqsError('ResourceNotFoundException', message, 404);
-  }
-}
-
-function isDeadLetterQueue(store: SqsStore, arn: string): boolean {
-  return [...store.allQueues()].some(({ attributes }) => {
-    const policy = attributes['RedrivePolicy'];
-    if (policy === undefined) return false;
-    return (JSON.parse(policy) as { deadLetterTargetArn?: unknown }).deadLetterTargetArn === arn;
-  });
-}
-
-function optionalWhole(input: Readonly<Record<string, unknown>>, name: string, most: number): number | undefined {
-  const value = input[name];
-  if (value === undefined) return undefined;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw invalid(`Value for parameter ${name} is invalid. Reason: Must be between 1 and ${most}, if provided.`);
-}
-
-function invalid(message: string): SqsError {
-  return new SqsError('InvalidParameterValue', message);
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    if (!signal.aborted) throw error;
   }
 }

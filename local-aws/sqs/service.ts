@@ -1,161 +1,117 @@
 /**
- * The local SQS: fauxqs, answering through the engine's one endpoint and never on a socket of its own.
- * Speaks what fauxqs speaks: AWS JSON 1.0. A query-protocol request (AWS CLI before 1.29.73, 2.13.30) is refused clearly.
+ * The local SQS: standard queues in the engine's database, over AWS JSON 1.0 and in-process. A request of the query protocol
+ * (AWS CLI before 1.29.73, 2.13.30) is refused clearly.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
-import {
-  DEFAULT_QUEUE_ATTRIBUTES,
-  openFauxqs,
-  SqsError,
-  SqsStore,
-  type MessageAttributes,
-  type Queue,
-} from './fauxqs.ts';
-import { moveTaskOperations, MoveTasks } from './move-tasks.ts';
+import { SqsError } from './errors.ts';
+import { isObject, type Input } from './input.ts';
+import type { MessageAttributes } from './message-attributes.ts';
+import type { QueueDepth } from './message-store.ts';
+import { MoveTasks } from './move-tasks.ts';
+import { sqsOperations, type SqsOperations } from './operations.ts';
 import { polledQueue, type PolledQueue } from './polled-queue.ts';
+import { Queues } from './queues.ts';
 
-export type QueueDepth = { visible: number; inFlight: number; delayed: number };
-export type QueueDefinition = { name: string; arn: string; url: string; attributes: Record<string, string> };
+export type { QueueDepth };
 
-/** fauxqs's handlers refuse a message larger than this; so does what is sent in-process. */
-const defaultMaxMessageBytes = 1_048_576;
-
-/** fauxqs would hand these to its SNS. */
 const queryProtocolRefusal = `<?xml version="1.0"?><ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>The local SQS speaks AWS JSON 1.0, not the query protocol; use an SDK or a CLI from 2023-11 or later.</Message></Error></ErrorResponse>`;
 
-export type LocalSqs = {
-  /** Answers a request of the SQS service. */
-  serve: (request: IncomingMessage, response: ServerResponse) => void;
-  /** Makes the queue, or brings a kept one up to the definition; its messages stay. */
-  ensureQueue: (definition: QueueDefinition) => Promise<void>;
-  /** @throws Error when there is no such queue, or the message is larger than SQS takes */
-  sendMessage: (queueArn: string, body: string, attributes?: MessageAttributes) => Promise<void>;
-  depths: () => Record<string, QueueDepth>;
-  /** For who polls it without requests. */
-  poll: (queueArn: string) => PolledQueue;
-  /** Resolves when no StartMessageMoveTask is at work. */
-  moved: () => Promise<void>;
-  stop: () => Promise<void>;
-};
+export class LocalSqs {
+  readonly #queues: Queues;
+  readonly #moveTasks: MoveTasks;
+  readonly #operations: SqsOperations;
+  readonly #stopping = new AbortController();
 
-/** @param options.endpoint the engine's address, where clients reach the queues */
-export async function startSqs(options: {
-  endpoint: string;
-  accountId: string;
-  region: string;
-  dataDir?: string | undefined;
-}): Promise<LocalSqs> {
-  const { endpoint, accountId, region, dataDir } = options;
-  const listeners = new Map<string, (() => void)[]>();
-  const { app, store, atomically, close } = openFauxqs({
-    region,
-    dataDir,
-    baseUrl: `${endpoint}/${accountId}`,
-    onChange: (queueArn) => {
-      for (const listener of listeners.get(queueArn) ?? []) listener();
-    },
-  });
-  let stopped: Promise<void> | undefined;
-  const moveTasks = new MoveTasks(store, atomically);
-  await app.ready();
-  return {
-    serve(request, response) {
-      if (request.headers['content-type']?.includes('x-www-form-urlencoded') === true) {
-        response.writeHead(400, { 'content-type': 'text/xml' });
-        response.end(queryProtocolRefusal);
-        return;
-      }
-      const operation = String(request.headers['x-amz-target']).replace('AmazonSQS.', '');
-      if (moveTaskOperations.has(operation)) {
-        answerMoveTask(operation, request, response).catch((error: unknown) => {
-          response.writeHead(500, { 'content-type': 'text/plain' }).end(`The local SQS failed: ${String(error)}\n`);
-        });
-        return;
-      }
-      // A client may post to the queue's URL; fauxqs answers on the root only and takes the queue from the body.
-      request.url = '/';
-      app.routing(request, response);
-    },
-    async ensureQueue(definition) {
-      const kept = store.getQueueByArn(definition.arn);
-      if (kept === undefined) {
-        await create(definition);
-        return;
-      }
-      // What the definition does not name any more is as for a new queue; an empty redrive policy takes it away.
-      kept.setAttributes({ ...DEFAULT_QUEUE_ATTRIBUTES, RedrivePolicy: '', ...definition.attributes });
-    },
-    sendMessage: (queueArn, body, attributes = {}) =>
-      Promise.resolve().then(() => {
-        const queue = store.getQueueByArn(queueArn);
-        if (queue === undefined) throw new Error(`There is no queue ${queueArn}.`);
-        const maxBytes = Number(queue.attributes['MaximumMessageSize'] ?? defaultMaxMessageBytes);
-        const sizeBytes = Buffer.byteLength(body) + attributeBytes(attributes);
-        if (sizeBytes > maxBytes) {
-          throw new Error(`A message of ${sizeBytes} bytes is larger than the ${maxBytes} that ${queueArn} takes.`);
-        }
-        queue.enqueue(SqsStore.createMessage(body, attributes, delayOf(queue)));
-      }),
-    depths() {
-      store.processAllTimers();
-      return Object.fromEntries([...store.allQueues()].map((queue) => [queue.name, depthOf(queue)]));
-    },
-    poll: (queueArn) =>
-      polledQueue(store, queueArn, atomically, (listener) => {
-        listeners.set(queueArn, [...(listeners.get(queueArn) ?? []), listener]);
-      }),
-    moved: () => moveTasks.idle(),
-    stop: () => (stopped ??= moveTasks.stop().then(close)),
-  };
+  /** @param options.endpoint the engine's address, which queue URLs begin with */
+  constructor(db: DatabaseSync, options: { endpoint: string; accountId: string; region: string }) {
+    this.#queues = new Queues(db, options);
+    this.#moveTasks = new MoveTasks(this.#queues);
+    this.#operations = sqsOperations(this.#queues, this.#moveTasks, `${options.endpoint}/${options.accountId}`);
+  }
 
-  async function answerMoveTask(operation: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const headers = { 'content-type': 'application/x-amz-json-1.0' };
+  /** Answers a request. @throws what is no error of SQS: a fault of ours */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.headers['content-type']?.includes('x-www-form-urlencoded') === true) {
+      request.resume();
+      response.writeHead(400, { 'content-type': 'text/xml' }).end(queryProtocolRefusal);
+      return;
+    }
+    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amzn-requestid': randomUUID() };
     try {
-      const answer = moveTasks.answer(operation, JSON.parse(await text(request)) as Record<string, unknown>);
+      const name = String(request.headers['x-amz-target']).replace('AmazonSQS.', '');
+      const input = readInput(await text(request));
+      const operation = Object.hasOwn(this.#operations, name) ? this.#operations[name] : undefined;
+      if (operation === undefined) throw new SqsError('UnsupportedOperation', `The local SQS has no ${name}.`);
+      const answer = await operation(input, () => this.#endOf(response));
       response.writeHead(200, headers).end(JSON.stringify(answer));
     } catch (error) {
       if (!(error instanceof SqsError)) throw error;
-      // Clients take the error's name from here; of these operations' errors only this one has the prefix.
-      const prefix = error.code === 'UnsupportedOperation' ? 'AWS.SimpleQueueService.' : '';
-      response.writeHead(error.statusCode, { ...headers, 'x-amzn-query-error': `${prefix}${error.code};Sender` });
-      response.end(JSON.stringify(error));
+      response.writeHead(error.statusCode, { ...headers, 'x-amzn-query-error': `${error.queryCode};Sender` });
+      response.end(JSON.stringify({ __type: `com.amazonaws.sqs#${error.code}`, message: error.message }));
     }
   }
 
-  /** Through fauxqs's own handler, which checks the attributes as SQS does. */
-  async function create({ name, url, attributes }: QueueDefinition): Promise<void> {
-    const response = await app.inject({
-      method: 'POST',
-      url: '/',
-      headers: {
-        host: new URL(url).host,
-        'content-type': 'application/x-amz-json-1.0',
-        'x-amz-target': 'AmazonSQS.CreateQueue',
-      },
-      payload: JSON.stringify({ QueueName: name, Attributes: attributes }),
-    });
-    if (response.statusCode !== 200) throw new Error(`The queue ${name} can not be made: ${response.body}`);
+  /** Aborted when the client is gone, or the service stops. */
+  #endOf(response: ServerResponse): AbortSignal {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    if (response.destroyed) gone.abort();
+    return AbortSignal.any([gone.signal, this.#stopping.signal]);
+  }
+
+  /** Creates the queue, or changes the one that is there to exactly these attributes; its messages stay. */
+  defineQueue({ name, attributes }: { name: string; attributes: Readonly<Record<string, string>> }): void {
+    this.#queues.define(name, attributes);
+  }
+
+  /**
+   * Sends a message in-process. Inside an open transaction it exists only if that commits.
+   * @returns its id
+   * @throws SqsError when there is no such queue, or it does not take the message
+   */
+  sendMessage(queueArn: string, body: string, attributes: MessageAttributes = {}): string {
+    const queue = this.#queues.byArn(queueArn);
+    if (queue === undefined) throw new SqsError('QueueDoesNotExist', `There is no queue ${queueArn}.`);
+    return this.#queues.send(queue, { body, attributes });
+  }
+
+  /** By the queue's name. */
+  depths(): Record<string, QueueDepth> {
+    return Object.fromEntries(this.#queues.all().map((queue) => [queue.name, this.#queues.depth(queue)]));
+  }
+
+  /** For who polls it without requests. */
+  poll(queueArn: string): PolledQueue {
+    return polledQueue(this.#queues, queueArn);
+  }
+
+  /** For tests: delays and visibility timeouts of the queue are over, so that no test waits for them. */
+  endWaits(queueArn: string): void {
+    const queue = this.#queues.byArn(queueArn);
+    if (queue !== undefined) this.#queues.endWaits(queue);
+  }
+
+  /** Resolves when no StartMessageMoveTask is at work. */
+  moved(): Promise<void> {
+    return this.#moveTasks.idle();
+  }
+
+  /** Answers who waits for a message, and ends every move. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#moveTasks.stop();
   }
 }
 
-function depthOf(queue: Queue): QueueDepth {
-  return {
-    visible: Number(queue.getAttribute('ApproximateNumberOfMessages')),
-    inFlight: Number(queue.getAttribute('ApproximateNumberOfMessagesNotVisible')),
-    delayed: Number(queue.getAttribute('ApproximateNumberOfMessagesDelayed')),
-  };
-}
-
-function delayOf(queue: Queue): number | undefined {
-  const seconds = Number(queue.attributes['DelaySeconds'] ?? 0);
-  return seconds > 0 ? seconds : undefined;
-}
-
-function attributeBytes(attributes: MessageAttributes): number {
-  let sizeBytes = 0;
-  for (const [name, { DataType: type, StringValue: value }] of Object.entries(attributes)) {
-    sizeBytes += Buffer.byteLength(name) + Buffer.byteLength(type) + Buffer.byteLength(value);
+function readInput(body: string): Input {
+  try {
+    const input: unknown = JSON.parse(body === '' ? '{}' : body);
+    if (isObject(input)) return input;
+  } catch {
+    // Refused below, as what is no object is.
   }
-  return sizeBytes;
+  throw new SqsError('SerializationException', 'The request body is no JSON object.');
 }

@@ -67,7 +67,7 @@ describe('a transaction', () => {
 describe('a database in a file', () => {
   let folder: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 's3-cascade-'));
+    folder = mkdtempSync(join(tmpdir(), 'local-aws-'));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 

@@ -31,6 +31,7 @@ function openServices(endpoint: Endpoint, secrets: Record<string, string> = {}):
     s3: naming('s3'),
     sqs: naming('sqs'),
     lambda: naming('lambda'),
+    logs: naming('logs'),
     sts: async ({ request, response, accessKeyId }) => {
       await serveSts(place, { arn: 'arn:aws:iam::000000000000:user/local', userId: accessKeyId }, request, response);
       return 'GetCallerIdentity';
@@ -87,7 +88,7 @@ describe('the endpoint', () => {
     const endpoint = await open();
     const broken: Service = () => Promise.reject(new Error('broken on purpose'));
     const fine = naming('sqs');
-    endpoint.open({ s3: broken, sqs: fine, lambda: fine, secretsmanager: fine, sts: fine });
+    endpoint.open({ s3: broken, sqs: fine, lambda: fine, logs: fine, secretsmanager: fine, sts: fine });
     expect((await fetch(`${endpoint.url}/b/k`)).status).toBe(500);
     const response = await fetch(endpoint.url, { headers: { authorization: signed('sqs') } });
     expect(await response.text()).toBe('sqs');
@@ -120,9 +121,9 @@ describe('the small services', () => {
 
   test('Secrets Manager gives a secret by name or ARN, and says when there is none', async () => {
     const endpoint = await open();
-    openServices(endpoint, { 'hermes/token': 'open sesame' });
+    openServices(endpoint, { 'api/token': 'open sesame' });
     const client = secretsClient(endpoint);
-    for (const id of ['hermes/token', 'arn:aws:secretsmanager:us-east-1:000000000000:secret:hermes/token-AbCdEf']) {
+    for (const id of ['api/token', 'arn:aws:secretsmanager:us-east-1:000000000000:secret:api/token-AbCdEf']) {
       const secret = await client.send(new GetSecretValueCommand({ SecretId: id }));
       expect(secret.SecretString).toBe('open sesame');
     }

@@ -11,8 +11,7 @@ import { lockFolder } from '../folder-lock.ts';
 import { notificationLine } from '../notification-faults.ts';
 import type { NotificationRule } from '../package/model.ts';
 import { unzipTo } from '../package/unzip.ts';
-import { matchingRules, s3EventBody } from '../s3-events.ts';
-import { encodeEventKey } from '../../shared/aws/s3-event.ts';
+import { encodeEventKey, matchingRules, s3EventBody } from '../s3-events.ts';
 import type { ObjectCreated } from '../s3/store.ts';
 
 const closing: (() => void)[] = [];
@@ -20,14 +19,14 @@ afterEach(() => {
   for (const close of closing.splice(0).reverse()) close();
 });
 function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 's3-cascade-parts-'));
+  const made = mkdtempSync(join(tmpdir(), 'local-aws-parts-'));
   closing.push(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
 const created: ObjectCreated = {
   bucket: 'bucket',
-  key: 'troops/r/a b+c%ü.json',
+  key: 'orders/r/a b+c%ü.json',
   sizeBytes: 2,
   eTag: '99914b932bd37a50b983c5e7c90ae93b',
   eventName: 'ObjectCreated:Put',
@@ -59,7 +58,7 @@ describe('an S3 event', () => {
           configurationId: 'function-1',
           bucket: { name: 'bucket', arn: 'arn:aws:s3:::bucket' },
           object: {
-            key: 'troops/r/a+b%2Bc%25%C3%BC.json',
+            key: 'orders/r/a+b%2Bc%25%C3%BC.json',
             size: 2,
             eTag: '99914b932bd37a50b983c5e7c90ae93b',
             sequencer: '0000000000000001',
@@ -81,10 +80,10 @@ describe('an S3 event', () => {
 
   test('goes to the rules whose event, prefix and suffix the raw key has', () => {
     const rules = [
-      rule('troops/', '.json'),
-      rule('troops/', '.json', 's3:ObjectCreated:Copy'),
-      rule('troops/r/a b', '', 's3:ObjectCreated:Put'),
-      rule('troops/r/a+b', ''),
+      rule('orders/', '.json'),
+      rule('orders/', '.json', 's3:ObjectCreated:Copy'),
+      rule('orders/r/a b', '', 's3:ObjectCreated:Put'),
+      rule('orders/r/a+b', ''),
       rule('seeds/', '.json'),
     ];
     expect(matchingRules(rules, created)).toEqual([rules[0], rules[2]]);

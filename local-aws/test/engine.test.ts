@@ -7,7 +7,8 @@ import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { peoplesCredentials } from '../account.ts';
-import { startEngine, type Engine, type EngineOptions } from '../engine.ts';
+import { startLocalAws } from '../engine.ts';
+import type { LocalAws, LocalAwsOptions } from '../local-aws.ts';
 import { almightyRole } from './almighty-role.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
@@ -16,7 +17,7 @@ afterEach(async () => {
 });
 
 function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 's3-cascade-engine-'));
+  const made = mkdtempSync(join(tmpdir(), 'local-aws-engine-'));
   closing.push(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
@@ -102,14 +103,16 @@ function makePackage({ noPermission = false }: Change = {}): string {
   return dir;
 }
 
-async function start(options: Partial<EngineOptions> = {}): Promise<Engine> {
-  const packageDir = options.packageDir ?? makePackage();
-  const engine = await startEngine({ timeScale: 10_000, maxEnvironments: 2, ...options, packageDir });
+async function start({
+  packageDir = makePackage(),
+  ...options
+}: LocalAwsOptions & { packageDir?: string } = {}): Promise<LocalAws> {
+  const engine = await startLocalAws(packageDir, { timeScale: 10_000, maxEnvironments: 2, ...options });
   closing.push(() => engine.stop());
   return engine;
 }
 
-function clientsOf(engine: Engine) {
+function clientsOf(engine: LocalAws) {
   const settings = { endpoint: engine.endpoint, region: 'us-east-1', credentials: peoplesCredentials };
   const clients = { s3: new S3Client(settings), lambda: new LambdaClient(settings), sqs: new SQSClient(settings) };
   closing.push(() => {
@@ -121,7 +124,7 @@ function clientsOf(engine: Engine) {
 const put = (s3: S3Client, key: string, body: string) =>
   s3.send(new PutObjectCommand({ Bucket: 'bucket', Key: key, Body: body }));
 
-const keysOf = (engine: Engine, prefix: string): string[] =>
+const keysOf = (engine: LocalAws, prefix: string): string[] =>
   engine.s3.list('bucket', { prefix }).contents.map(({ key }) => key);
 
 describe('the engine', () => {

@@ -5,21 +5,17 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { ChangeMessageVisibilityCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { batchesOf, reportedFailures } from '../lambda/sqs-batch.ts';
-import {
-  batches,
-  cleanUp,
-  makePackage,
-  queueArn,
-  quick,
-  send,
-  sqsClient,
-  start,
-  told,
-  warmUp,
-} from './queue-engine.ts';
+import type { LocalAws } from '../local-aws.ts';
+import { batches, cleanUp, makePackage, queueArn, quick, send, sqsClient, start, told } from './queue-engine.ts';
 import { startGate, until } from './lambda-service.ts';
 
 const empty = { visible: 0, inFlight: 0, delayed: 0 };
+
+/** Once that many batches have run: what they left on the queue is visible again. */
+async function endWaitsAfter({ lambda, sqs }: LocalAws, invocations: number): Promise<void> {
+  await until(() => lambda.stats().invocations === invocations);
+  sqs.endWaits(queueArn);
+}
 
 describe('an event source mapping', () => {
   test('gives the function a message as SQS tells it, and deletes it', async () => {
@@ -28,7 +24,7 @@ describe('an event source mapping', () => {
     const { MessageId: messageId } = await sqsClient(engine.endpoint).send(
       new SendMessageCommand({
         QueueUrl: engine.queues[0]?.url,
-        MessageBody: 'warrior 🐎',
+        MessageBody: 'horse 🐎',
         MessageAttributes: { reason: { DataType: 'String', StringValue: 'why' } },
       }),
     );
@@ -38,7 +34,7 @@ describe('an event source mapping', () => {
         {
           messageId,
           receiptHandle: expect.any(String),
-          body: 'warrior 🐎',
+          body: 'horse 🐎',
           attributes: {
             ApproximateReceiveCount: '1',
             SentTimestamp: expect.stringMatching(/^\d{13}$/),
@@ -64,7 +60,7 @@ describe('an event source mapping', () => {
   test('takes ten messages a batch unless it is told otherwise', async () => {
     const { packageDir, notesFile } = makePackage();
     const engine = await start({ packageDir });
-    await send(engine, ...Array.from({ length: 25 }, (_, at) => `m${at}`));
+    send(engine, ...Array.from({ length: 25 }, (_, at) => `m${at}`));
     await engine.idle();
     const sizes = batches(notesFile).map(({ length }) => length);
     expect(sizes.sort((a, b) => b - a)).toEqual([10, 10, 5]);
@@ -75,7 +71,7 @@ describe('an event source mapping', () => {
     const mapping = { BatchSize: 15, MaximumBatchingWindowInSeconds: 300 };
     const { packageDir, notesFile } = makePackage({ mapping });
     const engine = await start({ packageDir });
-    await send(engine, ...Array.from({ length: 17 }, (_, at) => `m${at}`));
+    send(engine, ...Array.from({ length: 17 }, (_, at) => `m${at}`));
     await engine.idle();
     // Two environments, of which either may be the first to note.
     const sizes = batches(notesFile).map(({ length }) => length);
@@ -83,11 +79,12 @@ describe('an event source mapping', () => {
     expect(engine.counts().functions.sqs).toEqual({ ReceiveMessage: 3, DeleteMessageBatch: 3 });
   });
 
-  test('keeps only what is reported as failed, and it goes to the dead-letter queue after so many receives', async () => {
-    const { packageDir, notesFile } = makePackage(quick(1));
+  test('keeps only what is reported as failed, and it goes to the dead-letter queue after its last receive', async () => {
+    const { packageDir, notesFile } = makePackage();
     const engine = await start({ packageDir });
-    await warmUp(engine);
-    await send(engine, 'fine', 'fail', 'once');
+    send(engine, 'fine', 'fail', 'once');
+    await endWaitsAfter(engine, 1);
+    await endWaitsAfter(engine, 2);
     await engine.idle();
     const [first, ...later] = told(notesFile);
     expect(first).toEqual(['fine 1', 'fail 1', 'once 1']);
@@ -103,10 +100,11 @@ describe('an event source mapping', () => {
   });
 
   test('retries the whole batch of a function that fails', async () => {
-    const { packageDir, notesFile } = makePackage(quick(1));
+    const { packageDir, notesFile } = makePackage();
     const engine = await start({ packageDir });
-    await warmUp(engine);
-    await send(engine, 'fine', 'throw');
+    send(engine, 'fine', 'throw');
+    await endWaitsAfter(engine, 1);
+    await endWaitsAfter(engine, 2);
     await engine.idle();
     expect(told(notesFile).flat().sort()).toEqual(['fine 1', 'fine 2', 'throw 1', 'throw 2']);
     expect(engine.sqs.depths()['dead']?.visible).toBe(2);
@@ -115,7 +113,7 @@ describe('an event source mapping', () => {
   test('without ReportBatchItemFailures deletes the batch whatever the function answers', async () => {
     const { packageDir } = makePackage({ mapping: { FunctionResponseTypes: [] } });
     const engine = await start({ packageDir });
-    await send(engine, 'fine', 'fail');
+    send(engine, 'fine', 'fail');
     await engine.idle();
     expect(engine.sqs.depths()).toEqual({ work: empty, dead: empty });
   });
@@ -123,7 +121,7 @@ describe('an event source mapping', () => {
   test('gets a message again when its visibility is changed, without waiting for the timeout', async () => {
     const { packageDir, notesFile } = makePackage();
     const engine = await start({ packageDir });
-    await send(engine, 'once');
+    send(engine, 'once');
     await until(() => engine.lambda.stats().invocations === 1);
     await sqsClient(engine.endpoint).send(
       new ChangeMessageVisibilityCommand({
@@ -137,10 +135,11 @@ describe('an event source mapping', () => {
   });
 
   test('gets a delayed message when its delay is over', async () => {
-    const { packageDir, notesFile } = makePackage({ queue: { DelaySeconds: 1 } });
+    const { packageDir, notesFile } = makePackage({ queue: { DelaySeconds: 900 } });
     const engine = await start({ packageDir });
-    await send(engine, 'late');
+    send(engine, 'late');
     expect(engine.sqs.depths()['work']).toEqual({ ...empty, delayed: 1 });
+    engine.sqs.endWaits(queueArn);
     await engine.idle();
     expect(told(notesFile)).toEqual([['late 1']]);
   });
@@ -150,7 +149,7 @@ describe('an event source mapping', () => {
     const mapping = { BatchSize: 1, ScalingConfig: { MaximumConcurrency: 2 } };
     const { packageDir } = makePackage({ mapping });
     const engine = await start({ packageDir, maxEnvironments: 4 });
-    await send(engine, ...Array.from({ length: 6 }, () => `visit ${gate.url}`));
+    send(engine, ...Array.from({ length: 6 }, () => `visit ${gate.url}`));
     for (let left = 4; left >= 0; left -= 1) {
       await gate.reached(2);
       expect(engine.sqs.depths()['work']).toEqual({ visible: left, inFlight: 2, delayed: 0 });
@@ -163,13 +162,13 @@ describe('an event source mapping', () => {
     expect(engine.lambda.stats()).toMatchObject({ invocations: 6, throttles: 0 });
   });
 
-  test('keeps a throttled batch and tries it again until the function has room', async () => {
+  test('keeps a throttled batch and retries it until the function has room', async () => {
     const gate = await startGate();
     const { packageDir, notesFile } = makePackage({ work: { ReservedConcurrentExecutions: 1 } });
     const engine = await start({ packageDir });
     const call = engine.lambda.invoke('work', JSON.stringify({ url: gate.url }));
     await gate.reached(1);
-    await send(engine, 'patient');
+    send(engine, 'patient');
     await until(() => engine.lambda.stats().throttles > 1);
     gate.open();
     await call;
@@ -180,46 +179,48 @@ describe('an event source mapping', () => {
   test('lets a batch go that was throttled for all its visibility, which counts as a receive', async () => {
     const { packageDir } = makePackage({ ...quick(1), work: { Timeout: 1, ReservedConcurrentExecutions: 0 } });
     const engine = await start({ packageDir });
-    await send(engine, 'never');
+    send(engine, 'never');
     await engine.idle();
     expect(engine.lambda.stats().invocations).toBe(0);
     expect(engine.sqs.depths()).toEqual({ work: empty, dead: { ...empty, visible: 1 } });
   });
 
-  test('that is not enabled does nothing, and nobody waits for its queue', async () => {
+  test('that is not enabled does nothing, and its queue is not waited for', async () => {
     const { packageDir } = makePackage({ mapping: { Enabled: false } });
     const engine = await start({ packageDir });
-    await send(engine, 'waiting');
+    send(engine, 'waiting');
     await engine.idle();
     expect(engine.sqs.depths()['work']).toEqual({ ...empty, visible: 1 });
   });
 
   test('stops with its messages in flight, and a next start takes them up when they are visible again', async () => {
-    const { packageDir, notesFile } = makePackage(quick(2));
+    const { packageDir, notesFile } = makePackage();
     const dataDir = join(packageDir, 'data');
     const gate = await startGate();
     const first = await start({ packageDir, dataDir });
-    await send(first, `visit ${gate.url}`);
+    send(first, `visit ${gate.url}`);
     await gate.reached(1);
     await first.stop();
     gate.open();
     const second = await start({ packageDir, dataDir });
+    second.sqs.endWaits(queueArn);
     await second.idle();
     expect(told(notesFile).flat()).toEqual([`visit ${gate.url} 1`, `visit ${gate.url} 2`]);
     expect(second.sqs.depths()).toEqual({ work: empty, dead: empty });
   });
 
   test('finds what was in flight when the process was killed, with its receives counted', async () => {
-    const { packageDir, notesFile } = makePackage(quick(2));
+    const { packageDir, notesFile } = makePackage();
     const dataDir = join(packageDir, 'data');
-    const engineFile = JSON.stringify(join(import.meta.dirname, '../../local-aws/engine.ts'));
-    const script = `import { startEngine } from ${engineFile};
-      const engine = await startEngine(${JSON.stringify({ packageDir, dataDir })});
-      await engine.sqs.sendMessage('${queueArn}', 'kill');`;
+    const engineFile = JSON.stringify(join(import.meta.dirname, '../index.ts'));
+    const script = `import { startLocalAws } from ${engineFile};
+      const engine = await startLocalAws(${JSON.stringify(packageDir)}, ${JSON.stringify({ dataDir })});
+      engine.sqs.sendMessage('${queueArn}', 'kill');`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
     cleanUp(() => void child.kill('SIGKILL'));
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
     const engine = await start({ packageDir, dataDir });
+    engine.sqs.endWaits(queueArn);
     await engine.idle();
     expect(told(notesFile)).toEqual([['kill 1'], ['kill 2']]);
     expect(engine.sqs.depths()).toEqual({ work: empty, dead: empty });
@@ -260,16 +261,14 @@ describe('a function’s answer about its batch', () => {
 test('messages that 6 MB can not hold together are given to the function one batch after the other', () => {
   const messages = Array.from({ length: 8 }, (_, at) => ({
     receiptHandle: `r${at}`,
-    message: {
-      messageId: `m${at}`,
-      body: 'x'.repeat(1_000_000),
-      md5OfBody: '',
-      messageAttributes: {},
-      md5OfMessageAttributes: '',
-      sentTimestamp: 1,
-      approximateReceiveCount: 1,
-      approximateFirstReceiveTimestamp: 1,
-    },
+    messageId: `m${at}`,
+    body: 'x'.repeat(1_000_000),
+    attributes: {},
+    groupId: undefined,
+    sentAtMs: 1,
+    receives: 1,
+    firstReceivedAtMs: 1,
+    deadLetterSourceArn: undefined,
   }));
   const made = batchesOf(messages, queueArn);
   expect(made.map(({ messages: inBatch }) => inBatch.length)).toEqual([6, 2]);

@@ -10,9 +10,10 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { startEngine, type Engine, type EngineOptions } from '../engine.ts';
+import { startLocalAws } from '../engine.ts';
+import type { LocalAws, LocalAwsOptions } from '../local-aws.ts';
 
-/** The engine says there whose log lines are lost: in most tests here, everybody's. */
+/** The engine says there whose log lines are lost: in most tests here, all. */
 export const stderr = jest.spyOn(process.stderr, 'write');
 beforeEach(() => void stderr.mockReset().mockReturnValue(true));
 afterAll(() => stderr.mockRestore());
@@ -23,12 +24,12 @@ afterEach(async () => {
 });
 
 export function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 's3-cascade-iam-'));
+  const made = mkdtempSync(join(tmpdir(), 'local-aws-iam-'));
   closing.push(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
-/** Tells its credentials to whoever calls; fails for an event of S3. */
+/** Tells its credentials to its caller; fails for an event of S3. */
 const handler = `
 export const handler = (event) => {
   console.log('a line');
@@ -104,30 +105,32 @@ export function templateWith(statements: object[], more: Partial<Resources> = {}
   };
 }
 
-export async function start(template: Record<string, unknown>, options: Partial<EngineOptions> = {}): Promise<Engine> {
+export async function start(
+  template: Record<string, unknown>,
+  options: Partial<LocalAwsOptions> = {},
+): Promise<LocalAws> {
   const packageDir = folder();
   mkdirSync(join(packageDir, 'code', 'tell'), { recursive: true });
   writeFileSync(join(packageDir, 'code', 'tell', 'index.mjs'), handler);
   writeFileSync(join(packageDir, 'cloudformation-template-update-stack.json'), '{}');
-  const engine = await startEngine({
+  const engine = await startLocalAws(packageDir, {
     timeScale: 10_000,
     maxEnvironments: 2,
     secrets: { token: 'open sesame', other: 'x' },
     ...options,
-    packageDir,
     template: () => template,
   });
   closing.push(() => engine.stop());
   return engine;
 }
 
-export async function credentialsOf(engine: Engine, name = 'tell') {
+export async function credentialsOf(engine: LocalAws, name = 'tell') {
   const { payload } = await engine.lambda.invoke(name, '{}');
   return JSON.parse(payload) as { accessKeyId: string; secretAccessKey: string; sessionToken: string };
 }
 
 /** Clients that sign as the function does. */
-export async function clientsOf(engine: Engine, name = 'tell') {
+export async function clientsOf(engine: LocalAws, name = 'tell') {
   const settings = {
     endpoint: engine.endpoint,
     region: 'us-east-1',

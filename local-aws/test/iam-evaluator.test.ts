@@ -93,7 +93,7 @@ describe('a policy', () => {
     expect(allowing({ AWS: ['arn:aws:iam::000000000000:role/reader'] })).toBe('allow');
     expect(allowing({ AWS: 'arn:aws:iam::000000000000:role/other' })).toBeUndefined();
     expect(allowing({ Service: 's3.amazonaws.com' })).toBeUndefined();
-    // The account: everybody in it is denied, but nobody is allowed without a policy of their own.
+    // The account: all in it are denied, but none is allowed without a policy of its own.
     expect(allowing({ AWS: 'arn:aws:iam::000000000000:root' })).toBeUndefined();
     expect(allowing({ AWS: '000000000000' }, 'Deny')).toBe('deny');
     const service = { service: 's3.amazonaws.com' };

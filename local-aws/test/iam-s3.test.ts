@@ -17,10 +17,11 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import type { Engine } from '../engine.ts';
+import type { LocalAws } from '../local-aws.ts';
 import { readIdentities } from '../iam/identities.ts';
 import { readPolicies } from '../iam/template-policies.ts';
-import { portClientConfig, servePort } from '../s3/in-process.ts';
+import { portClientConfig } from '../s3/port-client.ts';
+import { servePort } from '../s3/port-server.ts';
 import {
   allow,
   clientsOf,
@@ -34,7 +35,7 @@ import {
   templateWith,
 } from './iam-engine.ts';
 
-type Face = { s3: S3Client; engine: Engine };
+type Face = { s3: S3Client; engine: LocalAws };
 const faces: [string, (template: Record<string, unknown>) => Promise<Face>][] = [
   [
     'over HTTP',
@@ -139,6 +140,16 @@ describe.each(faces)('S3 %s', (_, open) => {
     expect((await list('seed/')).KeyCount).toBe(1);
     expect(await refusalOf(list('out/'))).toMatchObject({ name: 'AccessDenied' });
     expect(await refusalOf(list())).toMatchObject({ name: 'AccessDenied' });
+  });
+
+  test('knows whether a write is conditional', async () => {
+    const condition = { Null: { 's3:if-none-match': 'false' } };
+    const { s3 } = await openWith({ ...allow('s3:PutObject', objects('out')), Condition: condition });
+    const put = (more: { IfNoneMatch?: string }) =>
+      s3.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'out/new', Body: '{}', ...more }));
+    expect(await refusalOf(put({}))).toMatchObject({ name: 'AccessDenied' });
+    expect(await put({ IfNoneMatch: '*' })).toMatchObject({ ETag: expect.any(String) });
+    expect(await refusalOf(put({ IfNoneMatch: '*' }))).toMatchObject({ name: 'PreconditionFailed' });
   });
 
   test('asks for s3:GetObject too when an ETag is compared', async () => {

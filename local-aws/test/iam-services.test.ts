@@ -17,7 +17,7 @@ import {
   SendMessageBatchCommand,
   SendMessageCommand,
 } from '@aws-sdk/client-sqs';
-import type { Engine } from '../engine.ts';
+import type { LocalAws } from '../local-aws.ts';
 import {
   allow,
   clientsOf,
@@ -37,7 +37,7 @@ import {
 } from './iam-engine.ts';
 
 describe('SQS', () => {
-  const queueUrl = (engine: Engine, name: string): string => `${engine.endpoint}/000000000000/${name}`;
+  const queueUrl = (engine: LocalAws, name: string): string => `${engine.endpoint}/000000000000/${name}`;
 
   test('takes what the role allows, whole, and refuses the rest as SQS does', async () => {
     const engine = await start(templateWith([allow(['sqs:SendMessage', 'sqs:GetQueueUrl'], getAtt('Other'))]));
@@ -123,7 +123,7 @@ describe('the other services', () => {
 });
 
 describe('credentials', () => {
-  test('are each function’s own and new at every start; an old key may nothing, and anybody else everything', async () => {
+  test('are each function’s own and new at every start; an old key may nothing, and any other everything', async () => {
     const engine = await start(templateWith([]));
     const keys = [await credentialsOf(engine), await credentialsOf(engine, 'elsewhere')].map(
       ({ accessKeyId }) => accessKeyId,
@@ -142,7 +142,7 @@ describe('credentials', () => {
       return s3.send(new ListObjectsV2Command({ Bucket: 'bucket' }));
     };
     for (const key of keys) expect(await refusalOf(list(key))).toMatchObject({ name: 'AccessDenied' });
-    expect((await list('somebody')).KeyCount).toBe(0);
+    expect((await list('person')).KeyCount).toBe(0);
   });
 });
 

@@ -4,7 +4,7 @@ import { inTransaction } from '../database.ts';
 import { artifact, functionOf, notes, startGate, startService, temporaryFolder, until } from './lambda-service.ts';
 import type { TestService } from './lambda-service.ts';
 
-type Try = { requestId: string; atMs: number };
+type Attempt = { requestId: string; atMs: number };
 type DestinationRecord = {
   version: string;
   timestamp: string;
@@ -23,13 +23,13 @@ function onlyRecord({ sent }: TestService): DestinationRecord {
 
 describe('an event that fails', () => {
   test('is run twice more, with the same request id, after waits of one minute and two in the scale', async () => {
-    const file = join(temporaryFolder(), 'tries');
+    const file = join(temporaryFolder(), 'attempts');
     const { service } = startService([functionOf('trouble.failsAndNotes', artifact())], { timeScale: 1_000 });
     const requestId = service.enqueue(failing, JSON.stringify({ file }));
     await service.idle();
-    const tries = notes<Try>(file);
-    expect(tries.map((one) => one.requestId)).toEqual([requestId, requestId, requestId]);
-    const [first = 0, second = 0, third = 0] = tries.map(({ atMs }) => atMs);
+    const attempts = notes<Attempt>(file);
+    expect(attempts.map((one) => one.requestId)).toEqual([requestId, requestId, requestId]);
+    const [first = 0, second = 0, third = 0] = attempts.map(({ atMs }) => atMs);
     // A wait may take longer on a busy machine, never less; a millisecond for the rounding of two clocks.
     expect(second - first).toBeGreaterThanOrEqual(59);
     expect(third - second).toBeGreaterThanOrEqual(119);
@@ -44,7 +44,7 @@ describe('an event that fails', () => {
 
   test('waits exactly its minute and its two, by the clock that the service is given', async () => {
     let nowMs = 1_800_000_000_000;
-    const file = join(temporaryFolder(), 'tries');
+    const file = join(temporaryFolder(), 'attempts');
     const { service, db } = startService([functionOf('trouble.failsAndNotes', artifact())], {
       timeScale: 6_000,
       now: () => nowMs,
@@ -74,7 +74,7 @@ describe('an event that fails', () => {
     expect(sent).toHaveLength(1);
   });
 
-  test('is done when a later try works', async () => {
+  test('is done when a later attempt works', async () => {
     const { service, sent } = startService([functionOf('trouble.failsFirst', artifact())]);
     service.enqueue('svc-trouble-failsFirst', '{"times":2}');
     await service.idle();
@@ -85,7 +85,7 @@ describe('an event that fails', () => {
   test.each([
     ['a timeout', 'neverAnswers', 'Sandbox.Timedout', { timeouts: 2, crashes: 0 }],
     ['a crash', 'throwsLater', 'SoilError', { timeouts: 0, crashes: 2 }],
-  ])('by %s is tried again as after any other error', async (_what, handler, errorType, counted) => {
+  ])('by %s is retried as after any other error', async (_what, handler, errorType, counted) => {
     const definition = functionOf(`trouble.${handler}`, artifact(), {
       timeoutMs: 200,
       async: { maximumRetryAttempts: 1 },
@@ -104,7 +104,7 @@ describe('the failure destination', () => {
     const started = startService([functionOf('trouble.throwsError', artifact())], {
       now: () => nowMs + performance.now(),
     });
-    const requestId = started.service.enqueue('svc-trouble-throwsError', '{"troop":"a/b"}');
+    const requestId = started.service.enqueue('svc-trouble-throwsError', '{"order":"a/b"}');
     await started.service.idle();
     expect(started.sent[0]).toMatchObject({
       queueArn: 'arn:aws:sqs:us-east-1:000000000000:failures',
@@ -119,7 +119,7 @@ describe('the failure destination', () => {
         condition: 'RetriesExhausted',
         approximateInvokeCount: 3,
       },
-      requestPayload: { troop: 'a/b' },
+      requestPayload: { order: 'a/b' },
       responseContext: { statusCode: 200, executedVersion: '$LATEST', functionError: 'Unhandled' },
       responsePayload: {
         errorType: 'SoilError',
@@ -208,7 +208,7 @@ test('a dead-letter queue gets the event itself, with the error in three attribu
 });
 
 describe('reserved concurrency', () => {
-  test('sends events back without using up a try, and all are run in the end', async () => {
+  test('sends events back without counting as an attempt, and all are run in the end', async () => {
     const gate = await startGate();
     const definition = functionOf('work.visit', artifact(), {
       reservedConcurrency: 1,
@@ -306,7 +306,7 @@ describe('reserved concurrency', () => {
 });
 
 describe('the age of an event', () => {
-  test('that failed and is too old for its next try comes with its last answer', async () => {
+  test('that failed and is too old for its next attempt comes with its last answer', async () => {
     const started = startService([
       functionOf('trouble.throwsError', artifact(), { async: { maximumEventAgeMs: 100_000 } }),
     ]);
@@ -361,7 +361,7 @@ describe('an accepted event', () => {
     expect(code('svc-work-echo', `"${'é'.repeat(524_287)}"`)).toBe('accepted');
     expect(code('svc-work-echo', `"${'é'.repeat(524_288)}"`)).toBe('RequestTooLargeException');
     expect(code('svc-work-echo', 'text')).toBe('InvalidRequestContentException');
-    expect(code('nobody', '{}')).toBe('ResourceNotFoundException');
+    expect(code('missing', '{}')).toBe('ResourceNotFoundException');
   });
 
   test('can be lost by a fault, as on AWS: it has a request id and never runs', async () => {

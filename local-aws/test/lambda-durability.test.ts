@@ -9,7 +9,7 @@ import { artifact, functionOf, notes, startGate, startService, temporaryFolder, 
 
 type Note = { what: 'start' | 'end'; id: number; requestId: string };
 
-const PROCESS = fileURLToPath(new URL('./fixtures/lambda/durable-process.ts', import.meta.url));
+const processFile = fileURLToPath(new URL('./fixtures/lambda/durable-process.ts', import.meta.url));
 
 test('whatever was queued or running when the process was killed is run after the next start, under the same request id', async () => {
   const folder = temporaryFolder();
@@ -17,9 +17,13 @@ test('whatever was queued or running when the process was killed is run after th
   const databaseFile = join(folder, 'engine.db');
   const definition = functionOf('work.record', artifact(), { name: 'durable' });
   const ids = Array.from({ length: 1_000 }, (_, id) => id);
-  const child = spawn(process.execPath, [PROCESS, JSON.stringify(definition), databaseFile, file, String(ids.length)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [processFile, JSON.stringify(definition), databaseFile, file, String(ids.length)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   await once(child.stdout, 'data');
   await until(() => existsSync(file) && notes<Note>(file).length > 60);
   child.kill('SIGKILL');
@@ -39,7 +43,7 @@ test('whatever was queued or running when the process was killed is run after th
   expect(again).toBeLessThan(10);
 });
 
-test('an event that waits for its next try keeps its tries, its age and its last answer over a restart', async () => {
+test('an event that waits for its next attempt keeps its attempts, its age and its last answer over a restart', async () => {
   const databaseFile = join(temporaryFolder(), 'engine.db');
   const definition = functionOf('trouble.throwsError', artifact());
   const first = startService([definition], { db: openDatabase(databaseFile), timeScale: 1 });
@@ -78,7 +82,7 @@ test('stopping leaves what runs and what waits on disk, and takes no more', asyn
   expect(again.service.stats()).toMatchObject({ invocations: 4, errors: 0 });
 });
 
-test('events of a function that is gone stay on disk and keep nobody waiting', async () => {
+test('events of a function that is gone stay on disk and keep nothing waiting', async () => {
   const codeDir = artifact();
   const gone = functionOf('work.echo', codeDir, { name: 'gone' });
   const first = startService([gone], { maxEnvironments: 1 });

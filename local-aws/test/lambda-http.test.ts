@@ -100,9 +100,9 @@ test('errors have the name, status and text that the SDK expects', async () => {
       () => 'no error',
       (error: unknown) => error,
     );
-  expect(await failure({ FunctionName: 'nobody' })).toMatchObject({
+  expect(await failure({ FunctionName: 'missing' })).toMatchObject({
     name: 'ResourceNotFoundException',
-    message: 'Function not found: nobody',
+    message: 'Function not found: missing',
     $metadata: { httpStatusCode: 404 },
   });
   expect(await failure({ FunctionName: 'svc-work-echo', Payload: '{' })).toMatchObject({

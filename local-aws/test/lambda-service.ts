@@ -16,7 +16,7 @@ import type { FunctionDefinition } from '../lambda/definition.ts';
 import { LambdaService } from '../lambda/service.ts';
 import type { LambdaServiceOptions } from '../lambda/service.ts';
 
-const SOURCES = new URL('../../test/fixtures/lambda/functions', import.meta.url);
+const sourcesUrl = new URL('./fixtures/lambda/functions/', import.meta.url);
 
 export type SentMessage = {
   queueArn: string;
@@ -47,8 +47,8 @@ export function temporaryFolder(): string {
 export function artifact(files: Record<string, string> = {}): string {
   const codeDir = temporaryFolder();
   mkdirSync(join(codeDir, 'functions'));
-  for (const file of readdirSync(SOURCES)) {
-    const code = stripTypeScriptTypes(readFileSync(new URL(file, SOURCES), 'utf8'));
+  for (const file of readdirSync(sourcesUrl)) {
+    const code = stripTypeScriptTypes(readFileSync(new URL(file, sourcesUrl), 'utf8'));
     writeFileSync(join(codeDir, 'functions', file.replace(/\.ts$/, '.mjs')), code);
   }
   for (const [file, code] of Object.entries(files)) writeFileSync(join(codeDir, file), code);
@@ -120,7 +120,7 @@ export type Gate = {
   reached: (visitors: number) => Promise<void>;
   /** Lets the one go that has waited longest. */
   letOneGo: () => void;
-  /** Lets everybody go, from now on. */
+  /** Lets all go, from now on. */
   open: () => void;
 };
 

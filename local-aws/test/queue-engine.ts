@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { peoplesCredentials } from '../account.ts';
-import { startEngine, type Engine, type EngineOptions } from '../engine.ts';
+import { startLocalAws } from '../engine.ts';
+import type { LocalAws, LocalAwsOptions } from '../local-aws.ts';
 import { almightyRole } from './almighty-role.ts';
 import { notes } from './lambda-service.ts';
 
@@ -24,12 +25,12 @@ export function cleanUp(work: () => Promise<void> | void): void {
 }
 
 export function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 's3-cascade-queue-'));
+  const made = mkdtempSync(join(tmpdir(), 'local-aws-queue-'));
   cleanUp(() => rmSync(made, { recursive: true, force: true }));
   return made;
 }
 
-/** A message's first word is an order: throw, fail (each time), once (fail the first time), kill (the engine, once), visit URL, answer JSON. */
+/** A message's first word is an order: say TEXT, throw, fail (each time), once (fail the first time), kill (the engine, once), visit URL, answer JSON. */
 const handler = `
 import { appendFileSync } from 'node:fs';
 export const handler = async (event) => {
@@ -39,6 +40,7 @@ export const handler = async (event) => {
   for (const { messageId, body, attributes } of event.Records) {
     const [order, ...rest] = body.split(' ');
     const isFirst = attributes.ApproximateReceiveCount === '1';
+    if (order === 'say') console.log(rest.join(' '));
     if (order === 'throw') throw new Error('told to');
     if (order === 'kill' && isFirst) process.kill(process.pid, 'SIGKILL');
     if (order === 'visit') await fetch(rest[0]);
@@ -137,20 +139,15 @@ export function makePackage({ mapping = {}, work = {}, queue = {} }: Setup = {})
   return { packageDir, notesFile };
 }
 
-export async function start(options: EngineOptions): Promise<Engine> {
-  const engine = await startEngine({ timeScale: 10_000, maxEnvironments: 4, ...options });
+export async function start({ packageDir, ...options }: LocalAwsOptions & { packageDir: string }): Promise<LocalAws> {
+  const engine = await startLocalAws(packageDir, { timeScale: 10_000, maxEnvironments: 4, ...options });
   cleanUp(() => engine.stop());
   return engine;
 }
 
-/** So that no cold start uses up a short visibility. */
-export async function warmUp(engine: Engine): Promise<void> {
-  await engine.lambda.invoke('work', '{"Records":[]}');
-}
-
 /** All in one turn: the poller sees them together. */
-export async function send(engine: Engine, ...bodies: string[]): Promise<void> {
-  await Promise.all(bodies.map((body) => engine.sqs.sendMessage(queueArn, body)));
+export function send(engine: LocalAws, ...bodies: string[]): void {
+  for (const body of bodies) engine.sqs.sendMessage(queueArn, body);
 }
 
 export function sqsClient(endpoint: string): SQSClient {

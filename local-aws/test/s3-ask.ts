@@ -1,4 +1,4 @@
-/** Owns: asking the local S3 without a socket, for the tests of its requests. */
+/** Asking the local S3 without a socket, for the tests of its requests. */
 import { createHash } from 'node:crypto';
 import { openDatabase } from '../database.ts';
 import { handleS3 } from '../s3/request.ts';

@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { openDatabase } from '../database.ts';
-import { MAX_BODY_BYTES, serveS3 } from '../s3/http.ts';
+import { maxBodyBytes, serveS3 } from '../s3/http.ts';
 import type { Served } from '../s3/http.ts';
 import { S3Store } from '../s3/store.ts';
 
@@ -78,7 +78,7 @@ describe('the local S3 on a socket', () => {
   test('a body announced above the bound is EntityTooLarge, before it is read', async () => {
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(port, '127.0.0.1', () => {
-        socket.write(`PUT /bucket/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${MAX_BODY_BYTES + 1}\r\n\r\n`);
+        socket.write(`PUT /bucket/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${maxBodyBytes + 1}\r\n\r\n`);
       });
       socket.once('data', (data) => {
         resolve(String(data));

@@ -10,12 +10,12 @@ import { firstAfterPrefix } from '../s3/listing.ts';
 import { S3Store } from '../s3/store.ts';
 import type { ObjectCreated, S3StoreOptions } from '../s3/store.ts';
 
-const BUCKET = 'bucket';
-const MIN_PART_BYTES = 5 * 1024 * 1024;
+const bucket = 'bucket';
+const minPartBytes = 5 * 1024 * 1024;
 
 function storeIn(db: DatabaseSync, options: S3StoreOptions = {}): S3Store {
   const store = new S3Store(db, options);
-  if (!store.hasBucket(BUCKET)) store.createBucket(BUCKET);
+  if (!store.hasBucket(bucket)) store.createBucket(bucket);
   return store;
 }
 
@@ -30,11 +30,11 @@ function codeOf(fn: () => unknown): string | undefined {
 }
 
 const bytes = (text: string) => Buffer.from(text);
-const textOf = (store: S3Store, key: string) => Buffer.from(store.get(BUCKET, key).body).toString();
-const keysOf = (store: S3Store) => store.list(BUCKET).contents.map(({ key }) => key);
+const textOf = (store: S3Store, key: string) => Buffer.from(store.get(bucket, key).body).toString();
+const keysOf = (store: S3Store) => store.list(bucket).contents.map(({ key }) => key);
 
 function multipart(store: S3Store, key: string): void {
-  const address = { bucket: BUCKET, key, uploadId: store.uploads.create(BUCKET, key, {}) };
+  const address = { bucket, key, uploadId: store.uploads.create(bucket, key, {}) };
   const { eTag } = store.uploads.putPart(address, 1, bytes('part'));
   store.uploads.complete(address, [{ number: 1, eTag }]);
 }
@@ -46,9 +46,9 @@ describe('the listener', () => {
       now: () => 1_700_000_000_123,
       onObjectCreated: (event) => created.push(event),
     });
-    store.put(BUCKET, 'a', bytes('hello'));
-    store.put(BUCKET, 'a', bytes('hello'));
-    store.copy({ bucket: BUCKET, key: 'a' }, { bucket: BUCKET, key: 'b' });
+    store.put(bucket, 'a', bytes('hello'));
+    store.put(bucket, 'a', bytes('hello'));
+    store.copy({ bucket, key: 'a' }, { bucket, key: 'b' });
     multipart(store, 'c');
     expect(created.map(({ key, eventName }) => [key, eventName])).toEqual([
       ['a', 'ObjectCreated:Put'],
@@ -57,7 +57,7 @@ describe('the listener', () => {
       ['c', 'ObjectCreated:CompleteMultipartUpload'],
     ]);
     expect(created[0]).toMatchObject({
-      bucket: BUCKET,
+      bucket,
       sizeBytes: 5,
       eTag: '5d41402abc4b2a76b9719d911017c592',
       eventTimeMs: 1_700_000_000_123,
@@ -72,18 +72,18 @@ describe('the listener', () => {
   test('hears nothing of a write that was refused, of a read, or of a deletion', () => {
     let told = 0;
     const store = storeIn(openDatabase(), { onObjectCreated: () => told++ });
-    store.put(BUCKET, 'a', bytes('one'), { ifNoneMatch: '*' });
-    expect(codeOf(() => store.put(BUCKET, 'a', bytes('two'), { ifNoneMatch: '*' }))).toBe('PreconditionFailed');
-    expect(codeOf(() => store.put(BUCKET, 'a', bytes('two'), { ifMatch: 'other' }))).toBe('PreconditionFailed');
+    store.put(bucket, 'a', bytes('one'), { ifNoneMatch: '*' });
+    expect(codeOf(() => store.put(bucket, 'a', bytes('two'), { ifNoneMatch: '*' }))).toBe('PreconditionFailed');
+    expect(codeOf(() => store.put(bucket, 'a', bytes('two'), { ifMatch: 'other' }))).toBe('PreconditionFailed');
     expect(codeOf(() => store.put('nowhere', 'a', bytes('two')))).toBe('NoSuchBucket');
-    store.get(BUCKET, 'a');
-    store.delete(BUCKET, 'a');
+    store.get(bucket, 'a');
+    store.delete(bucket, 'a');
     expect(told).toBe(1);
   });
 
   test.each<[string, (store: S3Store) => void]>([
-    ['a put', (store) => store.put(BUCKET, 'new', bytes('x'))],
-    ['a copy', (store) => store.copy({ bucket: BUCKET, key: 'old' }, { bucket: BUCKET, key: 'new' })],
+    ['a put', (store) => store.put(bucket, 'new', bytes('x'))],
+    ['a copy', (store) => store.copy({ bucket, key: 'old' }, { bucket, key: 'new' })],
     ['a multipart upload', (store) => multipart(store, 'new')],
   ])('when it throws, %s leaves neither an object nor what the listener wrote', (_, write) => {
     const db = openDatabase();
@@ -95,7 +95,7 @@ describe('the listener', () => {
         if (refuses) throw new Error('the queue is full');
       },
     });
-    store.put(BUCKET, 'old', bytes('old'));
+    store.put(bucket, 'old', bytes('old'));
     refuses = true;
     expect(() => write(store)).toThrow('the queue is full');
     expect(keysOf(store)).toEqual(['old']);
@@ -112,9 +112,9 @@ describe('the listener', () => {
         if (refuses) throw new Error('no');
       },
     });
-    store.put(BUCKET, 'a', bytes('before'));
+    store.put(bucket, 'a', bytes('before'));
     refuses = true;
-    expect(() => store.put(BUCKET, 'a', bytes('after'))).toThrow('no');
+    expect(() => store.put(bucket, 'a', bytes('after'))).toThrow('no');
     expect(textOf(store, 'a')).toBe('before');
   });
 });
@@ -122,7 +122,7 @@ describe('the listener', () => {
 describe('a store in a file', () => {
   let folder: string;
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 's3-cascade-'));
+    folder = mkdtempSync(join(tmpdir(), 'local-aws-'));
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -133,14 +133,14 @@ describe('a store in a file', () => {
     const before = openDatabase(file);
     const first = storeIn(before, options);
     const headers = { 'content-type': 'application/json', 'x-amz-meta-run': 'r1' };
-    const written = first.put(BUCKET, 'a', bytes('kept'), { headers });
-    const address = { bucket: BUCKET, key: 'b', uploadId: first.uploads.create(BUCKET, 'b', {}) };
+    const written = first.put(bucket, 'a', bytes('kept'), { headers });
+    const address = { bucket, key: 'b', uploadId: first.uploads.create(bucket, 'b', {}) };
     const part = first.uploads.putPart(address, 1, bytes('part'));
     before.close();
 
     const after = openDatabase(file);
     const second = storeIn(after, options);
-    expect(second.head(BUCKET, 'a')).toEqual(written);
+    expect(second.head(bucket, 'a')).toEqual(written);
     expect(textOf(second, 'a')).toBe('kept');
     second.uploads.complete(address, [{ number: 1, eTag: part.eTag }]);
     expect(textOf(second, 'b')).toBe('part');
@@ -152,19 +152,19 @@ describe('a store in a file', () => {
     const db = openDatabase(join(folder, 's3.db'));
     const store = storeIn(db);
     const bodies = () => db.prepare('SELECT count(*) AS count FROM s3_bodies').get()?.count;
-    store.put(BUCKET, 'a', bytes('one'));
-    store.put(BUCKET, 'a', bytes('two'));
+    store.put(bucket, 'a', bytes('one'));
+    store.put(bucket, 'a', bytes('two'));
     multipart(store, 'a');
     expect(bodies()).toBe(1);
-    const address = { bucket: BUCKET, key: 'b', uploadId: store.uploads.create(BUCKET, 'b', {}) };
+    const address = { bucket, key: 'b', uploadId: store.uploads.create(bucket, 'b', {}) };
     store.uploads.putPart(address, 1, bytes('one'));
     store.uploads.putPart(address, 1, bytes('two'));
     expect(bodies()).toBe(2);
     store.uploads.abort(address);
-    store.deleteMany(BUCKET, [{ key: 'a' }, { key: 'never' }]);
+    store.deleteMany(bucket, [{ key: 'a' }, { key: 'never' }]);
     expect(bodies()).toBe(0);
-    store.uploads.putPart({ ...address, uploadId: store.uploads.create(BUCKET, 'b', {}) }, 1, bytes('left'));
-    store.deleteBucket(BUCKET);
+    store.uploads.putPart({ ...address, uploadId: store.uploads.create(bucket, 'b', {}) }, 1, bytes('left'));
+    store.deleteBucket(bucket);
     expect(bodies()).toBe(0);
     db.close();
   });
@@ -174,18 +174,18 @@ describe('writes', () => {
   test('a refused one among others in a transaction leaves the others stored', () => {
     const db = openDatabase();
     const store = storeIn(db);
-    store.put(BUCKET, 'b', bytes('before'));
+    store.put(bucket, 'b', bytes('before'));
     inTransaction(db, () => {
-      for (const key of ['a', 'b', 'c']) codeOf(() => store.put(BUCKET, key, bytes('new'), { ifNoneMatch: '*' }));
+      for (const key of ['a', 'b', 'c']) codeOf(() => store.put(bucket, key, bytes('new'), { ifNoneMatch: '*' }));
     });
     expect(keysOf(store).map((key) => textOf(store, key))).toEqual(['new', 'before', 'new']);
   });
 
   test('many deleted at once: the refusal of one is told in its place, the others go', () => {
     const store = storeIn(openDatabase());
-    const { eTag } = store.put(BUCKET, 'a', bytes('a'));
-    store.put(BUCKET, 'b', bytes('b'));
-    const results = store.deleteMany(BUCKET, [
+    const { eTag } = store.put(bucket, 'a', bytes('a'));
+    store.put(bucket, 'b', bytes('b'));
+    const results = store.deleteMany(bucket, [
       { key: 'b', ifMatch: eTag },
       { key: 'x'.repeat(1_025) },
       { key: 'a', ifMatch: eTag },
@@ -197,16 +197,16 @@ describe('writes', () => {
   test('the smallest part that is not the last is 5 MiB to the byte', () => {
     const store = storeIn(openDatabase());
     const upload = (sizeBytes: number) => {
-      const address = { bucket: BUCKET, key: 'a', uploadId: store.uploads.create(BUCKET, 'a', {}) };
+      const address = { bucket, key: 'a', uploadId: store.uploads.create(bucket, 'a', {}) };
       const parts = [Buffer.alloc(sizeBytes), bytes('z')].map((body, index) => {
         const { number, eTag } = store.uploads.putPart(address, index + 1, body);
         return { number, eTag };
       });
       return codeOf(() => store.uploads.complete(address, parts));
     };
-    expect(upload(MIN_PART_BYTES - 1)).toBe('EntityTooSmall');
-    expect(upload(MIN_PART_BYTES)).toBeUndefined();
-    expect(store.head(BUCKET, 'a').sizeBytes).toBe(MIN_PART_BYTES + 1);
+    expect(upload(minPartBytes - 1)).toBe('EntityTooSmall');
+    expect(upload(minPartBytes)).toBeUndefined();
+    expect(store.head(bucket, 'a').sizeBytes).toBe(minPartBytes + 1);
   });
 });
 
@@ -227,11 +227,11 @@ describe('listings', () => {
       fc.property(names, text, fc.constantFrom('', '/', 'a/'), text, fc.integer({ min: 1, max: 4 }), (...input) => {
         const [keys, prefix, delimiter, startAfter, maxKeys] = input;
         const store = storeIn(openDatabase());
-        for (const key of keys) store.put(BUCKET, key, bytes(''));
+        for (const key of keys) store.put(bucket, key, bytes(''));
         const seen: string[] = [];
         let continuationToken: string | undefined;
         do {
-          const page = store.list(BUCKET, { prefix, delimiter, startAfter, maxKeys, continuationToken });
+          const page = store.list(bucket, { prefix, delimiter, startAfter, maxKeys, continuationToken });
           const entries = [...page.contents.map(({ key }) => key), ...page.commonPrefixes].sort(byBytes);
           expect(entries.length).toBeLessThanOrEqual(maxKeys);
           seen.push(...entries);

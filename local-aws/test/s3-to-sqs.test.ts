@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { peoplesCredentials } from '../account.ts';
-import type { Engine } from '../engine.ts';
+import type { LocalAws } from '../local-aws.ts';
 import { batches, cleanUp, makePackage, start } from './queue-engine.ts';
 
 type S3Event = { Records: { s3: { configurationId: string; object: { key: string; size: number } } }[] };
@@ -15,7 +15,7 @@ const eventsOf = (notesFile: string): S3Event['Records'] =>
     .flat()
     .flatMap(({ body }) => (JSON.parse(body) as S3Event).Records);
 const keysOf = (notesFile: string): string[] => eventsOf(notesFile).map(({ s3 }) => s3.object.key);
-const put = (engine: Engine, key: string) => engine.s3.put('bucket', key, Buffer.from('body'));
+const put = (engine: LocalAws, key: string) => engine.s3.put('bucket', key, Buffer.from('body'));
 
 test('an object that a rule names is told to the queue, with the body that a function gets', async () => {
   const { packageDir, notesFile } = makePackage();
@@ -62,9 +62,9 @@ test('events are copied, shuffled and dropped when told to, as a function’s ar
 test('an event is not lost when the process is killed between its object and its sending', async () => {
   const { packageDir, notesFile } = makePackage();
   const dataDir = join(packageDir, 'data');
-  const engineFile = JSON.stringify(join(import.meta.dirname, '../../local-aws/engine.ts'));
-  const script = `import { startEngine } from ${engineFile};
-    const engine = await startEngine(${JSON.stringify({ packageDir, dataDir })});
+  const engineFile = JSON.stringify(join(import.meta.dirname, '../index.ts'));
+  const script = `import { startLocalAws } from ${engineFile};
+    const engine = await startLocalAws(${JSON.stringify(packageDir)}, ${JSON.stringify({ dataDir })});
     for (const key of ['in/a', 'in/b']) engine.s3.put('bucket', key, Buffer.from('x'));
     process.kill(process.pid, 'SIGKILL');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });

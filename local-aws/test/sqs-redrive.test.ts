@@ -11,7 +11,6 @@ import {
   StartMessageMoveTaskCommand,
   type Message,
 } from '@aws-sdk/client-sqs';
-import { until } from './lambda-service.ts';
 import { folder } from './queue-engine.ts';
 import { arnOf, serveSqs, type ServedSqs } from './sqs-service.ts';
 
@@ -37,7 +36,7 @@ async function receive({ client, url }: ServedSqs, name: string, visibilitySecon
 
 /** Received as often as it may be, and moved by the receive after that. */
 async function deadLetter(world: ServedSqs, ...bodies: string[]): Promise<void> {
-  for (const body of bodies) await world.sqs.sendMessage(arnOf('work'), body);
+  for (const body of bodies) world.sqs.sendMessage(arnOf('work'), body);
   for (let moved = 0; moved < bodies.length; moved = world.sqs.depths()['dead']?.visible ?? 0) {
     await receive(world, 'work');
   }
@@ -80,7 +79,7 @@ describe('a redrive policy', () => {
   test('counts receives over a restart', async () => {
     const dataDir = folder();
     const first = await serve(redrive(2), dataDir);
-    await first.sqs.sendMessage(arnOf('work'), 'body');
+    first.sqs.sendMessage(arnOf('work'), 'body');
     await receive(first, 'work');
     await receive(first, 'work');
     await first.sqs.stop();
@@ -130,7 +129,7 @@ describe('StartMessageMoveTask', () => {
   test('moves to another queue when told to', async () => {
     const world = await serve();
     await deadLetter(world, 'a');
-    await world.sqs.sendMessage(arnOf('dead'), 'sent there');
+    world.sqs.sendMessage(arnOf('dead'), 'sent there');
     await move(world, { DestinationArn: arnOf('other') });
     expect(counts(await receive(world, 'other')).sort()).toEqual(['a 1', 'sent there 1']);
   });
@@ -138,7 +137,7 @@ describe('StartMessageMoveTask', () => {
   test('fails at a message that no redrive policy brought, and leaves it there', async () => {
     const world = await serve();
     await deadLetter(world, 'a');
-    await world.sqs.sendMessage(arnOf('dead'), 'sent there');
+    world.sqs.sendMessage(arnOf('dead'), 'sent there');
     await move(world);
     expect(await lastTask(world)).toMatchObject({
       Status: 'FAILED',
@@ -165,13 +164,13 @@ describe('StartMessageMoveTask', () => {
     expect(world.sqs.depths()['dead']?.visible).toBe(3);
   });
 
-  test('refuses a queue that is nobody’s dead-letter queue, and queues that are not there', async () => {
+  test('refuses a queue that is no dead-letter queue, and queues that are not there', async () => {
     const { client } = await serve();
     const start = (SourceArn: string, DestinationArn?: string) =>
       client.send(new StartMessageMoveTaskCommand({ SourceArn, DestinationArn }));
     await expect(start(arnOf('other'))).rejects.toThrow('Source queue must be configured as a Dead Letter Queue.');
-    await expect(start(arnOf('nobody'))).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
-    await expect(start(arnOf('dead'), arnOf('nobody'))).rejects.toThrow('specified for the DestinationArn');
+    await expect(start(arnOf('missing'))).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+    await expect(start(arnOf('dead'), arnOf('missing'))).rejects.toThrow('specified for the DestinationArn');
   });
 });
 
@@ -180,18 +179,19 @@ describe('a queue', () => {
     const dataDir = folder();
     const first = await serve({ MessageRetentionPeriod: '60' }, dataDir);
     await first.client.send(
-      new SendMessageCommand({ QueueUrl: first.url('work'), MessageBody: 'late', DelaySeconds: 1 }),
+      new SendMessageCommand({ QueueUrl: first.url('work'), MessageBody: 'old', DelaySeconds: 900 }),
     );
-    await first.sqs.sendMessage(arnOf('work'), 'old');
-    expect(await receive(first, 'work', 600)).toHaveLength(1);
-    await until(() => first.sqs.depths()['work']?.visible === 1);
-    expect(counts(await receive(first, 'work'))).toEqual(['late 1']);
+    expect(first.sqs.depths()['work']).toEqual({ visible: 0, inFlight: 0, delayed: 1 });
+    first.sqs.endWaits(arnOf('work'));
+    expect(counts(await receive(first, 'work'))).toEqual(['old 1']);
     await first.sqs.stop();
-    const db = new DatabaseSync(join(dataDir, 'fauxqs.db'));
-    db.exec("UPDATE sqs_messages SET sent_timestamp = sent_timestamp - 60000 WHERE body = 'late'");
+    const db = new DatabaseSync(join(dataDir, 'engine.sqlite'));
+    db.exec('UPDATE sqs_messages SET sent_at_ms = sent_at_ms - 60000');
     db.close();
     const second = await serve({ MessageRetentionPeriod: '60' }, dataDir);
-    expect(second.sqs.depths()['work']).toEqual({ visible: 0, inFlight: 1, delayed: 0 });
+    second.sqs.sendMessage(arnOf('work'), 'young');
+    expect(second.sqs.depths()['work']).toEqual({ visible: 1, inFlight: 0, delayed: 0 });
+    expect(counts(await receive(second, 'work'))).toEqual(['young 1']);
   });
 
   test('follows its definition at a restart: what is not in it any more is as for a new queue', async () => {

@@ -328,7 +328,7 @@ describe('the template reader, of queues', () => {
     ['a filter', { mapping: { FilterCriteria: {} } }, /Mapping\.Properties\.FilterCriteria: .*no such/],
     ['a destination', { mapping: { DestinationConfig: {} } }, /Mapping\.Properties\.DestinationConfig/],
     ['another source', { mapping: { EventSourceArn: 'arn:aws:kinesis:x' } }, /polls SQS queues, not arn:aws:kinesis/],
-    ['a function that is not there', { mapping: { FunctionName: 'nobody' } }, /no function nobody/],
+    ['a function that is not there', { mapping: { FunctionName: 'missing' } }, /no function missing/],
     ['a visibility below the timeout', { fetch: { Timeout: 31 } }, /visibility timeout: 30 seconds is less than .* 31/],
     ['a concurrency of 1', { mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }, /takes 2 to 1000, not 1/],
     ['too large a batch', { mapping: { BatchSize: 10_001 } }, /takes 1 to 10000/],
@@ -360,8 +360,8 @@ describe('the template reader refuses', () => {
     ],
     [
       'a reference to nothing',
-      () => read({ Fetch: fetchFunction({ Timeout: { Ref: 'Nobody' } }) }),
-      /no resource Nobody/,
+      () => read({ Fetch: fetchFunction({ Timeout: { Ref: 'Missing' } }) }),
+      /no resource Missing/,
     ],
     [
       'a dynamic reference',
@@ -386,10 +386,10 @@ describe('the template reader refuses', () => {
       () =>
         read({
           Bucket: notifying({
-            LambdaConfigurations: [onSeeds('data'), onSeeds('data_groups/', 's3:ObjectCreated:Put')],
+            LambdaConfigurations: [onSeeds('data'), onSeeds('data_sets/', 's3:ObjectCreated:Put')],
           }),
         }),
-      /overlap for one event type: .*"data".*"data_groups\/"/,
+      /overlap for one event type: .*"data".*"data_sets\/"/,
     ],
     [
       'an event that is not sent here',
@@ -418,7 +418,7 @@ describe('the template reader refuses', () => {
   test.each(cases)('%s', (_, act, message) => expect(act).toThrow(message));
 
   test('nothing for rules whose prefixes only look alike', () => {
-    const rules = [onSeeds('data/'), onSeeds('data_groups/')];
+    const rules = [onSeeds('data/'), onSeeds('data_sets/')];
     expect(read({ Bucket: notifying({ LambdaConfigurations: rules }) }).buckets[0]?.notifications).toHaveLength(2);
   });
 });

@@ -10,8 +10,9 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { TransientError } from '../engine/errors.ts';
-import type { QueueMessage, MessageQueue, MessageSink } from '../engine/ports.ts';
+import type { FailureSink, MessageQueue, QueueMessage } from '../engine/ports.ts';
 import { explained } from './errors.ts';
+import { buildLetter, parseLetter } from './letter-codec.ts';
 
 /** SQS: "up to 10 messages" in one receive or batch (page quotas-messages). */
 const batchSize = 10;
@@ -22,21 +23,28 @@ const batchSize = 10;
  */
 const waitSeconds = 1;
 
+/** Enough to see what a message is that can't be understood. */
+const excerptLength = 200;
+
+/** A queue, and the bucket whose items' events are on it. */
+export type QueuePlace = { queueUrl: string; bucket: string };
+
 /** @throws in `send`: TransientError for the network, throttling and 5xx; otherwise SQS's own error, with the queue's URL */
-export function createMessageSink(client: SQSClient, queueUrl: string): MessageSink {
-  return {
-    async send(body) {
-      try {
-        await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
-      } catch (error) {
-        throw explained(`[queue=${queueUrl}]`, error);
-      }
-    },
-  };
+export function createFailureSink(client: SQSClient, { queueUrl, bucket }: QueuePlace): FailureSink {
+  return { send: (event, reason) => sendMessage(client, queueUrl, buildLetter(event, reason, bucket)) };
 }
 
-/** @throws in every method: as `createMessageSink` */
-export function createMessageQueue(client: SQSClient, queueUrl: string): MessageQueue {
+/** @throws as `createFailureSink` in its `send` */
+export async function sendMessage(client: SQSClient, queueUrl: string, body: string): Promise<void> {
+  try {
+    await client.send(new SendMessageCommand({ QueueUrl: queueUrl, MessageBody: body }));
+  } catch (error) {
+    throw explained(`[queue=${queueUrl}]`, error);
+  }
+}
+
+/** @throws in every method: as `createFailureSink` in its `send` */
+export function createMessageQueue(client: SQSClient, { queueUrl, bucket }: QueuePlace): MessageQueue {
   const where = `[queue=${queueUrl}]`;
   const ask = async <Answer>(request: () => Promise<Answer>): Promise<Answer> => {
     try {
@@ -60,7 +68,7 @@ export function createMessageQueue(client: SQSClient, queueUrl: string): Message
           }),
         ),
       );
-      return messages.map((message) => toQueueMessage(message, where));
+      return messages.map((message) => toQueueMessage(message, bucket, where));
     },
 
     async remove(handles) {
@@ -68,7 +76,7 @@ export function createMessageQueue(client: SQSClient, queueUrl: string): Message
         const { Failed: failed } = await ask(() =>
           client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries(batch, {}) })),
         );
-        mustNotHaveFailed(failed, 'delete', where);
+        throwIfFailed(failed, 'delete', where);
       }
     },
 
@@ -83,7 +91,7 @@ export function createMessageQueue(client: SQSClient, queueUrl: string): Message
           ),
         );
         // The sender's fault is a handle whose time was up: that message is visible already.
-        mustNotHaveFailed(
+        throwIfFailed(
           failed?.filter(({ SenderFault: isOurs }) => isOurs !== true),
           'release',
           where,
@@ -105,21 +113,20 @@ export function createMessageQueue(client: SQSClient, queueUrl: string): Message
   };
 }
 
-function toQueueMessage(message: Message, where: string): QueueMessage {
-  const {
-    MessageId: id,
-    ReceiptHandle: handle,
-    Body: body,
-    Attributes: system,
-    MessageAttributes: attributes = {},
-  } = message;
-  if (id === undefined || handle === undefined || body === undefined) {
-    throw new TransientError('SQS_BAD_MESSAGE', `SQS gave a message without an id, a handle or a body ${where}.`);
-  }
+function toQueueMessage(message: Message, bucket: string, where: string): QueueMessage {
+  const { ReceiptHandle: handle, Body: body, Attributes: system, MessageAttributes: attributes = {} } = message;
+  if (handle === undefined || body === undefined)
+    throw new TransientError('SQS_BAD_MESSAGE', `SQS gave a message without a handle or a body ${where}.`);
   const texts = Object.entries(attributes).flatMap(([name, { StringValue: value }]) =>
     value === undefined ? [] : [[name, value] as const],
   );
-  return { id, handle, body, attributes: Object.fromEntries(texts), sentAtMs: Number(system?.SentTimestamp ?? 0) };
+  const raw = { body, attributes: Object.fromEntries(texts), sentAtMs: Number(system?.SentTimestamp ?? 0) };
+  return {
+    handle,
+    sentAtMs: raw.sentAtMs,
+    letter: parseLetter(raw, bucket),
+    excerpt: body.slice(0, excerptLength),
+  };
 }
 
 function batches(handles: readonly string[]): string[][] {
@@ -135,7 +142,7 @@ function entries<More extends object>(
   return handles.map((handle, index) => ({ Id: String(index), ReceiptHandle: handle, ...more }));
 }
 
-function mustNotHaveFailed(failed: readonly BatchResultErrorEntry[] | undefined, verb: string, where: string): void {
+function throwIfFailed(failed: readonly BatchResultErrorEntry[] | undefined, verb: string, where: string): void {
   const [first] = failed ?? [];
   if (first === undefined) return;
   throw new TransientError(

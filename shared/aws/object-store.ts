@@ -10,36 +10,36 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { ItemError, TransientError } from '../engine/errors.ts';
-import type { Metadata, ObjectStore } from '../engine/ports.ts';
+import type { Body, Metadata, ObjectStore } from '../engine/ports.ts';
 import { explained } from './errors.ts';
 import { createPlainRequests, type Headers } from './plain-requests.ts';
 
 /**
  * A conditional write that races with another one is answered 409, and S3 asks to try again. Each race has a winner, so
- * the second try finds the object; more than a few in a row is no race.
+ * the second attempt finds the object; more than a few in a row is no race.
  */
-const raceTries = 4;
+const raceAttempts = 4;
 
-const contentType = 'application/json';
+const json = 'application/json';
 
 const metadataPrefix = 'x-amz-meta-';
 
 /**
- * @throws in every method: TransientError for the network, throttling and 5xx (after the SDK's own tries); otherwise S3's
+ * @throws in every method: TransientError for the network, throttling and 5xx (after the SDK's own attempts); otherwise S3's
  * own error with the bucket and the key in its message
  */
 export function createObjectStore(client: S3Client, bucket: string): ObjectStore {
   const explain = (key: string, error: unknown): Error => explained(`[bucket=${bucket}, key=${key}]`, error);
   const sendPlainly = createPlainRequests(client, bucket);
-  const writePlainly = (key: string, body: string, metadata: Metadata, more: Headers = {}) =>
+  const writePlainly = (key: string, body: Body, contentType: string, metadata: Metadata, more: Headers = {}) =>
     sendPlainly({
       method: 'PUT',
       key,
       body,
       headers: { 'content-type': contentType, ...metadataHeaders(metadata), ...more },
     });
-  const write = async (input: Omit<PutObjectCommandInput, 'Bucket' | 'ContentType'>): Promise<void> => {
-    await client.send(new PutObjectCommand({ Bucket: bucket, ContentType: contentType, ...input }));
+  const write = async (input: Omit<PutObjectCommandInput, 'Bucket'>): Promise<void> => {
+    await client.send(new PutObjectCommand({ Bucket: bucket, ...input }));
   };
 
   return {
@@ -57,7 +57,12 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
             `The object has ${sizeBytes} bytes; at most ${maxBytes} are read [bucket=${bucket}, key=${key}].`,
           );
         }
-        return { body: await body.transformToString(), eTag: unquoted(object.ETag), metadata: object.Metadata ?? {} };
+        return {
+          body: await body.transformToString(),
+          eTag: unquoted(object.ETag),
+          metadata: object.Metadata ?? {},
+          modifiedMs: object.LastModified?.getTime() ?? 0,
+        };
       } catch (error) {
         if (isMissing(error)) return undefined;
         throw explain(key, error);
@@ -107,18 +112,30 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
       } while (token !== undefined);
     },
 
-    async create(key, body, metadata) {
-      const plain = await writePlainly(key, body, metadata, { 'if-none-match': '*' });
+    async create(key, body, metadata, contentType = json) {
+      const plain = await writePlainly(key, body, contentType, metadata, { 'if-none-match': '*' });
       if (plain?.status === 200) return 'created';
       if (plain?.status === 412) return 'exists';
-      for (let tries = 1; ; tries += 1) {
+      for (let attempts = 1; ; attempts += 1) {
         try {
-          await write({ Key: key, Body: body, Metadata: metadata, IfNoneMatch: '*' });
+          await write({ Key: key, Body: body, ContentType: contentType, Metadata: metadata, IfNoneMatch: '*' });
           return 'created';
         } catch (error) {
           if (hasStatus(error, 412)) return 'exists';
-          if (!hasStatus(error, 409) || tries >= raceTries) throw explain(key, error);
+          if (!hasStatus(error, 409) || attempts >= raceAttempts) throw explain(key, error);
         }
+      }
+    },
+
+    async replace(key, body, metadata, eTag) {
+      const condition = eTag === undefined ? { IfNoneMatch: '*' } : { IfMatch: eTag };
+      try {
+        await write({ Key: key, Body: body, ContentType: json, Metadata: metadata, ...condition });
+        return 'replaced';
+      } catch (error) {
+        // 404: it was deleted; 409: another write of it is under way (page conditional-writes).
+        if (hasStatus(error, 412) || hasStatus(error, 409) || isMissing(error)) return 'changed';
+        throw explain(key, error);
       }
     },
 
@@ -131,10 +148,10 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
     },
 
     async put(key, body, metadata) {
-      const plain = await writePlainly(key, body, metadata);
+      const plain = await writePlainly(key, body, json, metadata);
       if (plain?.status === 200) return;
       try {
-        await write({ Key: key, Body: body, Metadata: metadata });
+        await write({ Key: key, Body: body, ContentType: json, Metadata: metadata });
       } catch (error) {
         throw explain(key, error);
       }

@@ -5,15 +5,20 @@
  * redirects and errors.
  */
 import type { HeadObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import { explained } from './errors.ts';
 
 /** Names in lower case. */
 export type Headers = Readonly<Record<string, string>>;
 
-export type PlainRequest = { method: 'HEAD' | 'PUT'; key: string; headers?: Headers; body?: string };
+export type PlainRequest = { method: 'HEAD' | 'PUT'; key: string; headers?: Headers; body?: string | Uint8Array };
 
 export type PlainAnswer = { status: number; headers: Headers };
 
-/** @returns undefined when the request has to go through the SDK: no address yet, a large body, or no answer. Never throws. */
+/**
+ * @returns undefined when the request has to go through the SDK: no address yet, a large body, or no answer
+ * @throws TransientError `OUT_OF_TIME` when the invocation's time is up: asked again, it would take the time that is left to note
+ * the failure
+ */
 export type SendPlainly = (request: PlainRequest) => Promise<PlainAnswer | undefined>;
 
 /** With more than 2 MB, the SDK asks S3 before it sends them (`Expect: 100-continue`). */
@@ -59,7 +64,9 @@ export function createPlainRequests(client: S3Client, bucket: string): SendPlain
       // Unread, even nothing would hold the connection.
       response.body?.resume?.();
       return { status: response.statusCode, headers: response.headers };
-    } catch {
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError')
+        throw explained(`[bucket=${bucket}, key=${key}]`, error);
       // The SDK comes upon the same, and tells it.
       signer = undefined;
       return undefined;

@@ -2,21 +2,25 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import { TransientError } from '../engine/errors.ts';
-import type { Refire } from '../engine/ports.ts';
+import type { EventSink } from '../engine/ports.ts';
 import { explained } from './errors.ts';
-import { createMessageSink } from './message-queue.ts';
+import { buildS3Event } from './event-codec.ts';
+import { sendMessage, type QueuePlace } from './message-queue.ts';
 
 /** By invoking the function. @throws in `send`: TransientError for the network, throttling and 5xx; otherwise Lambda's own error, with the function's name */
-export function createRefire(client: LambdaClient, functionName: string): Refire {
+export function createFunctionSink(
+  client: LambdaClient,
+  { functionName, bucket }: { functionName: string; bucket: string },
+): EventSink {
   const where = `[function=${functionName}]`;
   return {
-    async send(record) {
+    async send(event) {
       try {
         const { StatusCode: status } = await client.send(
           new InvokeCommand({
             FunctionName: functionName,
             InvocationType: 'Event',
-            Payload: JSON.stringify({ Records: [record] }),
+            Payload: JSON.stringify(buildS3Event(event, bucket)),
           }),
         );
         // Lambda: "202" once the event is on its queue (page API_Invoke).
@@ -28,8 +32,7 @@ export function createRefire(client: LambdaClient, functionName: string): Refire
   };
 }
 
-/** By the queue that triggers the function. @throws in `send`: as `createMessageSink` */
-export function createQueueRefire(client: SQSClient, queueUrl: string): Refire {
-  const queue = createMessageSink(client, queueUrl);
-  return { send: (record) => queue.send(JSON.stringify({ Records: [record] })) };
+/** By the queue that triggers the function. @throws in `send`: as `createFailureSink` in its */
+export function createQueueSink(client: SQSClient, { queueUrl, bucket }: QueuePlace): EventSink {
+  return { send: (event) => sendMessage(client, queueUrl, JSON.stringify(buildS3Event(event, bucket))) };
 }

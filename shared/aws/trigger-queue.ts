@@ -5,10 +5,10 @@
 import { ChangeMessageVisibilityCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import type { SQSEvent, SQSRecord } from 'aws-lambda';
 import { ItemError } from '../engine/errors.ts';
-import type { ItemEvent } from '../engine/item/item.ts';
-import { eventIn } from './dead-letter-message.ts';
+
 import { explained } from './errors.ts';
-import { parseS3Event } from './s3-event.ts';
+import { parseS3Event, type ParsedEvent } from './event-codec.ts';
+import { eventIn } from './letter-codec.ts';
 
 export function isQueueEvent(event: unknown): event is SQSEvent {
   const { Records: records } = (event ?? {}) as { Records?: unknown };
@@ -19,7 +19,7 @@ export function isQueueEvent(event: unknown): event is SQSEvent {
  * @returns as `parseS3Event`; a message that came back from the dead-letter queue is taken as well
  * @throws ItemError `BAD_EVENT` for a message that holds no event of S3's
  */
-export function parseQueueRecord({ messageId, body, attributes }: SQSRecord): ItemEvent[] {
+export function parseQueueRecord({ messageId, body, attributes }: SQSRecord, bucket: string): ParsedEvent {
   let event: unknown;
   try {
     event = JSON.parse(body);
@@ -27,7 +27,8 @@ export function parseQueueRecord({ messageId, body, attributes }: SQSRecord): It
     throw new ItemError('BAD_EVENT', `The message ${messageId} is not JSON.`, { cause: error });
   }
   const delivery = Number(attributes.ApproximateReceiveCount);
-  return parseS3Event(eventIn(event)).map((item) => ({ ...item, delivery }));
+  const { items, problems } = parseS3Event(eventIn(event), bucket);
+  return { items: items.map((item) => ({ ...item, delivery })), problems };
 }
 
 /** Keeps a message away from its function for a while. */

@@ -2,9 +2,11 @@
  * What can go wrong with an item, by what is done about it. The class decides, never the text of the message.
  *
  * - `TransientError`: the same work may succeed later. Waits inside the invocation, then Lambda's own retries.
- * - `ItemError`: trying again can't help. A failure note and a dead letter at once.
- * - `DeferredError`: nothing went wrong, but the API may not be called now. The item is handed back, which costs it no try.
+ * - `RateLimitError`: the API ordered its callers to wait. All wait, and no attempt is counted.
+ * - `ItemError`: a retry can't help. A failure note and a dead letter at once.
+ * - `DeferredError`: nothing went wrong, but the API may not be called now. The item is requeued, which counts as no attempt.
  * - `ConfigError`: the deployment is wrong. The function does not start.
+ * - `ChainError`: the chain is declared wrongly. It is not packaged.
  *
  * Anything else that is thrown is handled like a `TransientError` with the code `UNEXPECTED`: nothing is given up for good
  * on account of a mistake of ours.
@@ -40,7 +42,7 @@ export class RateLimitError extends Error {
   }
 }
 
-/** This item, or the API's answer for it, is wrong: another try would end the same way. */
+/** This item, or the API's answer for it, is wrong: another attempt would end the same way. */
 export class ItemError extends Error {
   override readonly name = 'ItemError';
   /** Upper-case word that stays the same over releases, e.g. `BAD_KEY`, `HTTP_404`, `DUPLICATE_ID`. */
@@ -52,11 +54,14 @@ export class ItemError extends Error {
   }
 }
 
-/** The API may not be called before this invocation ends. It is no failure of the item, and counts as no try. */
+/** The API may not be called before this invocation ends. It is no failure of the item, and counts as no attempt. */
 export class DeferredError extends Error {
   override readonly name = 'DeferredError';
-  /** `PAUSED` by a person, `FROZEN` at the API's word, or `NO_TURN`: the next turn is too far away. */
-  readonly code: 'PAUSED' | 'FROZEN' | 'NO_TURN';
+  /**
+   * `PAUSED` by a person; `FROZEN`: the API ordered all callers to wait; `RATE_LIMITED`: it orders this item to wait, and lets
+   * others call; `NO_TURN`: the next turn is too far away.
+   */
+  readonly code: 'PAUSED' | 'FROZEN' | 'RATE_LIMITED' | 'NO_TURN';
 
   constructor(code: DeferredError['code'], message: string) {
     super(message);
@@ -64,7 +69,7 @@ export class DeferredError extends Error {
   }
 }
 
-/** One or more settings are missing or bad. Lists all of them, so that one deployment mends them all. */
+/** One or more settings are missing or bad. Lists all of them, so that one deployment corrects them all. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly code = 'BAD_CONFIG';
@@ -75,6 +80,19 @@ export class ConfigError extends Error {
     super(
       `The configuration has ${problems.length} mistake${problems.length === 1 ? '' : 's'}: ${problems.join('; ')}`,
     );
+    this.problems = problems;
+  }
+}
+
+/** A chain is declared in a way that can't work. Lists everything that is wrong, so that one edit corrects all of it. */
+export class ChainError extends Error {
+  override readonly name = 'ChainError';
+  readonly code = 'BAD_CHAIN';
+  /** One line a problem: the level, the field, what is allowed. */
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The chain has ${problems.length} problem${problems.length === 1 ? '' : 's'}:\n  ${problems.join('\n  ')}`);
     this.problems = problems;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * What the decisions in this folder need from outside. Adapters implement these: `shared/aws` on S3 and SQS,
- * `shared/source` on the API, the tests in memory.
+ * What the engine needs from outside. Adapters implement these: `shared/aws` on S3, SQS and Lambda, `shared/source` on the
+ * API, the tests in memory.
  */
+import type { DeadLetter, FailureReason, ItemEvent } from './events.ts';
 
 /** User metadata of an object: lower-case names, ASCII values (S3 sends them as HTTP headers). */
 export type Metadata = Readonly<Record<string, string>>;
@@ -11,6 +12,8 @@ export type StoredObject = {
   /** Without quotes. */
   eTag: string;
   metadata: Metadata;
+  /** When S3 says that it was written, in milliseconds since 1970. */
+  modifiedMs: number;
 };
 
 /** An object as a listing tells of it. */
@@ -24,6 +27,9 @@ export type Listed = {
 
 export type ObjectHead = { eTag: string; metadata: Metadata };
 
+/** What is stored: JSON text unless its type is given. */
+export type Body = string | Uint8Array;
+
 /**
  * The bucket. Every method throws `TransientError` when S3 fails in a way that may pass. An object that is not there is
  * `undefined`, a missing bucket or a refusal is an error.
@@ -32,8 +38,16 @@ export interface ObjectStore {
   /** @throws ItemError `TOO_LARGE` when the object is larger than `maxBytes`; its body is not read then. */
   get(key: string, maxBytes: number): Promise<StoredObject | undefined>;
   head(key: string): Promise<ObjectHead | undefined>;
-  /** Writes only if there is nothing under the key, atomically. */
-  create(key: string, body: string, metadata: Metadata): Promise<'created' | 'exists'>;
+  /**
+   * Writes only if there is nothing under the key, atomically.
+   * @param contentType default `application/json`
+   */
+  create(key: string, body: Body, metadata: Metadata, contentType?: string): Promise<'created' | 'exists'>;
+  /**
+   * Writes only over the version that the caller has seen, atomically: for what several environments write.
+   * @param eTag of that version; undefined: there was nothing
+   */
+  replace(key: string, body: string, metadata: Metadata, eTag: string | undefined): Promise<'replaced' | 'changed'>;
   /** What lies under a prefix, in byte order, a page at a time. A listing that breaks off is an error, never a short answer. */
   list(prefix: string): AsyncIterable<readonly Listed[]>;
   /** Writes whatever is there: for receipts and failure notes only, never for an item. */
@@ -42,25 +56,30 @@ export interface ObjectStore {
   remove(key: string): Promise<void>;
 }
 
-/** A queue, as a level's function sees it: the dead-letter queue for what needs a person, the waiting queue for what has to wait. */
-export interface MessageSink {
-  /** Returns once the queue has the message. Throws when it has not. */
-  send(body: string): Promise<void>;
+/** A level's dead-letter queue or waiting queue, as its function sees it. */
+export interface FailureSink {
+  /** Returns once the queue has the event and the reason. Throws when it has not. */
+  send(event: ItemEvent, reason: FailureReason): Promise<void>;
 }
 
-/** A message on a level's dead-letter or waiting queue. Until it is removed or released, or its time is up, nobody else sees it. */
+/** Gives an item to its level's function. Returns once the event was accepted; throws when it was not. */
+export interface EventSink {
+  send(event: ItemEvent): Promise<void>;
+}
+
+/** A message on a level's dead-letter or waiting queue. Until it is removed or released, or its time is up, no other receiver sees it. */
 export type QueueMessage = {
-  id: string;
   /** Names this receiving of the message. */
   handle: string;
-  body: string;
-  /** The message attributes that are texts or numbers, e.g. those of Lambda's `DeadLetterConfig`. */
-  attributes: Readonly<Record<string, string>>;
   /** When it was sent to the queue, in milliseconds since 1970. */
   sentAtMs: number;
+  /** undefined: it holds no event that can be understood. */
+  letter: DeadLetter | undefined;
+  /** The beginning of its text, for messages about it. */
+  excerpt: string;
 };
 
-/** A level's dead-letter or waiting queue, as who empties it sees it. Throws when SQS refuses or fails: a partial answer is an error. */
+/** A level's dead-letter or waiting queue, for emptying it. Throws when SQS refuses or fails: a partial answer is an error. */
 export interface MessageQueue {
   /** Up to ten messages, invisible to others for `invisibleMs`. Empty when there are none to be had now. */
   receive(invisibleMs: number): Promise<QueueMessage[]>;
@@ -70,11 +89,6 @@ export interface MessageQueue {
   release(handles: readonly string[]): Promise<void>;
   /** SQS calls its own counts approximate: they lag by up to a minute. */
   approximateCount(): Promise<number>;
-}
-
-/** Gives an item to its level's function again. Returns once the event was accepted; throws when it was not. */
-export interface Refire {
-  send(record: unknown): Promise<void>;
 }
 
 export interface Clock {

@@ -1,14 +1,14 @@
 /**
  * How long an event of a fetch function can be alive, derived from what the template says of it: the one place that knows
- * the waits between tries, and where the sweep's patience comes from. Pages: invocation-async-error-handling,
+ * the waits between attempts, and where the sweep's patience comes from. Pages: invocation-async-error-handling,
  * invocation-async-retain-records.
  */
-import type { RecoveryConfig } from './config.ts';
+import type { RecoverySettings } from './settings.ts';
 
 /** "Lambda waits one minute before the first retry and two minutes before the second". */
 const retryWaitsMs = [60_000, 120_000] as const;
 
-/** A message that failed is received again after this long, doubled with each try. */
+/** A message that failed is received again after this long, doubled with each attempt. */
 const firstQueueWaitMs = 60_000;
 const longestQueueWaitMs = 900_000;
 
@@ -16,7 +16,7 @@ const longestQueueWaitMs = 900_000;
 const marginMs = 300_000;
 
 type Deployment = Pick<
-  RecoveryConfig,
+  RecoverySettings,
   | 'trigger'
   | 'fetchTimeoutMs'
   | 'fetchRetryAttempts'
@@ -29,7 +29,7 @@ type Deployment = Pick<
 /** The clocks of S3 and of the function differ by less than the rest of the first wait. */
 const firstWaitShare = 0.8;
 
-/** An event younger than this is at its first try for certain, in milliseconds. */
+/** An event younger than this is at its first attempt for certain, in milliseconds. */
 export function firstRetryMs({ lambdaTimeScale }: Pick<Deployment, 'lambdaTimeScale'>): number {
   return (retryWaitsMs[0] * firstWaitShare) / lambdaTimeScale;
 }
@@ -39,7 +39,7 @@ export function queueWaitMs(delivery: number, { lambdaTimeScale }: Pick<Deployme
   return Math.min(longestQueueWaitMs, firstQueueWaitMs * 2 ** (delivery - 1)) / lambdaTimeScale;
 }
 
-/** After a failure was noted: the waits and the tries that may still follow, in milliseconds. */
+/** After a failure was noted: the waits and the attempts that may still follow, in milliseconds. */
 export function retryingForMs(deployment: Deployment): number {
   const { trigger, fetchRetryAttempts, fetchTimeoutMs, queueMaxReceives, lambdaTimeScale } = deployment;
   const waitsMs =
@@ -49,10 +49,10 @@ export function retryingForMs(deployment: Deployment): number {
   return waitsMs.reduce((sum, ms) => sum + ms + fetchTimeoutMs, 0);
 }
 
-/** After an item was written: the longest that its event may wait, and then all of its tries, in milliseconds. */
+/** After an item was written: the longest that its event may wait, and then all of its attempts, in milliseconds. */
 export function lostAfterMs(deployment: Deployment): number {
   const { trigger, fetchMaxEventAgeMs, fetchTimeoutMs, queueRetentionMs, lambdaTimeScale } = deployment;
-  // A message's retention ends its tries too. It is SQS's own time, which no scale makes shorter.
+  // A message's retention ends its attempts too. It is SQS's own time, which no scale makes shorter.
   if (trigger === 'queue') return queueRetentionMs + marginMs / lambdaTimeScale + fetchTimeoutMs;
   return (fetchMaxEventAgeMs + marginMs) / lambdaTimeScale + fetchTimeoutMs + retryingForMs(deployment);
 }

@@ -5,10 +5,12 @@
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import { parseQueueRecord, type Postpone } from '../aws/trigger-queue.ts';
-import type { ItemEvent } from '../engine/item/item.ts';
+import type { ItemEvent } from '../engine/events.ts';
 import type { Log } from '../engine/ports.ts';
 
 export type MessageBatchDeps = {
+  /** Whose items the messages are about. */
+  bucket: string;
   /** @throws what went wrong, when the message has to be received again */
   takeItem: (item: ItemEvent) => Promise<unknown>;
   postpone: Postpone;
@@ -21,18 +23,21 @@ export type MessageBatchDeps = {
 export function takeMessages(
   event: SQSEvent,
   context: Context,
-  { takeItem, postpone, waitMs, log }: MessageBatchDeps,
+  { bucket, takeItem, postpone, waitMs, log }: MessageBatchDeps,
 ): Promise<SQSBatchResponse> {
   const takeMessage = async (record: SQSRecord): Promise<void> => {
     try {
-      for (const item of parseQueueRecord(record)) await takeItem(item);
+      const { items, problems } = parseQueueRecord(record, bucket);
+      for (const item of items) await takeItem(item);
+      const [problem] = problems;
+      if (problem !== undefined) throw problem;
     } catch (error) {
       const delivery = Number(record.attributes.ApproximateReceiveCount);
       // Without it the message comes back after the queue's visibility timeout: late, but it comes back.
       await postpone(record.receiptHandle, waitMs(delivery)).catch((problem: unknown) =>
-        log.warn('The wait before the next try could not be set; the one of the queue holds.', { error: problem }),
+        log.warn('The wait before the next delivery could not be set; that of the queue holds.', { error: problem }),
       );
-      log.warn('The message failed; SQS brings it again, or it goes to the dead-letter queue.', {
+      log.warn('The message failed; SQS delivers it again, or moves it to the dead-letter queue.', {
         messageId: record.messageId,
         delivery,
         error,

@@ -1,21 +1,23 @@
-/** How the unfinished runs stand, as metrics: what infra/alarms.js and infra/dashboard.js look at. */
+/** How the unfinished runs stand, as metrics: what infra/alarms.ts and infra/dashboard.ts look at. */
 import { type Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { SweepReport, SweptRun } from '../engine/recovery/sweep.ts';
 
 /**
  * @param functionName tells two stages in one account apart
- * @param isStopped nobody may call the API now: a run that does not get on then is not stuck
+ * @param isStopped the API may not be called now: a run that makes no progress then is not stuck
  */
 export function publishRuns(
   metrics: Metrics,
-  { runs }: Pick<SweepReport, 'runs'>,
+  { runs, unsweepable }: Pick<SweepReport, 'runs' | 'unsweepable'>,
   { functionName, isStopped }: { functionName: string; isStopped: boolean },
 ): void {
   const unfinished = runs.filter(({ complete }) => !complete);
   const sum = (of: (level: SweptRun['levels'][number]) => number): number =>
     unfinished.flatMap(({ levels }) => levels).reduce((all, level) => all + of(level), 0);
   const figures = {
-    UnfinishedRuns: unfinished.length,
+    UnfinishedRuns: unfinished.length + unsweepable.length,
+    UnsweepableRuns: unsweepable.length,
+    ChangedRuns: runs.filter(({ changes }) => changes !== undefined && changes.length > 0).length,
     StuckRuns: isStopped ? 0 : unfinished.filter(isStuck).length,
     OpenItems: sum(({ open }) => open),
     LostItems: sum(({ lost }) => lost),

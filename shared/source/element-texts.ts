@@ -7,6 +7,8 @@
  * It does not check anything: the text must have gone through JSON.parse before.
  */
 
+import type { PathStep } from './json-path.ts';
+
 const quote = 34;
 const comma = 44;
 const backslash = 92;
@@ -72,19 +74,49 @@ function elements(text: string, from: number): string[] {
   return found;
 }
 
-/**
- * The texts of the elements of the list under `name` in the object that `json` is. Where the name stands twice, the last
- * one counts, as for JSON.parse.
- */
-export function elementTexts(json: string, name: string): string[] {
-  let found: string[] = [];
-  for (let at = skipSpace(json, skipSpace(json, 0) + 1); at < json.length && json.charCodeAt(at) === quote;) {
-    const nameEnd = endOfString(json, at);
-    const isWanted = JSON.parse(json.slice(at, nameEnd)) === name;
-    const value = skipSpace(json, skipSpace(json, nameEnd) + 1); // Behind the colon.
-    if (isWanted) found = json.charCodeAt(value) === openBracket ? elements(json, value) : [];
-    at = skipSpace(json, endOfValue(json, value));
-    if (json.charCodeAt(at) === comma) at = skipSpace(json, at + 1);
+/** @returns where the value of a name in the object that begins at `from` begins. Where it stands twice the last one counts, as for JSON.parse. */
+function startOfMember(text: string, from: number, name: string): number | undefined {
+  let found: number | undefined;
+  for (let at = skipSpace(text, from + 1); at < text.length && text.charCodeAt(at) === quote;) {
+    const nameEnd = endOfString(text, at);
+    const isWanted = JSON.parse(text.slice(at, nameEnd)) === name;
+    const value = skipSpace(text, skipSpace(text, nameEnd) + 1); // Behind the colon.
+    if (isWanted) found = value;
+    at = skipSpace(text, endOfValue(text, value));
+    if (text.charCodeAt(at) === comma) at = skipSpace(text, at + 1);
   }
   return found;
+}
+
+function startOfElement(text: string, from: number, index: number): number | undefined {
+  let at = skipSpace(text, from + 1);
+  for (let nth = 0; at < text.length && text.charCodeAt(at) !== closeBracket; nth += 1) {
+    if (nth === index) return at;
+    at = skipSpace(text, endOfValue(text, at));
+    if (text.charCodeAt(at) === comma) at = skipSpace(text, at + 1);
+  }
+  return undefined;
+}
+
+function startOf(json: string, steps: readonly PathStep[]): number | undefined {
+  let at: number | undefined = skipSpace(json, 0);
+  for (const step of steps) {
+    const code = json.charCodeAt(at);
+    if (typeof step === 'number') at = code === openBracket ? startOfElement(json, at, step) : undefined;
+    else at = code === openBrace ? startOfMember(json, at, step) : undefined;
+    if (at === undefined) return undefined;
+  }
+  return at;
+}
+
+/** The text of the value at a path, as the API wrote it; undefined when there is none. */
+export function textAt(json: string, steps: readonly PathStep[]): string | undefined {
+  const start = startOf(json, steps);
+  return start === undefined ? undefined : json.slice(start, endOfValue(json, start)).trimEnd();
+}
+
+/** The texts of the elements of the list at a path; none when there is no list. */
+export function elementTexts(json: string, path: string | readonly PathStep[]): string[] {
+  const start = startOf(json, typeof path === 'string' ? [path] : path);
+  return start === undefined || json.charCodeAt(start) !== openBracket ? [] : elements(json, start);
 }

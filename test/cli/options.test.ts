@@ -1,15 +1,22 @@
 /** The command line of both commands: every mistake is one line that says what is allowed. */
 import { describe, expect, test } from '@jest/globals';
-import { helpOf, readOptions, refuseSwallowed, UsageError } from '../../cli/terminal/options.ts';
+import { flag, helpOf, number, readOptions, refuseSwallowed, UsageError, whole } from '../../cli/terminal/options.ts';
 import { checkRunName } from '../../cli/terminal/run-name.ts';
-import { serveOptions, startOptions, todaysRun } from '../../cli/run/run-options.ts';
+import { serveOptions, startOptions, todaysRun } from '../../cli/run/options.ts';
 
-const read = (...args: string[]) => readOptions(startOptions, args, 'npm start --');
+/** As with a fake's options. */
+const table = {
+  ...startOptions,
+  shops: whole(0, 100_000, 'shops'),
+  'fail-rate': number(0, 1, 'failures'),
+  odd: flag('odd ids'),
+};
+const read = (...args: string[]) => readOptions(table, args, 'npm start --');
 
 describe('the options of npm start', () => {
   test('are numbers, texts and flags, and what is not given is absent', () => {
-    expect(read('--troops', '20', '--fail-rate=0.01', '--run', 'r1', '--json')).toEqual({
-      troops: 20,
+    expect(read('--shops', '20', '--fail-rate=0.01', '--run', 'r1', '--json')).toEqual({
+      shops: 20,
       'fail-rate': 0.01,
       run: 'r1',
       json: true,
@@ -18,29 +25,33 @@ describe('the options of npm start', () => {
   });
 
   test.each([
-    [['--trops', '3'], 'Unknown option --trops. npm start -- --help lists them.'],
+    [['--shosp', '3'], 'Unknown option --shosp. npm start -- --help lists them.'],
     [['--constructor', '3'], 'Unknown option --constructor. npm start -- --help lists them.'],
-    [['20'], '"20" is no option. npm start -- --help lists them.'],
-    [['--troops'], '--troops needs a value: a whole number from 0 to 100000.'],
-    [['--troops='], '--troops needs a value: a whole number from 0 to 100000.'],
-    [['--troops', 'many'], '--troops must be a whole number from 0 to 100000, not "many".'],
-    [['--troops', '1.5'], '--troops must be a whole number from 0 to 100000, not "1.5".'],
-    [['--troops', '1e3'], '--troops must be a whole number from 0 to 100000, not "1e3".'],
+    [['20'], '"20" is not an option. npm start -- --help lists them.'],
+    [['--shops'], '--shops needs a value: a whole number from 0 to 100000.'],
+    [['--shops='], '--shops needs a value: a whole number from 0 to 100000.'],
+    [['--shops', 'many'], '--shops must be a whole number from 0 to 100000, not "many".'],
+    [['--shops', '1.5'], '--shops must be a whole number from 0 to 100000, not "1.5".'],
+    [['--shops', '1e3'], '--shops must be a whole number from 0 to 100000, not "1e3".'],
     [['--port', '-1'], '--port must be a whole number from 0 to 65535, not "-1".'],
     [['--fail-rate', '1.01'], '--fail-rate must be a number from 0 to 1, not "1.01".'],
     [['--json=yes'], '--json takes no value.'],
-    [['--troops', '1', '--troops', '2'], '--troops is given twice.'],
+    [['--shops', '1', '--shops', '2'], '--shops is given twice.'],
     [['--data-dir'], '--data-dir needs a value: DIR.'],
   ])('%j is refused in one line', (args, message) => {
     expect(() => read(...args)).toThrow(new UsageError(message));
   });
 
+  test('of one kind may be given more than once', () => {
+    expect(read('--only', 'shop=a', '--only=shelf=1,2')).toEqual({ only: ['shop=a', 'shelf=1,2'] });
+  });
+
   test('that npm took for itself are asked for again, with the -- that keeps them', () => {
-    const env = { npm_config_troops: '5' };
-    expect(() => refuseSwallowed(startOptions, env, 'npm start --')).toThrow(
-      'npm took --troops for itself. Put -- before the options: npm start -- --troops …',
+    const env = { npm_config_shops: '5' };
+    expect(() => refuseSwallowed(table, env, 'npm start --')).toThrow(
+      'npm took --shops for itself. Put -- before the options: npm start -- --shops …',
     );
-    expect(() => refuseSwallowed(startOptions, { npm_config_json: 'true' }, 'npm start --')).not.toThrow();
+    expect(() => refuseSwallowed(table, { npm_config_json: 'true' }, 'npm start --')).not.toThrow();
   });
 
   test('hold every option of the help, in lines that fit a terminal', () => {

@@ -1,63 +1,75 @@
-/** `npm run rate` against the local engine, as a person with the exported variables runs it. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
+/** `npm run rate` against `npm run local`, as a person with the exported variables runs them; with the example and its fake API. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startWorld, type World } from '../engine/world.ts';
+import { GetObjectCommand, HeadObjectCommand, NotFound, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { createCommands, exportedBy, type Ended } from './command-process.ts';
 
-let world: World;
+const commands = createCommands();
+let exported: Record<string, string> = {};
+let s3: S3Client;
 beforeAll(async () => {
-  world = await startWorld({ troops: 1, warriors: 1, groups: 1 }, {}, { hermesRate: '20' });
-});
-afterAll(() => world.stop());
-
-async function rate(...args: string[]) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../cli/rate.ts'), ...args], {
-    env: {
-      PATH: process.env['PATH'],
-      AWS_ENDPOINT_URL: world.engine.endpoint,
-      AWS_ACCESS_KEY_ID: 'person',
-      AWS_SECRET_ACCESS_KEY: 'person',
-      AWS_REGION: 'us-east-1',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const args = ['--port', '0', '--rate', '20', '--troops', '1', '--warriors', '1', '--groups', '1'];
+  const local = commands.launch('cli/local', [...args, '--time-scale', '1000']);
+  await local.until('Functions:');
+  expect(local.stdout()).toContain('npm run rate -- 10\n');
+  exported = exportedBy(local.stdout());
+  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = exported;
+  s3 = new S3Client({
+    endpoint: exported['AWS_ENDPOINT_URL'] ?? '',
+    region: 'us-east-1',
+    credentials: { accessKeyId, secretAccessKey },
   });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (part: string) => (output.stdout += part));
-  child.stderr.setEncoding('utf8').on('data', (part: string) => (output.stderr += part));
-  const [exit] = (await once(child, 'close')) as [number | null];
-  return { exit, ...output };
+  commands.closing.push(() => s3.destroy());
+});
+afterAll(() => commands.close());
+
+const rate = (...args: string[]): Promise<Ended> => commands.launch('cli/rate', args, { env: exported }).ended;
+const status = (...args: string[]): Promise<Ended> => commands.launch('cli/status', args, { env: exported }).ended;
+
+async function setting(): Promise<unknown> {
+  const found = await s3.send(new GetObjectCommand({ Bucket: exported['BUCKET'], Key: 'control/rate.json' }));
+  return JSON.parse((await found.Body?.transformToString()) ?? '');
 }
 
-test('shows, sets, pauses and resumes; a pause keeps the rate', async () => {
-  expect(await rate()).toEqual({ exit: 0, stdout: '20 requests a second, as deployed.\n', stderr: '' });
-  expect((await rate('5')).stdout).toBe('5 requests a second; deployed with 20.\n');
-  expect(world.json('control/rate.json')).toEqual({ requestsPerSecond: 5 });
-  expect((await rate('pause')).stdout).toBe('PAUSED; after that 5 requests a second; deployed with 20.\n');
-  expect(world.json('control/rate.json')).toEqual({ requestsPerSecond: 5, paused: true });
+/** Whether the first list has been read, which is the run's first call to the API. */
+async function isFirstDone(run: string): Promise<boolean> {
+  try {
+    await s3.send(new HeadObjectCommand({ Bucket: exported['BUCKET'], Key: `receipts/troops/${run}.json` }));
+    return true;
+  } catch (error) {
+    if (error instanceof NotFound) return false;
+    throw error;
+  }
+}
 
-  await world.run('r1');
-  expect(world.hermes.calls()).toEqual([]);
-  expect((await rate()).stdout).toContain('Waiting: troops 1.\n');
-  const { stdout } = await rate('resume', '--json');
-  expect(JSON.parse(stdout)).toMatchObject({ paused: false, requestsPerSecond: 5 });
-  await world.engine.idle();
-  expect(world.hermes.calls()).toHaveLength(4);
+test('shows, sets, pauses and resumes; a pause keeps the rate and makes no call', async () => {
+  expect(await rate()).toEqual({ status: 0, stdout: '20 requests a second, as deployed.\n', stderr: '' });
+  expect((await rate('5')).stdout).toBe('5 requests a second; deployed with 20.\n');
+  expect(await setting()).toEqual({ requestsPerSecond: 5 });
+  expect((await rate('pause')).stdout).toBe('PAUSED; after that 5 requests a second; deployed with 20.\n');
+  expect(await setting()).toEqual({ requestsPerSecond: 5, paused: true });
+
+  await s3.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
+  // The item waits once its function has looked at the rate.
+  while (!(await rate()).stdout.includes('Waiting: troops 1.\n'));
+  expect(await isFirstDone('r1')).toBe(false);
+  expect(JSON.parse((await rate('resume', '--json')).stdout)).toMatchObject({ paused: false, requestsPerSecond: 5 });
+  const watched = await status('--run', 'r1', '--watch');
+  expect([watched.status, watched.stdout]).toEqual([0, expect.stringMatching(/r1: complete, 4 of 4 items done/)]);
   expect((await rate('default')).stdout).toBe('20 requests a second, as deployed.\n');
 });
 
 test('refuses what it can not do in one line, and changes nothing', async () => {
-  const before = world.json('control/rate.json');
+  const before = await setting();
   for (const [args, message] of [
     [['fast'], 'The rate must be a number of requests a second, pause, resume or default, not "fast".'],
     [['0.01'], 'requestsPerSecond must be at least 0.'],
-    [['5', '6'], '"6" is no option.'],
+    [['5', '6'], '"6" is not an option.'],
     [['--stage', 'prod'], 'There is no function s3-cascade-prod-rate in us-east-1'],
   ] as const) {
-    const { exit, stdout, stderr } = await rate(...args);
-    expect([exit, stdout]).toEqual([3, '']);
-    expect(stderr).toContain(message);
-    expect(stderr.trim().split('\n')).toHaveLength(1);
+    const refused = await rate(...args);
+    expect([refused.status, refused.stdout]).toEqual([3, '']);
+    expect(refused.stderr).toContain(message);
+    expect(refused.stderr.trim().split('\n')).toHaveLength(1);
   }
-  expect(world.json('control/rate.json')).toEqual(before);
+  expect(await setting()).toEqual(before);
 });

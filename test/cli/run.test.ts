@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { costOf } from '../../cli/run/cost.ts';
 import { progressLines } from '../../cli/run/progress.ts';
-import { settleRun, writeRunFile } from '../../cli/run/run-file.ts';
+import { readRunFile, settleRun, writeRunFile, type RunSettings, type WantedRun } from '../../cli/run/run-file.ts';
 import { summarize, summaryJson, summaryPage } from '../../cli/run/summary.ts';
 import { createTally } from '../../cli/run/tally.ts';
+import { createChain } from '../../shared/engine/chain/chain.ts';
 import type { LevelReport, RunReport } from '../../shared/engine/report/run-report.ts';
 
 const folders: string[] = [];
@@ -20,18 +21,25 @@ function folder(): string {
   return made;
 }
 
-/** One troop, one warrior, two groups: all done. */
+const chain = createChain({
+  levels: [
+    { name: 'shops', children: 'many', id: 'shop' },
+    { name: 'shelves', prefix: 'the_shelves', children: 'many', id: 'shelf' },
+    { name: 'prices', children: 'one', suffix: '.csv' },
+  ],
+});
+
+/** One shop, two shelves: all done. */
 const whole = [
   'seeds/r.json',
-  'receipts/troops/r.json',
-  'troops/r/t.json',
-  'receipts/warriors/r/t.json',
-  'amazon_warriors/r/t/w.json',
-  'receipts/data_groups/r/t/w.json',
-  'data_groups/r/t/w/g1.json',
-  'data_groups/r/t/w/g2.json',
-  'data/r/t/w/g1.json',
-  'data/r/t/w/g2.json',
+  'params/r.json',
+  'receipts/shops/r.json',
+  'shops/r/a.json',
+  'receipts/shelves/r/a.json',
+  'the_shelves/r/a/1.json',
+  'the_shelves/r/a/2.json',
+  'prices/r/a/1.csv',
+  'prices/r/a/2.csv',
 ];
 
 const clear = { failed: { retrying: 0, dead: 0, parked: 0 }, open: 0, lost: 0, short: 0, stray: 0 };
@@ -42,81 +50,97 @@ const complete: RunReport = {
   at: '2026-11-20T00:00:00.000Z',
   complete: true,
   levels: [
-    { level: 'troops', items: 1, done: 1, ...clear },
-    { level: 'warriors', items: 1, done: 1, ...clear },
-    { level: 'data_groups', items: 1, done: 1, ...clear },
-    { level: 'data', items: 2, done: 2, ...clear },
+    { level: 'shops', items: 1, done: 1, ...clear },
+    { level: 'shelves', items: 1, done: 1, ...clear },
+    { level: 'prices', items: 2, done: 2, ...clear },
   ],
   reasons: [],
-  apiCalls: 5,
+  apiCalls: 4,
 };
 
 /** The same, but for its last level. */
 const incomplete = (last: Partial<LevelReport>, reasons: RunReport['reasons'] = []): RunReport => ({
   ...complete,
   complete: false,
-  levels: complete.levels.map((level, at) => (at === 3 ? { ...level, ...last } : level)),
+  levels: complete.levels.map((level, at) => (at === 2 ? { ...level, ...last } : level)),
   reasons,
 });
 
 test('the live count is right, whatever is written twice', () => {
-  const tally = createTally('r');
+  const tally = createTally(chain, 'r');
   for (const key of whole) tally.add(key);
-  tally.add('data/r/_SUCCESS');
-  tally.add('receipts/warriors/r/t.json');
-  tally.add('failures/data/r/t/w/g9.json');
-  tally.add('failures/data/r/t/w/g9.json');
-  tally.add('failures/data_groups/r/t/w.json'); // After its receipt.
-  tally.add('troops/r2/t.json');
+  tally.add('prices/r/_SUCCESS');
+  tally.add('receipts/shelves/r/a.json');
+  tally.add('failures/prices/r/a/9.json');
+  tally.add('failures/prices/r/a/9.json');
+  tally.add('failures/shelves/r/a.json'); // After its receipt.
+  tally.add('shops/r2/a.json');
   tally.add('seeds/r2.json');
   expect(tally.levels()).toEqual([
-    { level: 'troops', items: 1, done: 1, failed: 0 },
-    { level: 'warriors', items: 1, done: 1, failed: 0 },
-    { level: 'data_groups', items: 1, done: 1, failed: 0 },
-    { level: 'data', items: 2, done: 2, failed: 1 },
+    { level: 'shops', items: 1, done: 1, failed: 0 },
+    { level: 'shelves', items: 1, done: 1, failed: 0 },
+    { level: 'prices', items: 2, done: 2, failed: 1 },
   ]);
 });
 
 test('the live lines show items, done, failed and the rate since an earlier moment', () => {
-  const levels = [{ level: 'data', items: 1800, done: 1200, failed: 3 }];
+  const levels = [{ level: 'prices', items: 1800, done: 1200, failed: 3 }];
   expect(progressLines(levels, { atMs: 1000, done: [200] }, 3000)).toEqual([
-    '  data [######x...]    1,800 items    1,200 done      3 failed    500/s',
+    '  prices [######x...]    1,800 items    1,200 done      3 failed    500/s',
   ]);
 });
 
 describe('a data folder', () => {
-  const today = '2026-11-20';
+  const defaults: RunSettings = { source: 'shops', run: '2026-11-20', data: { shops: 10, odd: false }, seed: '{}' };
+  const settle = (dataDir: string, given: WantedRun, more: Partial<RunSettings> = {}) =>
+    settleRun(given, readRunFile(dataDir), { ...defaults, ...more }, dataDir);
 
-  test('remembers its run, so that a second start goes on with it', () => {
+  test('remembers its run, so that a second start continues it', () => {
     const dataDir = folder();
-    const first = settleRun({ troops: 3 }, dataDir, today);
-    expect(first).toEqual({ run: today, troops: 3, warriors: 20, groups: 9, hostile: false, isResumed: false });
+    const first = settle(dataDir, { data: { shops: 3 } });
+    expect(first).toEqual({ ...defaults, data: { shops: 3, odd: false }, isResumed: false });
     writeRunFile(dataDir, first);
-    expect(settleRun({}, dataDir, '2026-11-21')).toEqual({ ...first, isResumed: true });
-    expect(settleRun({ troops: 3, run: today }, dataDir, today).isResumed).toBe(true);
+    expect(settle(dataDir, {}, { run: '2026-11-21', seed: '' })).toEqual({ ...first, isResumed: true });
+    expect(settle(dataDir, { data: { shops: 3 }, run: defaults.run, seed: '{}' }).isResumed).toBe(true);
   });
 
-  test('refuses another size or run in one line', () => {
+  test('remembers the address of an API, and then nothing of the fake', () => {
     const dataDir = folder();
-    writeRunFile(dataDir, settleRun({ troops: 3 }, dataDir, today));
-    expect(() => settleRun({ troops: 4 }, dataDir, today)).toThrow(
-      `The folder ${dataDir} holds a run with --troops 3, not 4: leave --troops out to go on with it, or choose another --data-dir.`,
-    );
-    expect(() => settleRun({ run: 'other' }, dataDir, today)).toThrow(`with --run ${today}, not other`);
+    const first = settle(dataDir, { url: 'http://127.0.0.1:1' });
+    expect(first.data).toEqual({});
+    writeRunFile(dataDir, first);
+    expect(settle(dataDir, {}).url).toBe('http://127.0.0.1:1');
   });
 
-  test('with a broken run.json is refused, not started anew', () => {
+  test('refuses another source, run, address, size or seed in one line', () => {
+    const dataDir = folder();
+    writeRunFile(dataDir, settle(dataDir, { data: { shops: 3 } }));
+    const refusals: [WantedRun, string][] = [
+      [
+        { data: { shops: 4 } },
+        `The folder ${dataDir} holds a run with --shops 3, not 4: leave --shops out to continue it, or choose another --data-dir.`,
+      ],
+      [{ source: 'other' }, 'with --source shops, not other'],
+      [{ run: 'other' }, 'with --run 2026-11-20, not other'],
+      [{ url: 'http://127.0.0.1:1' }, 'with no --url, not http://127.0.0.1:1'],
+      [{ seed: '{"only":{}}' }, 'with another seed'],
+    ];
+    for (const [given, message] of refusals) expect(() => settle(dataDir, given)).toThrow(message);
+  });
+
+  test('with a broken run.json is refused, not started from the beginning', () => {
     const dataDir = folder();
     writeFileSync(join(dataDir, 'run.json'), '{"run": "r"');
-    expect(() => settleRun({}, dataDir, today)).toThrow('run.json is not what was written there');
+    expect(() => readRunFile(dataDir)).toThrow('run.json is not what this version writes there');
   });
 });
 
 describe('the summary', () => {
   const measured = (report: RunReport, dataDir?: string) =>
     summarize({
+      chain,
       report,
-      apiCalls: 5,
+      apiCalls: 4,
       invocations: 5,
       retries: 0,
       deadLetters: 0,
@@ -133,11 +157,11 @@ describe('the summary', () => {
     const json = summaryJson(measured(complete, '/data'));
     expect(json).not.toContain('\n');
     const { levels, ...rest } = JSON.parse(json) as Record<string, unknown>;
-    expect(levels).toHaveLength(4);
-    expect((levels as unknown[])[2]).toEqual({
-      level: 'data_groups',
-      reads: 'amazon_warriors',
-      writes: 'data_groups',
+    expect(levels).toHaveLength(3);
+    expect((levels as unknown[])[1]).toEqual({
+      level: 'shelves',
+      reads: 'shops',
+      writes: 'the_shelves',
       items: 1,
       done: 1,
       failed: 0,
@@ -151,7 +175,7 @@ describe('the summary', () => {
     expect(rest).toEqual({
       run: 'r',
       complete: true,
-      apiCalls: 5,
+      apiCalls: 4,
       invocations: 5,
       retries: 0,
       deadLetters: 0,
@@ -173,13 +197,13 @@ describe('the summary', () => {
     expect(summaryPage(measured(complete), how)).toMatch(
       /Waiting +0\.5 +of 1\.5 GB-seconds were slept for turns at the API/,
     );
-    const sample = { key: 'data_groups/r/t/w/g2.json', message: 'Hermes sent\n<html>', at: complete.at };
+    const sample = { key: 'the_shelves/r/a/2.json', message: 'The API sent\n<html>', at: complete.at };
     const dead = { ...clear.failed, dead: 1 };
-    const failed = incomplete({ done: 1, failed: dead }, [{ level: 'data', code: 'NOT_JSON', count: 1, sample }]);
+    const failed = incomplete({ done: 1, failed: dead }, [{ level: 'prices', code: 'NOT_JSON', count: 1, sample }]);
     const page = summaryPage(measured(failed), how);
     expect(page).toMatch(/^Run r is NOT complete: 1 result in 2\.0 s\.\n/);
-    expect(page).toContain('1 x NOT_JSON at level data: Hermes sent <html>\n');
-    expect(page).toContain('failures/data/r/t/w/g2.json');
+    expect(page).toContain('1 x NOT_JSON at level prices: The API sent <html>\n');
+    expect(page).toContain('failures/prices/r/a/2.json');
     expect(summaryPage(measured(failed), { ...how, interrupted: true })).toMatch(/^Run r was interrupted/);
   });
 
@@ -189,8 +213,8 @@ describe('the summary', () => {
       goOn: '',
       lookAt: [],
     });
-    expect(page).toContain('2 items of data lack children under data/ that the receipts count.');
-    expect(page).toContain('1 object under data_groups/ can not be an item of data');
+    expect(page).toContain('2 items of prices lack children under prices/ that the receipts count.');
+    expect(page).toContain('1 object under the_shelves/ can not be an item of prices');
   });
 
   test('has no trailing spaces and no tabs: its columns are aligned by spaces', () => {

@@ -1,43 +1,19 @@
-/** The commands as a person runs them: in processes of their own, on the packaged service. */
+/** The commands as a person runs them: in processes of their own, on the packaged service, with the example and its fake API. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch as watchFolder, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { createCommands, exportedBy, root, watch, type Ended } from './command-process.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const closing: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-});
+const commands = createCommands();
+const { closing, folder, launch } = commands;
+afterEach(() => commands.close());
 
-function folder(): string {
-  const made = mkdtempSync(join(tmpdir(), 's3-cascade-cli-'));
-  closing.push(() => rmSync(made, { recursive: true, force: true }));
-  return made;
-}
-
-type Script = 'cli/start' | 'cli/local' | 'cli/status';
-type Running = { child: ChildProcess; stdout: () => string; ended: Promise<Ended> };
-type Ended = { status: number | null; stdout: string; stderr: string };
-
-/** @param temporary where the command makes its temporary folders */
-function launch(script: Script, args: string[], temporary = folder(), more: Record<string, string> = {}): Running {
-  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: temporary, ...more };
-  const child = spawn(process.execPath, [join(root, `${script}.ts`), ...args], { env, stdio: 'pipe' });
-  closing.push(() => void child.kill('SIGKILL'));
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => (stdout += part));
-  child.stderr.setEncoding('utf8').on('data', (part: string) => (stderr += part));
-  const ended = once(child, 'close').then(([status]) => ({ status: status as number | null, stdout, stderr }));
-  return { child, stdout: () => stdout, ended };
-}
-
-const run = (args: string[], temporary?: string): Promise<Ended> => launch('cli/start', args, temporary).ended;
+const run = (args: string[], temporary = folder()): Promise<Ended> =>
+  launch('cli/start', args, { env: { TMPDIR: temporary } }).ended;
 
 const tiny = ['--troops', '2', '--warriors', '2', '--groups', '2', '--environments', '4'];
 
@@ -93,7 +69,7 @@ describe('npm start', () => {
     expect(JSON.parse(stdout)).toMatchObject({ apiCalls: 0, failures: [{ level: 'troops', code: 'BAD_SEED' }] });
   });
 
-  test('goes on where it was after SIGKILL, and fetches nothing again that was done', async () => {
+  test('continues where it was after SIGKILL, and fetches nothing again that was done', async () => {
     const dataDir = join(folder(), 'data');
     const args = ['--data-dir', dataDir, '--troops', '3', '--warriors', '8', '--groups', '8', '--latency-ms', '20'];
     const killed = launch('cli/start', args);
@@ -115,7 +91,7 @@ describe('npm start', () => {
     expect(other.stderr).toContain('holds a run with --warriors 8, not 9');
   });
 
-  test('stops at Ctrl-C, says how it stands and how to go on', async () => {
+  test('stops at Ctrl-C, says how it stands and how to continue', async () => {
     const dataDir = join(folder(), 'data');
     const running = launch('cli/start', ['--data-dir', dataDir, '--latency-ms', '50']);
     await untilLogged(dataDir, 'fetchWarriors.log');
@@ -140,6 +116,9 @@ describe('npm start', () => {
       [['--seed-file', '/not/there'], '--seed-file /not/there can not be read'],
       [['--data-dir', join(file, 'x')], 'can not be made or written to'],
       [['--port', port], `Port ${port} on 127.0.0.1 is in use`],
+      [['--source', 'nope'], 'There is no source "nope": sources/nope/chain.ts does not exist. The sources are hermes'],
+      [['--url', 'http://127.0.0.1:1', '--troops', '1'], '--troops is an option of the fake Hermes'],
+      [['--url', 'http://127.0.0.1:1?key=1'], '--url must be an http:// or https:// address'],
     ];
     for (const [args, message] of mistakes) {
       const { status, stdout, stderr } = await run(args);
@@ -149,7 +128,18 @@ describe('npm start', () => {
     }
   });
 
-  test('--help tells every option', async () => {
+  test('is the source that serverless.yml selects, and fetches those ids alone that --only names', async () => {
+    const { stdout } = await run([...tiny, '--json', '--only', 'warrior=x']);
+    const { levels } = JSON.parse(stdout) as Json;
+    expect(levels.map(({ level, items, done }) => [level, items, done])).toEqual([
+      ['troops', 1, 1],
+      ['warriors', 2, 2],
+      ['data_groups', 0, 0],
+      ['data', 0, 0],
+    ]);
+  });
+
+  test('--help tells every option, those of the fake too', async () => {
     const { status, stdout } = await run(['--help']);
     expect(status).toBe(0);
     for (const option of ['--troops', '--fail-forever', '--data-dir', '--json']) expect(stdout).toContain(option);
@@ -157,48 +147,88 @@ describe('npm start', () => {
 });
 
 describe('npm run local', () => {
-  test('prints what to export, runs a seed that somebody drops, sweeps by itself, and npm run status watches it', async () => {
+  test('prints what to export, runs a seed that is dropped, sweeps by itself, and npm run status watches it', async () => {
     const dataDir = join(folder(), 'data');
     const args = ['--port', '0', '--data-dir', dataDir, '--time-scale', '900', ...tiny.slice(0, 6)];
     const running = launch('cli/local', args);
-    const { child, stdout } = running;
-    while (!stdout().includes('Functions:')) await once(child.stdout ?? child, 'data');
-    expect(stdout()).toContain('s3-cascade-dev-sweep runs by itself, every 1.0 s.');
-    const exported = Object.fromEntries(
-      [...stdout().matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]),
-    );
-    const client = new S3Client({
-      endpoint: exported['AWS_ENDPOINT_URL'] ?? '',
-      region: exported['AWS_REGION'] ?? '',
-      credentials: {
-        accessKeyId: exported['AWS_ACCESS_KEY_ID'] ?? '',
-        secretAccessKey: exported['AWS_SECRET_ACCESS_KEY'] ?? '',
-      },
-    });
-    closing.push(() => client.destroy());
-    await client.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
+    await running.until('Functions:');
+    expect(running.stdout()).toContain('s3-cascade-dev-sweep runs by itself, every 1.0 s.');
+    const exported = exportedBy(running.stdout());
+    await dropSeed(exported);
 
-    const watched = await launch('cli/status', ['--run', 'r1', '--watch'], folder(), exported).ended;
+    const watched = await launch('cli/status', ['--run', 'r1', '--watch'], { env: exported }).ended;
     expect([watched.status, watched.stderr]).toEqual([0, '']);
     expect(watched.stdout).toMatch(/r1: complete, 15 of 15 items done, 0 failed, 0 lost, 15 API calls\n$/);
     await untilLogged(dataDir, 'sweep.log');
-    const unknown = await launch('cli/status', ['--run', 'r2'], folder(), exported).ended;
-    expect(unknown).toEqual({
-      status: 3,
-      stdout: '',
-      stderr: 'there is no run r2: no seed lies under seeds/r2.json\n',
-    });
-    child.kill('SIGINT');
+    const unknown = await launch('cli/status', ['--run', 'r2'], { env: exported }).ended;
+    expect([unknown.status, unknown.stdout]).toEqual([3, '']);
+    expect(unknown.stderr).toMatch(/^there is no run r2: [^\n]+\n$/);
+    running.child.kill('SIGINT');
     expect((await running.ended).status).toBe(0);
   });
+
+  test('recommends a rate only where one can be set, and npm run rate says what to do where not', async () => {
+    const unlimited = launch('cli/local', ['--port', '0', ...tiny.slice(0, 6)]);
+    await unlimited.until('Functions:');
+    expect(unlimited.stdout()).toContain('npm run rate -- pause');
+    expect(unlimited.stdout()).not.toMatch(/npm run rate -- \d/);
+    const exported = exportedBy(unlimited.stdout());
+    const refused = await launch('cli/rate', ['5'], { env: exported }).ended;
+    expect(refused.status).toBe(3);
+    expect(refused.stderr).toContain('start npm run local with --rate NUMBER');
+    const paused = await launch('cli/rate', ['pause'], { env: exported }).ended;
+    expect([paused.status, paused.stdout]).toEqual([0, 'PAUSED; after that unlimited, as deployed.\n']);
+  });
+
+  test('ends when npm, which started it, has been killed alone', async () => {
+    const dataDir = join(folder(), 'data');
+    mkdirSync(dataDir);
+    const npm = spawn('npm', ['run', 'local', '--', '--port', '0', '--data-dir', dataDir, ...tiny.slice(0, 6)], {
+      cwd: root,
+      env: process.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const running = watch(npm);
+    const pid = async (): Promise<number> => {
+      await running.until('Functions:');
+      return Number(readFileSync(join(dataDir, 'lock.pid'), 'utf8').trim());
+    };
+    const child = await pid();
+    closing.push(() => void endProcess(child));
+    npm.kill('SIGKILL');
+    // Its pipes are closed when the last process that has them is gone.
+    await running.ended;
+    expect(running.stderr()).toContain('Stopped');
+    expect(endProcess(child)).toBe('gone');
+  });
 });
+
+function endProcess(pid: number): 'gone' | 'ended now' {
+  try {
+    process.kill(pid, 'SIGKILL');
+    return 'ended now';
+  } catch {
+    return 'gone';
+  }
+}
+
+async function dropSeed(exported: Record<string, string>): Promise<void> {
+  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = exported;
+  const client = new S3Client({
+    endpoint: exported['AWS_ENDPOINT_URL'] ?? '',
+    region: exported['AWS_REGION'] ?? '',
+    credentials: { accessKeyId, secretAccessKey },
+  });
+  await client.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
+  client.destroy();
+}
 
 /** Resolves when the function has written to its log: it has been run. */
 async function untilLogged(dataDir: string, nameEnd: string): Promise<void> {
   const logs = join(dataDir, 'logs');
   const isThere = (): boolean => existsSync(logs) && readdirSync(logs).some((name) => name.endsWith(nameEnd));
   const parent = join(dataDir, '..');
-  const watcher = watch(parent, { recursive: true });
+  const watcher = watchFolder(parent, { recursive: true });
   try {
     while (!isThere()) {
       // Node's recursive watch can miss what happens in a folder that has only just been made: look again in any case.

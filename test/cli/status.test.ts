@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { bar } from '../../cli/terminal/drawing.ts';
-import { exitOf, statusLine, statusPage } from '../../cli/status-page.ts';
+import { exitOf, statusLine, statusPage } from '../../cli/terminal/status-page.ts';
 import type { LevelReport } from '../../shared/engine/report/run-report.ts';
 import type { RunStatus } from '../../shared/engine/report/status.ts';
 
@@ -18,9 +18,9 @@ const status = (last: Partial<LevelReport>, more: Partial<RunStatus> = {}): RunS
   at: '2026-11-20T00:00:00.000Z',
   complete: false,
   levels: [
-    { level: 'troops', items: 1, done: 1, ...clear },
-    { level: 'warriors', items: 20, done: 20, ...clear },
-    { level: 'data_groups', items: 1_000, done: 1_000, ...clear },
+    { level: 'regions', items: 1, done: 1, ...clear },
+    { level: 'shops', items: 20, done: 20, ...clear },
+    { level: 'shelf_rows', items: 1_000, done: 1_000, ...clear },
     { level: 'data', items: 10_000, done: 10_000, ...clear, ...last },
   ],
   reasons: [],
@@ -33,7 +33,7 @@ const status = (last: Partial<LevelReport>, more: Partial<RunStatus> = {}): RunS
 describe('the exit status is', () => {
   test.each<[string, number, RunStatus]>([
     ['0 for a complete run', 0, status({}, { complete: true })],
-    ['1 when items failed and nothing goes on', 1, status({ done: 9_999, failed: { ...none, dead: 1 } })],
+    ['1 when items failed and a person has to act', 1, status({ done: 9_999, failed: { ...none, dead: 1 } })],
     ['1 when items are parked', 1, status({ done: 9_999, failed: { ...none, parked: 1 } })],
     ['1 when only a stray object is in the way', 1, status({ stray: 1 })],
     ['2 while an item is open, whatever failed', 2, status({ open: 1, failed: { ...none, dead: 1 } })],
@@ -60,7 +60,7 @@ describe('a bar', () => {
 });
 
 describe('the page', () => {
-  const sample = { key: 'data_groups/r1/t/w/g.json', message: `Hermes sent\n${'<html>'.repeat(40)}`, at: '' };
+  const sample = { key: 'shelf_rows/r1/t/w/g.json', message: `The API sent\n${'<html>'.repeat(40)}`, at: '' };
   const troubled = status(
     { items: 1_000_000, done: 600_000, failed: { retrying: 3, dead: 2, parked: 1 }, open: 399_994, lost: 4 },
     {
@@ -76,19 +76,19 @@ describe('the page', () => {
     expect(statusPage(troubled)).toBe(`Run r1 is open.
 
 level                                      items     done  failed     open  lost
-troops       [######################]          1        1       0        0     0
-warriors     [######################]         20       20       0        0     0
-data_groups  [######################]      1,000    1,000       0        0     0
-data         [#############x........]  1,000,000  600,000       6  399,994     4
+regions     [#######################]          1        1       0        0     0
+shops       [#######################]         20       20       0        0     0
+shelf_rows  [#######################]      1,000    1,000       0        0     0
+data        [#############x.........]  1,000,000  600,000       6  399,994     4
 
 API calls 11,021, 12.3 items a second, about 9.0 h left for the items known now.
-The figures are 31 s old, from the last sweep; --fresh counts anew.
+The figures are 31 s old, from the last sweep; --fresh counts now.
 
 data: failed: 3 retrying, 2 dead, 1 parked
 data: 4 lost items: the next sweep re-fires what it may
 
-Why, the commonest first:
-  6 x NOT_JSON at level data: Hermes sent <html><html><html><html><html><html><…
+Why, the most frequent first:
+  6 x NOT_JSON at level data: The API sent <html><html><html><html><html><html>…
       for one: failures/data/r1/t/w/g.json
 `);
   });
@@ -103,7 +103,14 @@ Why, the commonest first:
   test('names what is in the way when nothing failed and nothing is open', () => {
     const page = statusPage(status({ short: 1, stray: 2 }));
     expect(page).toContain('data: 1 item with fewer children than the receipt counts\n');
-    expect(page).toContain('data: 2 objects under its prefix that are no item\n');
+    expect(page).toContain('data: 2 objects under its prefix that are not items\n');
+  });
+
+  test('says why the last sweep of the run failed', () => {
+    const problem = { code: 'BAD_RECEIPT', message: `A receipt\n${'x'.repeat(200)}`, at: '2026-11-20T00:00:00.000Z' };
+    const page = statusPage(status({ open: 1 }, { problem }));
+    expect(page).toContain('The sweep of 2026-11-20T00:00:00.000Z failed: BAD_RECEIPT\n  A receipt xxx');
+    for (const line of page.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
   test('in a line is for logs', () => {

@@ -1,7 +1,8 @@
-/** A local run ends when the sweep says so. */
+/** A local run ends when the sweep says so; on the example source. */
 import { afterEach, expect, test } from '@jest/globals';
 import { lookAtRun, sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import { successKey } from '../../shared/engine/chain/keys.ts';
+import chain from '../../sources/hermes/chain.ts';
 import { expectWholeTree, startWorld, type World } from '../engine/world.ts';
 
 let world: World | undefined;
@@ -24,18 +25,18 @@ const losing = (isLost: (functionName: string, nth: number) => boolean) => {
   };
 };
 
-test('a run whose events were lost at several levels goes on until it is complete, and is marked so', async () => {
+test('a run whose events were lost at several levels continues until it is complete, and is marked so', async () => {
   const lambdaFaults = losing((name, nth) => nth === 1 || (name.endsWith('fetchData') && nth < 4));
   world = await startWorld(tree, { lambdaFaults });
   await world.run('r1');
-  expect((await lookAtRun(world.engine, 'r1')).complete).toBe(false);
+  expect((await lookAtRun(world.engine, chain, 'r1')).complete).toBe(false);
   const swept = await sweepToTheEnd(world.engine, 'r1');
   expect(swept.complete).toBe(true);
   expectWholeTree(world, 'r1');
-  expect(world.json(successKey('r1'))).toMatchObject({ run: 'r1', complete: true });
+  expect(world.json(successKey(chain, 'r1'))).toMatchObject({ run: 'r1', complete: true });
 });
 
-test('a run that loses every event of a level ends all the same, with the reason, and is not marked', async () => {
+test('a run that loses every event of a level ends, with the reason, and is not marked', async () => {
   world = await startWorld(tree, { lambdaFaults: losing((name) => name.endsWith('fetchData')) });
   await world.run('r1');
   const swept = await sweepToTheEnd(world.engine, 'r1');

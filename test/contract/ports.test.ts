@@ -1,12 +1,12 @@
-/** Every adapter of the core's ports against its contract: in memory, and the real SDK over HTTP. */
+/** Every adapter of the engine's ports against its contract: in memory, and the real SDK over HTTP. */
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import { createMessageQueue, createMessageSink } from '../../shared/aws/message-queue.ts';
+import { createFailureSink, createMessageQueue } from '../../shared/aws/message-queue.ts';
 import { createObjectStore } from '../../shared/aws/object-store.ts';
 import { TestClock } from '../memory/clock.ts';
-import { MemoryMessageQueue } from '../memory/message-queue.ts';
+import { memoryBucket, MemoryMessageQueue } from '../memory/message-queue.ts';
 import { MemoryObjectStore } from '../memory/object-store.ts';
-import { deadLetterQueueContract } from './message-queue.ts';
+import { messageQueueContract } from './message-queue.ts';
 import { startLocalServices } from './local-services.ts';
 import { objectStoreContract } from './object-store.ts';
 
@@ -20,38 +20,42 @@ objectStoreContract('on the local S3, through the SDK', async () => {
   return { store: createObjectStore(services.s3, 'bucket'), stop: () => services.stop() };
 });
 
-deadLetterQueueContract('in memory', () =>
+messageQueueContract('in memory', memoryBucket, () =>
   Promise.resolve({
     newQueue: () => {
       const queue = new MemoryMessageQueue(new TestClock());
       return Promise.resolve({
         queue,
         sink: queue,
-        sendWith: (body: string, attributes: Record<string, string>) => queue.send(body, attributes),
+        sendRaw: (body: string, attributes?: Record<string, string>) => queue.sendRaw(body, attributes),
       });
     },
     stop: () => Promise.resolve(),
   }),
 );
 
-deadLetterQueueContract('on the local SQS, through the SDK', async () => {
+messageQueueContract('on the local SQS, through the SDK', 'bucket', async () => {
   const services = await startLocalServices();
   return {
-    newQueue: async () => {
-      const url = await services.newQueue();
-      const sendWith = async (body: string, attributes: Record<string, string>): Promise<void> => {
+    newQueue: () => {
+      const queueUrl = services.newQueue();
+      const sendRaw = async (body: string, attributes: Record<string, string> = {}): Promise<void> => {
         const texts = Object.entries(attributes).map(
           ([name, text]) => [name, { DataType: 'String', StringValue: text }] as const,
         );
         await services.sqs.send(
-          new SendMessageCommand({ QueueUrl: url, MessageBody: body, MessageAttributes: Object.fromEntries(texts) }),
+          new SendMessageCommand({
+            QueueUrl: queueUrl,
+            MessageBody: body,
+            MessageAttributes: Object.fromEntries(texts),
+          }),
         );
       };
-      return {
-        queue: createMessageQueue(services.sqs, url),
-        sink: createMessageSink(services.sqs, url),
-        sendWith,
-      };
+      return Promise.resolve({
+        queue: createMessageQueue(services.sqs, { queueUrl, bucket: 'bucket' }),
+        sink: createFailureSink(services.sqs, { queueUrl, bucket: 'bucket' }),
+        sendRaw,
+      });
     },
     stop: () => services.stop(),
   };

@@ -13,14 +13,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LambdaClient, ListEventSourceMappingsCommand, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { HeadObjectCommand, ListBucketsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { chain } from '../../shared/engine/chain/chain.ts';
+import { functionName, queueName, type QueueKind } from '../../infra/names.ts';
+import { recoveryFunctions } from '../../infra/settings-rules.ts';
+import { loadChain } from '../../infra/source.ts';
 import { findOnPath } from '../commands.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');
 const region = 'us-east-1';
 const account = '123456789012';
 const bucket = `s3-cascade-dev-${account}`;
-const deployed = ['--param', 'hermesUrl=https://hermes.example.com', '--param', 'hermesTokenSecret=hermes-token'];
+const deployed = ['--param', 'apiUrl=https://api.example.com', '--param', 'apiTokenSecret=api-token'];
+const stack = { service: 's3-cascade', stage: 'dev' };
+const { levels } = await loadChain('hermes');
 
 const moto = findOnPath('moto_server');
 if (moto === undefined) {
@@ -47,10 +51,10 @@ async function check(endpoint: string, unsupported: () => string[]): Promise<voi
         arn?.split(':').at(-1),
       ),
     );
-  const ofStack = (...kinds: string[]): string[] =>
-    chain.flatMap(({ level }) => kinds.map((kind) => `s3-cascade-dev-${level.replaceAll('_', '-')}-${kind}`)).sort();
-  const all = [...chain.map((row) => row.function), 'replay', 'sweep', 'rate', 'status'];
-  const allFunctions = all.map((name) => `s3-cascade-dev-${name}`).sort();
+  const ofStack = (...kinds: QueueKind[]): string[] =>
+    levels.flatMap((level) => kinds.map((kind) => queueName(stack, level, kind))).sort();
+  const all = [...levels.map((level) => level.function), ...recoveryFunctions];
+  const allFunctions = all.map((name) => functionName(stack, name)).sort();
 
   await sls(endpoint, ['deploy'], 1); // Without the API's address: refused.
   expectSame('functions of a refused deployment', await functions(), []);

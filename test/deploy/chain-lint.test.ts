@@ -1,33 +1,53 @@
-/** Each rule that the package is held against, broken; and the package as it is, which breaks none. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Each rule that a package is checked with, broken; and what is derived from a chain of any depth, which breaks none. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { packageService } from '../../local-aws/package/package-service.ts';
+import { packageService } from '../../local-aws/index.ts';
 import { secretProblems, urlProblems } from '../../infra/api-rules.ts';
-import { chainProblems, chainWarnings, fetchReserveMs, nameProblems } from '../../infra/chain-rules.ts';
+import { chainProblems, chainWarnings } from '../../infra/chain-rules.ts';
 import type { Template } from '../../infra/compiled.ts';
 import { overlap } from '../../infra/key-patterns.ts';
-import { chain, type Level } from '../../shared/engine/chain/chain.ts';
+import { bucketNameProblems, nameProblems } from '../../infra/name-rules.ts';
+import { functionId } from '../../infra/names.ts';
+import { settingsProblems } from '../../infra/settings-rules.ts';
+import { loadChain } from '../../infra/source.ts';
+import type { Chain } from '../../shared/engine/chain/chain.ts';
+import { chainOf, compile, deploymentOf, depths } from './neutral.ts';
 import { packageVariant, serviceDir, variantNames } from './variants.ts';
 
-let direct: Template;
-let queue: Template;
-beforeAll(async () => {
-  ({ template: direct } = await packageVariant('direct'));
-  ({ template: queue } = await packageVariant('queue'));
-});
+/** top → level_2 → level_3 → leaf */
+const chain = chainOf(4);
+const direct = compile(deploymentOf(chain));
+const queue = compile(deploymentOf(chain, { trigger: 'queue' }));
 
-test.each(variantNames)('nothing is wrong with: %s', async (name) => {
-  const { template } = await packageVariant(name);
-  expect([...chainProblems(template, chain), ...chainWarnings(template), ...nameProblems(template, 'dev')]).toEqual([]);
-});
+const allProblems = (template: Template, of: Chain): string[] => [
+  ...chainProblems(template, of),
+  ...chainWarnings(template),
+  ...settingsProblems(template, of),
+  ...nameProblems(template, 'dev'),
+];
 
-test('a package that breaks rules is not made, and says each in a line', async () => {
-  const params = { callTimeoutMs: '299000', hermesTokenSecret: 'Bearer abc' };
-  const packaged = packageService({ serviceDir, stage: 'Prod', params });
-  await expect(packaged).rejects.toThrow(/fetchData runs for 300 s at most.*callTimeoutMs=299000/);
-  await expect(packaged).rejects.toThrow(/The bucket name s3-cascade-Prod-\d+ may have lower-case letters/);
-  await expect(packaged).rejects.toThrow(/hermesTokenSecret is the name of a secret/);
+test.each(depths.flatMap((depth) => ['direct', 'queue'].map((trigger) => ({ depth, trigger }))))(
+  'nothing is wrong with a chain of $depth levels, trigger $trigger',
+  ({ depth, trigger }) => {
+    const deep = chainOf(depth);
+    expect(allProblems(compile(deploymentOf(deep, { trigger })), deep)).toEqual([]);
+  },
+);
+
+describe('the example, as it is packaged', () => {
+  let hermes: Chain;
+  beforeAll(async () => {
+    hermes = await loadChain('hermes');
+  });
+
+  test.each(variantNames)('nothing is wrong with: %s', async (name) => {
+    expect(allProblems((await packageVariant(name)).template, hermes)).toEqual([]);
+  });
+
+  test('a package that breaks rules is not made, and each is said in a line', async () => {
+    const packaged = packageService({ serviceDir, stage: 'Prod', params: { callTimeoutMs: '299000' } });
+    await expect(packaged).rejects.toThrow(/^fetchData runs for 300 s at most.*callTimeoutMs=299000/m);
+    await expect(packaged).rejects.toThrow(/^The bucket name s3-cascade-Prod-\d+ may have lower-case letters/m);
+  });
 });
 
 /** The template with one thing in it changed. */
@@ -41,8 +61,7 @@ function changed(template: Template, change: (properties: (id: string) => Record
   return copy;
 }
 
-const problemsOf = (template: Template, table: readonly Level[] = chain): string =>
-  chainProblems(template, table).join('\n');
+const problemsOf = (template: Template, of: Chain = chain): string => chainProblems(template, of).join('\n');
 const arnOf = (id: string): object => ({ 'Fn::GetAtt': [id, 'Arn'] });
 const variables = (properties: Record<string, unknown>): Record<string, string> =>
   (properties['Environment'] as { Variables: Record<string, string> }).Variables;
@@ -54,19 +73,13 @@ const keyArn = (key: string): object => ({ 'Fn::Sub': `arn:\${AWS::Partition}:s3
 
 describe('time', () => {
   test('a call may not last until its function has none left to note a failure', () => {
-    const template = changed(direct, (of) => (of('FetchDataLambdaFunction')['Timeout'] = 25));
-    expect(problemsOf(template)).toMatch(/^fetchData runs for 25 s .* callTimeoutMs=20000: lower that below 20000,/m);
-  });
-
-  test('the reserve that is reckoned with is the one that the functions keep', () => {
-    const source = readFileSync(join(serviceDir, 'shared/lambda/fetch-function.ts'), 'utf8');
-    const [, reserve = ''] = /const reserveMs = ([\d_]+);/.exec(source) ?? [];
-    expect(Number(reserve.replaceAll('_', ''))).toBe(fetchReserveMs);
+    const template = changed(direct, (of) => (of('FetchLeafLambdaFunction')['Timeout'] = 25));
+    expect(problemsOf(template)).toMatch(/^fetchLeaf runs for 25 s .* callTimeoutMs=20000: lower that below 20000,/m);
   });
 
   test('a message stays hidden for six times the timeout of its function', () => {
-    const template = changed(queue, (of) => (of('DataTrigger')['VisibilityTimeout'] = 1799));
-    expect(problemsOf(template)).toMatch(/^DataTrigger hides a message for 1799 s; .* 1800 s/m);
+    const template = changed(queue, (of) => (of('LeafTrigger')['VisibilityTimeout'] = 1799));
+    expect(problemsOf(template)).toMatch(/^LeafTrigger hides a message for 1799 s; .* 1800 s/m);
   });
 
   test.each([
@@ -76,85 +89,140 @@ describe('time', () => {
   ])("the sweep does not take an item for lost within the %s of its function's events", (_, name, value) => {
     const template = changed(direct, (of) => (variables(of('SweepLambdaFunction'))[name] = value));
     expect(problemsOf(template)).toMatch(
-      /^The sweep takes an item of the level data for lost after .* give the sweep/m,
+      /^The sweep takes an item of the level leaf for lost after .* give the sweep/m,
     );
   });
 
   test("nor within the retention of its function's queue", () => {
-    const template = changed(queue, (of) => (of('DataTrigger')['MessageRetentionPeriod'] = 200_000));
-    expect(problemsOf(template)).toMatch(/^The sweep takes an item of the level data for lost after 87000 s/m);
+    const template = changed(queue, (of) => (of('LeafTrigger')['MessageRetentionPeriod'] = 200_000));
+    expect(problemsOf(template)).toMatch(/^The sweep takes an item of the level leaf for lost after 87000 s/m);
   });
 
   test('an event lives long enough for all its tries', () => {
     const short = changed(direct, (of) => {
-      of('FetchDataLambdaEvConf')['MaximumEventAgeInSeconds'] = 600;
+      of('FetchLeafLambdaEvConf')['MaximumEventAgeInSeconds'] = 600;
     });
-    expect(problemsOf(short)).toMatch(/^maximumEventAge is 600 s, .* level data may take 780 s/m);
-    const shortQueue = changed(queue, (of) => (of('DataTrigger')['MessageRetentionPeriod'] = '1800'));
-    expect(problemsOf(shortQueue)).toMatch(/^queueRetention is 1800 s, but the tries .* level data .* maxReceives/m);
+    expect(problemsOf(short)).toMatch(/^maximumEventAge is 600 s, .* level leaf may take 780 s/m);
+    const shortQueue = changed(queue, (of) => (of('LeafTrigger')['MessageRetentionPeriod'] = '1800'));
+    expect(problemsOf(shortQueue)).toMatch(/^queueRetention is 1800 s, but the attempts .* level leaf .* maxReceives/m);
   });
 });
 
 describe('loops', () => {
   test.each([
-    ['s3:PutObject', 'data_groups/*'],
+    ['s3:PutObject', 'things_3/*'],
     ['s3:*', '*'],
-    [['s3:GetObject', 's3:Put*'], 'data_*'],
+    [['s3:GetObject', 's3:Put*'], 'things_*'],
   ])('no function may write what triggers it: %p on %s', (action, key) => {
     for (const template of [direct, queue])
-      expect(problemsOf(changed(template, (of) => allow(of('FetchDataRole'), action, keyArn(key))))).toMatch(
-        /^FetchDataLambdaFunction may write under data_groups\/, which triggers it/m,
+      expect(problemsOf(changed(template, (of) => allow(of('FetchLeafRole'), action, keyArn(key))))).toMatch(
+        /^FetchLeafLambdaFunction may write under things_3\/, which triggers it/m,
       );
   });
 
   test('nor by way of another', () => {
-    const template = changed(direct, (of) => allow(of('FetchDataRole'), 's3:PutObject', keyArn('troops/*')));
-    expect(problemsOf(template)).toMatch(/^What FetchDataLambdaFunction writes comes back to it/m);
+    const template = changed(direct, (of) => allow(of('FetchLeafRole'), 's3:PutObject', keyArn('things_1/*')));
+    expect(problemsOf(template)).toMatch(/^What FetchLeafLambdaFunction writes starts it again through/m);
   });
 
   test('reading there, and writing beside it, is no loop', () => {
     const template = changed(direct, (of) => {
-      allow(of('FetchDataRole'), 's3:GetObject', keyArn('data_groups/*'));
-      allow(of('FetchDataRole'), 's3:PutObject', keyArn('data/*'));
+      allow(of('FetchLeafRole'), 's3:GetObject', keyArn('things_3/*'));
+      allow(of('FetchLeafRole'), 's3:PutObject', keyArn('results/*'));
       allow(of('RateRole'), 's3:PutObject', keyArn('control/r*.txt'));
     });
     expect(problemsOf(template)).toBe('');
   });
 
   test('dead letters do not feed the function that they come from', () => {
-    const template = changed(queue, (of) => (of('DataTriggerMapping')['EventSourceArn'] = arnOf('DataDeadLetters')));
+    const template = changed(queue, (of) => (of('LeafTriggerMapping')['EventSourceArn'] = arnOf('LeafDeadLetters')));
     expect(problemsOf(template)).toMatch(
-      /^DataDeadLetters is where FetchDataLambdaFunction's failures go, and it feeds/m,
+      /^LeafDeadLetters is where FetchLeafLambdaFunction's failures go, and it feeds/m,
     );
     const own = changed(queue, (of) => {
-      (of('DataTrigger')['RedrivePolicy'] as Record<string, unknown>)['deadLetterTargetArn'] = arnOf('DataTrigger');
+      (of('LeafTrigger')['RedrivePolicy'] as Record<string, unknown>)['deadLetterTargetArn'] = arnOf('LeafTrigger');
     });
-    expect(problemsOf(own)).toMatch(/^DataTrigger is its own dead-letter queue/m);
+    expect(problemsOf(own)).toMatch(/^LeafTrigger is its own dead-letter queue/m);
   });
 });
 
-describe('the level table', () => {
-  const table = (change: (row: Level, index: number) => Partial<Level>): Level[] =>
-    chain.map((row, index) => ({ ...row, ...change(row, index) }));
+describe('each level', () => {
+  const changedChain = (change: Partial<Chain['levels'][number]>): Chain => ({
+    ...chain,
+    levels: chain.levels.map((level) => (level.name === 'leaf' ? { ...level, ...change } : level)),
+  });
 
-  test('names functions that are there', () => {
-    const renamed = table(({ level }) => (level === 'data' ? { function: 'fetchResults' } : {}));
-    expect(problemsOf(direct, renamed)).toMatch(
-      /^The level data is for the function fetchResults, which serverless.yml/m,
+  test('has a function', () => {
+    expect(problemsOf(direct, changedChain({ function: 'fetchResults' }))).toMatch(
+      /^The level leaf has no function fetchResults: serverless.yml must list/m,
     );
   });
 
-  test('says what triggers each, and where it writes', () => {
-    const moved = table(({ level }) => (level === 'data' ? { reads: 'groups', writes: 'results' } : {}));
-    const problems = problemsOf(direct, moved);
-    expect(problems).toMatch(/^fetchData must be triggered by groups\/ and by nothing else, not by data_groups\/\./m);
-    expect(problems).toMatch(/^fetchData may not write under results\/: its role lacks s3:PutObject there\./m);
-    expect(problems).toMatch(/^The level data reads groups\/, but the level above it writes data_groups\/\./m);
+  test('has its trigger, and may write where it does', () => {
+    const problems = problemsOf(direct, changedChain({ reads: 'groups', writes: 'other' }));
+    expect(problems).toMatch(/^fetchLeaf must be triggered by groups\/ and by nothing else, not by things_3\/\./m);
+    expect(problems).toMatch(/^fetchLeaf may not write under other\/: its role lacks s3:PutObject there\./m);
   });
 
-  test('has a dead-letter queue for each', () => {
-    const template = changed(direct, (of) => delete of('FetchDataLambdaEvConf')['DestinationConfig']);
-    expect(problemsOf(template)).toMatch(/^fetchData has no dead-letter queue/m);
+  test('has a dead-letter queue', () => {
+    const template = changed(direct, (of) => delete of('FetchLeafLambdaEvConf')['DestinationConfig']);
+    expect(problemsOf(template)).toMatch(/^fetchLeaf has no dead-letter queue/m);
+  });
+
+  test('has dead letters that live on when their message was old', () => {
+    const template = changed(queue, (of) => (of('LeafTrigger')['MessageRetentionPeriod'] = 1_209_600));
+    expect(problemsOf(template)).toMatch(
+      /^LeafTrigger keeps a message for 1209600 s and its dead-letter queue LeafDeadLetters for 1209600 s.*Lower queueRetention to 1123200 at most/m,
+    );
+    const longest = { trigger: 'queue', queueRetention: '1123200' };
+    expect(problemsOf(compile(deploymentOf(chain, longest)))).toBe('');
+  });
+});
+
+describe('the settings of the functions', () => {
+  const problems = (template: Template): string => settingsProblems(template, chain).join('\n');
+
+  test.each([
+    [
+      'FetchLeafLambdaFunction',
+      'CALL_RETRIES',
+      '20',
+      /^fetchLeaf would not start: CALL_RETRIES must be a whole number from 0 to 10\.$/m,
+    ],
+    [
+      'FetchTopLambdaFunction',
+      'API_URL',
+      'https://api.example.com/?key=1',
+      /^fetchTop would not start: API_URL must not contain a query/m,
+    ],
+    [
+      'FetchTopLambdaFunction',
+      'LEVEL',
+      'bottom',
+      /^fetchTop would not start: LEVEL must be one of top, level_2, level_3, leaf, not "bottom"\.$/m,
+    ],
+    ['SweepLambdaFunction', 'MAX_REFIRES', '0', /^sweep would not start: MAX_REFIRES must be/m],
+  ])('are read as the functions read them: %s %s=%s', (id, name, value, expected) => {
+    expect(problems(changed(direct, (of) => (variables(of(id))[name] = value)))).toMatch(expected);
+  });
+
+  test('that are missing are found', () => {
+    const template = changed(direct, (of) => delete variables(of('ReplayLambdaFunction'))['TARGET_LEAF']);
+    expect(problems(template)).toBe('replay would not start: TARGET_LEAF is not set.');
+  });
+
+  test('fit into what Lambda takes', () => {
+    const template = changed(direct, (of) => (variables(of('StatusLambdaFunction'))['NOTE'] = 'x'.repeat(4096)));
+    expect(problems(template)).toMatch(/^The environment of status has \d+ bytes; Lambda allows 4096/);
+  });
+
+  test('and the inputs of schedules are understood', () => {
+    const template = changed(direct, (of) => {
+      of('ReplaySchedule')['Targets'] = [{ Arn: arnOf(functionId('replay')), Input: '{"rate":"5","limt":3}' }];
+    });
+    expect(problems(template)).toMatch(
+      /^The schedule of replay asks with .*rate must be a number above 0; limt is not known/,
+    );
   });
 });
 
@@ -164,13 +232,13 @@ test('prefixes that begin alike are told of, those that only look alike are not'
       LambdaConfigurations: { Filter: { S3Key: { Rules: { Value: string }[] } } }[];
     };
     const prefix = rules[3]?.Filter.S3Key.Rules[0];
-    if (prefix !== undefined) prefix.Value = 'troops/x/';
+    if (prefix !== undefined) prefix.Value = 'things_1/x/';
   });
-  expect(problemsOf(template)).toMatch(/^The prefixes troops\/ and troops\/x\/ overlap, which S3 refuses/m);
+  expect(problemsOf(template)).toMatch(/^The prefixes things_1\/ and things_1\/x\/ overlap, which S3 refuses/m);
 });
 
 test('patterns of keys overlap when there is a key that both stand for', () => {
-  expect(overlap('data_groups/*', 'data/*.json')).toBe(false);
+  expect(overlap('things_3/*', 'data/*.json')).toBe(false);
   expect(overlap('data*', 'data_groups/*.json')).toBe(true);
   expect(overlap('control/last-good-rate.json', 'control/rate*.json')).toBe(false);
   expect(overlap('data/*/_SUCCESS', 'data/*.json')).toBe(false);
@@ -181,37 +249,58 @@ test('patterns of keys overlap when there is a key that both stand for', () => {
 test('more environments than an account may reserve are a warning, which knows of new accounts', () => {
   const reserving = (count: number): Template =>
     changed(direct, (of) => {
-      for (const { function: name } of chain)
-        of(`${name.replace(/^f/, 'F')}LambdaFunction`)['ReservedConcurrentExecutions'] = count / 4;
+      for (const { function: name } of chain.levels) of(functionId(name))['ReservedConcurrentExecutions'] = count / 4;
     });
   expect(chainWarnings(reserving(900))).toEqual([]);
   expect(chainWarnings(reserving(904)).join()).toMatch(/^904 environments .* 900, and a new account may have only 10/);
 });
 
 describe('names', () => {
-  const staged = (stage: string): Template =>
-    JSON.parse(JSON.stringify(direct).replaceAll('s3-cascade-dev', `s3-cascade-${stage}`)) as Template;
+  const problems = (stage: string): string[] => nameProblems(compile(deploymentOf(chain, {}, stage)), stage);
 
   test('are as long as AWS takes: the stage that just fits, and one more letter', () => {
-    const fits = 's'.repeat(37);
-    expect(nameProblems(staged(fits), fits)).toEqual([]);
-    expect(nameProblems(staged(`${fits}s`), `${fits}s`)).toEqual([
-      expect.stringMatching(/^The function name \S+ has 65 letters; AWS allows 64\.$/),
-      `The stage ${fits}s has 38 letters; at most 37 fit.`,
+    const fits = 's'.repeat(39);
+    expect(problems(fits)).toEqual([]);
+    expect(problems(`${fits}s`)).toEqual([
+      expect.stringMatching(/^The bucket name \S+ has 64 letters; AWS allows 63\.$/),
+      `The stage ${fits}s has 40 letters; at most 39 fit.`,
     ]);
   });
 
-  test("know that a bucket's has no capitals", () => {
-    expect(nameProblems(staged('Prod'), 'Prod').join()).toMatch(/lower-case letters/);
+  test("of the bucket are checked by all of AWS's rules", () => {
+    expect(problems('Prod').join()).toMatch(/may have lower-case letters/);
+    const longEnough = 'b'.repeat(63);
+    for (const name of [longEnough, 'a.b-c', '1st', 'xn-bucket']) expect(bucketNameProblems(name)).toEqual([]);
+    const refused = [
+      ...['ab', 'under_score', '-first', 'last-', '.first', 'two..periods', '192.168.5.4', 'xn--name', 'sthree-name'],
+      ...['amzn-s3-demo-bucket', 'name-s3alias', 'name--ol-s3', 'name.mrap', 'name--x-s3', 'name--table-s3'],
+      'name-123456789012-us-east-1-an',
+    ];
+    for (const name of refused) expect([name, bucketNameProblems(name)]).toEqual([name, [expect.any(String)]]);
+  });
+
+  test('of two resources never are the same', () => {
+    const levels = chain.levels.map((level) => (level.name === 'leaf' ? { ...level, name: 'lost' } : level));
+    expect(() => compile(deploymentOf({ ...chain, levels }))).toThrow(
+      'Two resources would have the logical id LostDeadLettersAlarm: give a level of the chain another name.',
+    );
   });
 });
 
 describe('the API', () => {
-  test.each(['', 'hermes.example.com', 'ftp://hermes.example.com', 's3://bucket'])('can not be at %p', (url) => {
-    expect(urlProblems(url).join()).toMatch(/^hermesUrl is (not set|no http)/);
+  test.each(['', 'api.example.com', 'ftp://api.example.com', 's3://bucket'])('can not be at %p', (url) => {
+    expect(urlProblems(url).join()).toMatch(/^apiUrl (is not set|must be an http)/);
   });
 
-  test.each(['https://hermes.example.com/v1', 'http://10.0.0.1:8080'])('can be at %p', (url) => {
+  test.each([
+    ...['https://user:hunter2@api.example.com', 'https://hunter2@api.example.com', 'https://@api.example.com'],
+    ...['https://api.example.com/v1?key=hunter2', 'https://api.example.com/?', 'https://api.example.com/#hunter2'],
+  ])('has no credentials in its address, which are not shown: %s', (url) => {
+    expect(urlProblems(url)).toEqual([expect.stringMatching(/^apiUrl must not contain a (user|query)/)]);
+    expect(urlProblems(url).join()).not.toContain('hunter2');
+  });
+
+  test.each(['https://api.example.com/v1', 'http://10.0.0.1:8080'])('can be at %p', (url) => {
     expect(urlProblems(url)).toEqual([]);
   });
 
@@ -220,7 +309,7 @@ describe('the API', () => {
     'Bearer abc',
     'ghp_16C7e42F292c6912E7710c838347Ae178B4a',
     'has a space',
-    'arn:aws:secretsmanager:us-east-1:123456789012:secret:hermes-AbCdEf',
+    'arn:aws:secretsmanager:us-east-1:123456789012:secret:token-AbCdEf',
   ])("has no token where its secret's name belongs, and the token is not shown: %s", (value) => {
     const { problems } = secretProblems(value);
     expect(problems).toHaveLength(1);
@@ -230,15 +319,12 @@ describe('the API', () => {
   test('may have a key there, which is asked about and not shown', () => {
     const { problems, warnings } = secretProblems('9f86d081884c7d659a2feaa0c55ad015');
     expect(problems).toEqual([]);
-    expect(warnings.join()).toMatch(/Is what is given not the token\?/);
+    expect(warnings.join()).toMatch(/If what is given is the token, revoke it/);
     expect(warnings.join()).not.toContain('9f86');
   });
 
-  test.each([
-    '',
-    'hermes-token',
-    'prod/hermes/token',
-    'a-rather-long-name-of-a-secret-of-2026-for-hermes',
-    'Team@hermes',
-  ])('has a secret that is named %p', (name) => expect(secretProblems(name)).toEqual({ problems: [], warnings: [] }));
+  test.each(['', 'api-token', 'prod/api/token', 'a-rather-long-name-of-a-secret-of-2026-for-the-api', 'Team@api'])(
+    'has a secret that is named %p',
+    (name) => expect(secretProblems(name)).toEqual({ problems: [], warnings: [] }),
+  );
 });

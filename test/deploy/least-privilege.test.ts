@@ -1,43 +1,39 @@
 /**
- * The roles and policies of the compiled template: the service works under them, and each right in them, each statement, each
- * of its actions and resources, is missed when it is taken away. A right that nobody misses is one too many.
+ * The roles and policies of the example's compiled templates: the service works under them, nothing that a function asks to do
+ * is refused, and each right, each statement with each of its actions and resources, is needed for something that was asked.
+ * What functions ask is recorded once for each trigger; which right it needs is then decided without running anything.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startEngine, type Engine, type EngineOptions } from '../../local-aws/engine.ts';
+import {
+  asRecord,
+  loadPackage,
+  lookAtRights,
+  readRights,
+  startLocalAws,
+  TemplateError,
+  type Access,
+  type LocalAws,
+  type LocalAwsOptions,
+  type Properties,
+} from '../../local-aws/index.ts';
+import { loadChain } from '../../infra/source.ts';
+import type { Level } from '../../shared/engine/chain/chain.ts';
+import { functionParameters } from '../../shared/lambda/setting-table.ts';
 import { callKey, type CallPath } from '../../sources/hermes/fake/call-key.ts';
 import { startHermes, type LocalHermes } from '../../sources/hermes/fake/server.ts';
-import { readIdentities } from '../../local-aws/iam/identities.ts';
-import { permittedLog } from '../../local-aws/iam/log-access.ts';
-import { readPolicies } from '../../local-aws/iam/template-policies.ts';
-import { TemplateError } from '../../local-aws/package/errors.ts';
-import { loadPackage } from '../../local-aws/package/load-package.ts';
-import { packageService } from '../../local-aws/package/package-service.ts';
-import { asRecord, type Properties } from '../../local-aws/package/shape.ts';
-import { readTemplate } from '../../local-aws/package/template.ts';
-import { chain, type Level } from '../../shared/engine/chain/chain.ts';
-import { Probe, type Answers, type CompleteRun } from './probes.ts';
+import { Probe, type CompleteRun } from './probes.ts';
 import { rightsOf, type Right } from './rights.ts';
+import { packageVariant, secretName, type Variant } from './variants.ts';
 
-const secretName = 'hermes-token';
-const packaged = async (trigger: string) => {
-  const params = { hermesTokenSecret: secretName, hermesRate: 'unlimited', trigger };
-  const { packageDir } = await packageService({ serviceDir: join(import.meta.dirname, '../..'), params });
+const packaged = async (name: Variant) => {
+  const { packageDir } = await packageVariant(name);
   return { packageDir, ...(await loadPackage(packageDir)) };
 };
-const [direct, queue] = [await packaged('direct'), await packaged('queue')];
+const direct = await packaged('direct, unlimited, every option');
+const queue = await packaged('queue, unlimited, kept for ever, no dashboard');
+const chain = await loadChain('hermes');
 type Packaged = typeof direct;
-
-/** Engines at once. */
-const lanes = 3;
-
-const silent: Partial<EngineOptions> = {
-  notificationFaults: { drop: () => true },
-  lambdaFaults: { loseAcceptedEvent: () => true },
-};
 
 let hermes: LocalHermes;
 beforeAll(async () => {
@@ -47,11 +43,12 @@ afterAll(() => hermes.stop());
 
 async function withEngine<Result>(
   { packageDir }: Packaged,
-  options: Partial<EngineOptions>,
-  work: (engine: Engine) => Promise<Result>,
+  options: Partial<LocalAwsOptions>,
+  work: (engine: LocalAws) => Promise<Result>,
 ): Promise<Result> {
   const settings = { timeScale: 100_000, maxEnvironments: 8, secrets: { [secretName]: 'token' } };
-  const engine = await startEngine({ ...settings, packageDir, environment: { HERMES_URL: hermes.url }, ...options });
+  const environment = { [functionParameters.apiUrl.variable]: hermes.url };
+  const engine = await startLocalAws(packageDir, { ...settings, environment, ...options });
   try {
     return await work(engine);
   } finally {
@@ -60,23 +57,10 @@ async function withEngine<Result>(
 }
 
 /** Calls a function as a person does. */
-async function invoke({ lambda, model }: Engine, name: string, event: object): Promise<unknown> {
+async function invoke({ lambda, model }: LocalAws, name: string, event: object): Promise<unknown> {
   const { payload, functionError } = await lambda.invoke(`${model.stackName}-${name}`, JSON.stringify(event));
   expect({ functionError, payload }).toMatchObject({ functionError: undefined });
   return JSON.parse(payload) as unknown;
-}
-
-function takeObjects({ s3, bucket }: Engine, run: string): CompleteRun {
-  const keys = s3.list(bucket, {}).contents.map(({ key }) => key);
-  return { run, objects: new Map(keys.filter((key) => key.includes(run)).map((key) => [key, s3.get(bucket, key)])) };
-}
-
-async function completeRun(): Promise<CompleteRun> {
-  return withEngine(direct, {}, async (engine) => {
-    engine.s3.put(engine.bucket, 'seeds/complete.json', Buffer.from('{}'));
-    await engine.idle();
-    return takeObjects(engine, 'complete');
-  });
 }
 
 test('the whole chain works under its roles: a run, a dead letter, its replay, the sweep and the status', async () => {
@@ -98,162 +82,88 @@ test('the whole chain works under its roles: a run, a dead letter, its replay, t
   });
 });
 
-const place = { accountId: '000000000000', region: 'us-east-1', endpoint: 'http://127.0.0.1:4566' };
-
-/** What can be told of a template without running it: whether it is refused, whose logs are lost, who is let in without TLS. */
-function lookAt({ stackName, codeDirs }: Packaged, template: Properties): unknown {
-  try {
-    const here = { ...place, stackName };
-    const model = readTemplate(template, here, codeDirs);
-    const policies = readPolicies(template, here);
-    const kept: string[] = [];
-    const write = permittedLog((name) => kept.push(name), {
-      identities: readIdentities(model, policies),
-      place,
-      onLost: () => undefined,
-    });
-    for (const { name } of model.functions) write(name, 'a line');
-    const principal = { roleArn: 'any', sessionArn: 'any', accountId: place.accountId };
-    const context = { 'aws:SecureTransport': 'false' };
-    const asked = [
-      ...model.queues.map(({ arn }) => ({ holder: arn, action: 'sqs:SendMessage', resource: arn })),
-      ...model.buckets.flatMap(({ name }) => {
-        const holder = `arn:aws:s3:::${name}`;
-        return [holder, `${holder}/seeds/r1.json`].map((resource) => ({ holder, action: 's3:GetObject', resource }));
-      }),
-    ];
-    const letIn = asked.filter(
-      ({ holder, ...request }) => policies.resources.get(holder)?.decide({ ...request, context, principal }) !== 'deny',
-    );
-    return { kept, letIn };
-  } catch (error) {
-    if (error instanceof TemplateError) return error.code;
-    throw error;
-  }
-}
-
-/** Of each function, the rights in the same places of their lists are taken away at the same time. */
-function inGroups(rights: readonly Right[]): Right[][] {
-  const byHolder = Map.groupBy(rights, ({ holder }) => holder);
-  const longest = Math.max(0, ...[...byHolder.values()].map(({ length }) => length));
-  return Array.from({ length: longest }, (_, at) => [...byHolder.values()].flatMap((list) => list[at] ?? []));
-}
-
-/** `FetchTroopsRole` is fetchTroops's. */
-const functionOf = ({ holder }: Right): string =>
-  holder.replace(/Role$/, '').replace(/^./, (first) => first.toLowerCase());
-
-const isFetch = (right: Right): boolean => chain.some((row) => row.function === functionOf(right));
-
-function partition<Item>(items: readonly Item[], belongs: (item: Item) => boolean): [Item[], Item[]] {
-  return [items.filter(belongs), items.filter((item) => !belongs(item))];
-}
-
-type Ask = (
-  packaged: Packaged,
-  names: ReadonlySet<string>,
-  change: (template: Properties) => Properties,
-) => Promise<Answers>;
-
-const unchanged = (template: Properties): Properties => template;
-
-/** Asks with each of the rights taken away. @returns the rights that nobody missed */
-async function unmissed(packaged: Packaged, rights: readonly Right[], ask: Ask): Promise<Right[]> {
-  const all = new Set(rights.map(functionOf));
-  const [usual, again] = await Promise.all([ask(packaged, all, unchanged), ask(packaged, all, unchanged)]);
-  // Otherwise any difference could be chance.
-  expect(again).toEqual(usual);
-  const left: Right[] = [];
-  const groups = inGroups(rights);
-  const lane = async (): Promise<void> => {
-    for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
-      const taken = group;
-      const change = (template: Properties): Properties =>
-        taken.reduce((from, right) => right.removedFrom(from), template);
-      const answers = await ask(packaged, new Set(taken.map(functionOf)), change);
-      const isMissed = (right: Right): boolean =>
-        !isDeepStrictEqual(answers[functionOf(right)], usual[functionOf(right)]);
-      left.push(...taken.filter((right) => !isMissed(right)));
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  return left;
-}
-
-describe('each right is missed when it is taken away', () => {
+describe('each right is needed', () => {
   const directRights = rightsOf(direct.template);
   const known = new Set(directRights.map(({ name }) => name));
   // With queues most is the same; what is not has other names.
   const queueRights = rightsOf(queue.template).filter(({ name }) => !known.has(name));
+  const asked = { direct: [] as Access[], queue: [] as Access[] };
   const needless = new Set<string>();
 
   beforeAll(async () => {
     const complete = await completeRun();
-    const probing =
-      (
-        work: (probe: Probe, names: ReadonlySet<string>) => Promise<Answers>,
-        options: Partial<EngineOptions> = {},
-      ): Ask =>
-      (packaged, names, change) =>
-        withEngine(packaged, { ...silent, ...options, template: (template) => change(unpolled(template)) }, (engine) =>
-          work(new Probe(engine, complete), names),
-        );
-    const ask = probing((probe, names) => probe.run(names));
-    const askPaused = probing((probe, names) => probe.runPaused(names));
-    const askMessages: Ask = async (packaged, names, change) => {
-      const dataDir = mkdtempSync(join(tmpdir(), 's3-cascade-rights-'));
-      try {
-        const answers = await probing((probe) => probe.runMessages(names), { dataDir })(packaged, names, change);
-        for (const [name, found] of Object.entries(answers))
-          found.push(whatSqsSaid(join(dataDir, 'logs', `${packaged.stackName}-${name}.log`)));
-        return answers;
-      } finally {
-        rmSync(dataDir, { recursive: true, force: true });
-      }
-    };
-    const askFrozen = oneByOne(probing((probe, names) => probe.runFrozen(names, refuseOnce)));
-    for (const [packaged, rights, asks] of [
-      [direct, directRights, [ask, askPaused, askFrozen]],
-      [queue, queueRights, [ask, askMessages]],
-    ] as const) {
-      const usual = lookAt(packaged, packaged.template);
-      let left = rights.filter((right) =>
-        isDeepStrictEqual(lookAt(packaged, right.removedFrom(packaged.template)), usual),
-      );
-      for (const [at, asking] of asks.entries()) {
-        // After the first, only the fetch functions are asked.
-        const [asked, others] = partition(left, (right) => at === 0 || isFetch(right));
-        left = [...others, ...(await unmissed(packaged, asked, asking))];
-      }
-      for (const { name } of left) needless.add(name);
-    }
-  }, 180_000);
+    // An environment keeps what it knows of the rate, so each has an engine of its own.
+    for (const work of [
+      (probe: Probe) => probe.run(),
+      (probe: Probe) => probe.runPaused(),
+      (probe: Probe) => probe.runFrozen(refuseOnce),
+    ])
+      asked.direct.push(...(await record(direct, complete, work)));
+    for (const work of [(probe: Probe) => probe.run(), (probe: Probe) => probe.runMessages()])
+      asked.queue.push(...(await record(queue, complete, work)));
+    for (const right of directRights) if (!isNeeded(right, direct, asked.direct)) needless.add(right.name);
+    for (const right of queueRights) if (!isNeeded(right, queue, asked.queue)) needless.add(right.name);
+  });
 
-  /** For another API: a leaf's fetch may ask for its item, and ours has all that it needs in the key. */
+  test.each(['direct', 'queue'] as const)('nothing that a function asks to do is refused: %s', (trigger) => {
+    const may = readRights(trigger === 'direct' ? direct : queue);
+    const refused = asked[trigger].filter((access) => !may(access));
+    expect(refused.map(({ functionName, action, resource }) => `${functionName} ${action} ${resource}`)).toEqual([]);
+    expect(asked[trigger].length).toBeGreaterThan(100);
+  });
+
+  /** A result's fetch may ask for its item, and the example's has all that it needs in the key. */
   const forOthers = /^FetchDataRole ReadItems: Resource .*\/data_groups\/\*"$/;
 
   test.each([...directRights, ...queueRights].map(({ name }) => name).filter((name) => !forOthers.test(name)))(
     '%s',
     (name) => {
-      // Nobody misses it: take it away.
+      // Nothing that was asked needs it: take it away.
       expect([...needless]).not.toContain(name);
     },
   );
 });
 
-/** In the whole log: its tail, which an invocation can answer with, may hold nothing but the last error's stack. */
-function whatSqsSaid(logFile: string): string | undefined {
-  return /ReceiptHandleIsInvalid|AccessDenied/.exec(readFileSync(logFile, 'utf8'))?.[0];
+async function completeRun(): Promise<CompleteRun> {
+  const run = 'complete';
+  return withEngine(direct, {}, async (engine) => {
+    const { s3, bucket } = engine;
+    s3.put(bucket, `seeds/${run}.json`, Buffer.from('{}'));
+    await engine.idle();
+    const keys = s3.list(bucket, {}).contents.map(({ key }) => key);
+    return { run, objects: new Map(keys.filter((key) => key.includes(run)).map((key) => [key, s3.get(bucket, key)])) };
+  });
 }
 
-/** For what changes the one Hermes that all engines ask. */
-function oneByOne(ask: Ask): Ask {
-  let last: Promise<unknown> = Promise.resolve();
-  return (...asked) => {
-    const answers = last.then(() => ask(...asked));
-    last = answers.catch(() => undefined);
-    return answers;
+/** @returns all that functions asked to do while the probe worked */
+async function record(of: Packaged, complete: CompleteRun, work: (probe: Probe) => Promise<void>): Promise<Access[]> {
+  const asked: Access[] = [];
+  const quiet: Partial<LocalAwsOptions> = {
+    notificationFaults: { drop: () => true },
+    lambdaFaults: { loseAcceptedEvent: () => true },
+    template: unpolled,
+    onAccess: (access) => asked.push(access),
   };
+  await withEngine(of, quiet, (engine) => work(new Probe(engine, chain, complete)));
+  return asked;
+}
+
+/** Whether something that is allowed, or a decision that needs no function, would be another without it. */
+function isNeeded(right: Right, of: Packaged, asked: readonly Access[]): boolean {
+  const without = { ...of, template: right.removedFrom(of.template) };
+  if (!isDeepStrictEqual(lookAt(without), lookAt(of))) return true;
+  const may = readRights(without);
+  return asked.some((access) => !may(access));
+}
+
+/** What can be said of a template without running it: whether it is refused, whose logs are lost, what is allowed without TLS. */
+function lookAt(of: Packaged): unknown {
+  try {
+    return lookAtRights(of);
+  } catch (error) {
+    if (error instanceof TemplateError) return error.code;
+    throw error;
+  }
 }
 
 /** Nothing is polled while a probe looks. */
@@ -267,8 +177,8 @@ function unpolled(template: Properties): Properties {
 }
 
 /** Has Hermes ask once to be left alone for a second. */
-function refuseOnce({ level }: Level, ids: readonly string[]): void {
-  const key = callKey(level.replace('_', '-') as CallPath, ids);
+function refuseOnce({ name }: Level, ids: readonly string[]): void {
+  const key = callKey(name.replace('_', '-') as CallPath, ids);
   hermes.clearCalls();
   hermes.configure({ overrides: { [key]: { status: 429, headers: { 'retry-after': '1' }, body: '{}' } } });
   const timer = setInterval(() => {

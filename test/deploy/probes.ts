@@ -1,204 +1,158 @@
 /**
- * What each function of the service does with its rights, on an engine where nothing but the probe happens: S3 tells nobody,
- * and what is given to Lambda's queue is lost. Each function has runs of its own, so that the answer about one says nothing of
- * another. An answer holds what does not change from one time to the next.
+ * Has each function do all that it can do, on an engine where nothing else happens: S3 sends no notifications, and what is given
+ * to Lambda's queue is lost. Each function has runs of its own.
  */
-import { makeS3Record, withReplays } from '../../shared/aws/s3-event.ts';
-import { chain, type Level } from '../../shared/engine/chain/chain.ts';
-import { doneKey, failureKey, itemKey } from '../../shared/engine/chain/keys.ts';
-import type { Engine } from '../../local-aws/engine.ts';
-import type { StoredObject } from '../../local-aws/s3/object-table.ts';
+import { buildS3Event } from '../../shared/aws/event-codec.ts';
+import { firstLevel, type Chain, type Level } from '../../shared/engine/chain/chain.ts';
+import {
+  doneKey,
+  failureKey,
+  finishedKey,
+  itemKey,
+  paramsKey,
+  rateKey,
+  freezeKey,
+  seedKey,
+  successKey,
+} from '../../shared/engine/chain/keys.ts';
+import { newEvent } from '../../shared/engine/events.ts';
+import type { FailureNote } from '../../shared/engine/item/failure-note.ts';
+import type { LocalAws, StoredObject } from '../../local-aws/index.ts';
 
 /** A complete run, as the chain left it: its objects by key. */
 export type CompleteRun = { run: string; objects: ReadonlyMap<string, StoredObject & { body: Uint8Array }> };
 
-/** By the function's name in serverless.yml: what it answered, and what was there afterwards. */
-export type Answers = Record<string, unknown[]>;
-
 export class Probe {
-  readonly answers: Answers = {};
-  readonly #engine: Engine;
+  readonly #engine: LocalAws;
+  readonly #chain: Chain;
   readonly #complete: CompleteRun;
 
-  constructor(engine: Engine, complete: CompleteRun) {
+  constructor(engine: LocalAws, chain: Chain, complete: CompleteRun) {
     this.#engine = engine;
+    this.#chain = chain;
     this.#complete = complete;
   }
 
-  /** The usual. @param names only these functions' */
-  async run(names: ReadonlySet<string>): Promise<Answers> {
-    this.#put('control/rate.json', '{}');
-    const others = {
-      rate: () => this.#rate(),
-      replay: () => this.#replay(),
-      sweep: () => this.#sweep(),
-      status: () => this.#status(),
-    };
-    await Promise.all(Object.entries(others).flatMap(([name, probe]) => (names.has(name) ? [probe()] : [])));
+  /** The usual. */
+  async run(): Promise<void> {
+    this.#put(rateKey, '{}');
+    await Promise.all([this.#rate(), this.#replay(), this.#sweep(), this.#status()]);
     // Last, since what they leave on the dead-letter queues is not for this replay.
-    await Promise.all(levelsOf(names).map((row) => this.#fetch(row)));
-    return this.answers;
+    await Promise.all(this.#chain.levels.map((level) => this.#fetch(level)));
   }
 
   /** Items have to wait in a pause. */
-  async runPaused(names: ReadonlySet<string>): Promise<Answers> {
-    this.#put('control/rate.json', '{"paused":true}');
+  async runPaused(): Promise<void> {
+    this.#put(rateKey, '{"paused":true}');
     await Promise.all(
-      levelsOf(names).map(async (row) => {
-        const item = this.#copyItem(row, `paused-${row.function}`);
-        const answer = await this.#call(row.function, { Records: [this.#record(item)] });
-        this.#note(row.function, { answer, waiting: this.#depth(row, 'waiting') });
-      }),
+      this.#chain.levels.map((level) =>
+        this.#call(level.function, this.#event(this.#copyItem(level, `paused-${level.function}`))),
+      ),
     );
-    return this.answers;
   }
 
   /**
-   * What takes a second a function: the API asks to be left alone for one, and everybody is told.
-   * @param refuse has the API refuse one call to a list or a result
+   * The API asks each level to be left alone for a second, and all are told.
+   * @param refuse has the API refuse one call of a level
    */
-  async runFrozen(names: ReadonlySet<string>, refuse: (row: Level, ids: readonly string[]) => void): Promise<Answers> {
-    for (const row of levelsOf(names)) {
-      this.#engine.s3.delete(this.#engine.bucket, 'control/freeze.json');
-      const item = this.#copyItem(row, `frozen-${row.function}`);
-      refuse(row, this.#path(row, this.#complete.run).ids);
-      const answer = await this.#call(row.function, { Records: [this.#record(item)] });
-      this.#note(row.function, { answer, freeze: this.#keys('control/freeze.json') });
+  async runFrozen(refuse: (level: Level, ids: readonly string[]) => void): Promise<void> {
+    this.#put(rateKey, '{}');
+    for (const level of this.#chain.levels) {
+      this.#engine.s3.delete(this.#engine.bucket, freezeKey);
+      const item = this.#copyItem(level, `frozen-${level.function}`);
+      refuse(level, this.#path(level, this.#complete.run).ids);
+      await this.#call(level.function, this.#event(item));
     }
-    return this.answers;
   }
 
-  /** A message that can't be read: SQS is told how long it is to stay away. Its handle is none, as the log then says. */
-  async runMessages(names: ReadonlySet<string>): Promise<Answers> {
+  /** A message that can't be read: SQS is told how long it is to stay away. Its handle is none. */
+  async runMessages(): Promise<void> {
     const attributes = { ApproximateReceiveCount: '1' };
     const message = { messageId: '1', receiptHandle: 'none', body: '', attributes, eventSource: 'aws:sqs' };
-    for (const row of levelsOf(names)) this.#note(row.function, await this.#call(row.function, { Records: [message] }));
-    return this.answers;
+    for (const level of this.#chain.levels) await this.#call(level.function, { Records: [message] });
   }
 
   /** An item that is new, done, and one that the API does not know. */
-  async #fetch(row: Level): Promise<void> {
-    const run = `run-${row.function}`;
-    const item = this.#copyItem(row, run);
-    const unknown =
-      row.level === 'troops' ? `${row.reads}/bad-${run}.json` : item.replace(/[^/]+(?=\.json$)/, 'unknown');
+  async #fetch(level: Level): Promise<void> {
+    const run = `run-${level.function}`;
+    const item = this.#copyItem(level, run);
+    const isSeed = level.name === firstLevel(this.#chain).name;
+    const unknown = isSeed ? seedKey(`bad-${run}`) : item.replace(/[^/]+(?=\.json$)/, 'unknown');
     this.#put(unknown, '[]');
+    // As if the seed had been dropped before: what the run was started with is compared.
+    if (isSeed) this.#copy(paramsKey(this.#complete.run), run);
     // As if the run had been complete before.
-    for (const key of [`finished/${run}/earlier.json`, `data/${run}/_SUCCESS`]) this.#put(key, '{}');
-    for (const key of [item, item, unknown]) {
-      const before = this.#depth(row, 'dead-letters');
-      const answer = await this.#call(row.function, { Records: [this.#record(key)] });
-      this.#note(row.function, { answer, deadLetters: this.#depth(row, 'dead-letters') - before });
-    }
-    const under = [
-      `${row.writes}/${run}/`,
-      `receipts/${row.level}/${run}`,
-      `failures/${row.level}/`,
-      `finished/${run}/`,
-      `data/${run}/_`,
-    ];
-    this.#note(
-      row.function,
-      under.flatMap((prefix) => this.#keys(prefix)).filter((key) => key.includes(run)),
-    );
+    for (const key of [finishedKey(run, 'earlier'), successKey(this.#chain, run)]) this.#put(key, '{}');
+    for (const key of [item, item, unknown]) await this.#call(level.function, this.#event(key));
   }
 
   async #rate(): Promise<void> {
-    for (const row of chain)
-      await this.#send(row, 'waiting', { Records: [this.#record(itemKey(row, this.#path(row, 'waited')))] });
-    const answer = await this.#call('rate', {});
-    this.#note('rate', { answer, kept: this.#keys('control/last-good') });
+    for (const level of this.#chain.levels)
+      for (const body of [this.#event(itemKey(level, this.#path(level, 'waited'))), 'not understood'])
+        this.#send(level, 'waiting', body);
+    await this.#call('rate', {});
   }
 
   /** A letter of each kind for each level: to be replayed, done, replayed too often, and not understood. */
   async #replay(): Promise<void> {
-    for (const row of chain) {
-      const [fresh, tired] = [this.#copyItem(row, 'replay-fresh'), this.#copyItem(row, 'replay-tired')];
-      const done = this.#copyItem(row, 'replay-done');
-      this.#copy(doneKey(row, this.#path(row, this.#complete.run)), 'replay-done');
-      const letters = [this.#record(fresh), this.#record(done), withReplays(this.#record(tired), 99)];
-      for (const record of letters) await this.#send(row, 'dead-letters', { Records: [record] });
-      await this.#send(row, 'dead-letters', 'not understood');
+    for (const level of this.#chain.levels) {
+      const [fresh, tired] = [this.#copyItem(level, 'replay-fresh'), this.#copyItem(level, 'replay-tired')];
+      const done = this.#copyItem(level, 'replay-done');
+      this.#copy(doneKey(level, this.#path(level, this.#complete.run)), 'replay-done');
+      for (const letter of [this.#event(fresh), this.#event(done), this.#event(tired, 99)])
+        this.#send(level, 'dead-letters', letter);
+      this.#send(level, 'dead-letters', 'not understood');
     }
-    const answer = await this.#call('replay', {});
-    const left = chain.map((row) => this.#depth(row, 'dead-letters'));
-    this.#note('replay', { answer, left, notes: this.#keys('failures/').filter((key) => key.includes('/replay-')) });
+    await this.#call('replay', {});
     // From the notes that are in the bucket instead.
-    for (const row of chain) {
-      this.#copyItem(row, 'replay-noted');
-      this.#noteFailure(row, 'replay-noted');
+    for (const level of this.#chain.levels) {
+      this.#copyItem(level, 'replay-noted');
+      this.#noteFailure(level, 'replay-noted');
     }
-    this.#note(
-      'replay',
-      await this.#call('replay', { from: 'failures', run: 'replay-noted', force: true, dryRun: true }),
-    );
+    await this.#call('replay', { from: 'failures', run: 'replay-noted', force: true, dryRun: true });
   }
 
   /** A run that is complete, and one of which every item was lost; each item of a third has failed. */
   async #sweep(): Promise<void> {
-    this.#copyAll('sweep-whole');
-    for (const row of chain) {
-      this.#copyItem(row, 'sweep-lost');
-      this.#copyItem(row, 'sweep-failed');
-      this.#noteFailure(row, 'sweep-failed');
+    this.#restore();
+    for (const level of this.#chain.levels) {
+      this.#copyItem(level, 'sweep-lost');
+      this.#copyItem(level, 'sweep-failed');
+      this.#noteFailure(level, 'sweep-failed');
     }
-    // As if they had been complete before.
-    for (const key of ['finished/sweep-lost/earlier.json', 'data/sweep-lost/_SUCCESS']) this.#put(key, '{}');
-    for (const run of ['sweep-whole', 'sweep-lost', 'sweep-failed']) {
-      const answer = await this.#call('sweep', { run, olderThan: 0 });
-      const keys = ['runs/', 'finished/', `data/${run}/_`, 'failures/'].flatMap((prefix) => this.#keys(prefix));
-      this.#note('sweep', { answer, keys: keys.filter((key) => key.includes(run)) });
-    }
+    // As if it had been complete before.
+    for (const key of [finishedKey('sweep-lost', 'earlier'), successKey(this.#chain, 'sweep-lost')])
+      this.#put(key, '{}');
+    // Twice: what a complete run was is compared with its marker.
+    const whole = this.#complete.run;
+    for (const run of [whole, whole, 'sweep-lost', 'sweep-failed']) await this.#call('sweep', { run, olderThan: 0 });
+    await this.#call('sweep', {});
   }
 
   async #status(): Promise<void> {
-    this.#copyAll('status-whole');
-    for (const row of chain) {
-      this.#copyItem(row, 'status-failed');
-      this.#noteFailure(row, 'status-failed');
+    this.#restore();
+    for (const level of this.#chain.levels) {
+      this.#copyItem(level, 'status-failed');
+      this.#noteFailure(level, 'status-failed');
     }
-    for (const run of ['status-whole', 'status-failed'])
-      this.#note('status', await this.#call('status', { run, fresh: true }));
+    for (const run of [this.#complete.run, 'status-failed']) await this.#call('status', { run, fresh: true });
+    await this.#call('status', {});
   }
 
-  #note(name: string, answer: unknown): void {
-    (this.answers[name] ??= []).push(answer);
+  /** What it answers does not matter here: an item that fails is one of the things that a function can do. */
+  async #call(name: string, event: object): Promise<void> {
+    await this.#engine.lambda.invoke(`${this.#engine.model.stackName}-${name}`, JSON.stringify(event));
   }
 
-  /** @returns what it answered without what changes each time; or the error, without its stack and request */
-  async #call(name: string, event: object): Promise<unknown> {
-    const { payload, functionError } = await this.#engine.lambda.invoke(
-      `${this.#engine.model.stackName}-${name}`,
-      JSON.stringify(event),
-    );
-    if (functionError === undefined) return JSON.parse(payload, constant) as unknown;
-    const { errorMessage } = JSON.parse(payload) as { errorMessage: string };
-    return { error: errorMessage.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'ID') };
+  #event(key: string, replays = 0): object {
+    return buildS3Event({ ...newEvent(key, Date.now()), replays }, this.#engine.bucket);
   }
 
-  #record(key: string): object {
-    return makeS3Record(this.#engine.bucket, key, Date.now());
-  }
-
-  async #send(row: Level, kind: 'waiting' | 'dead-letters', body: object | string): Promise<void> {
-    const text = typeof body === 'string' ? body : JSON.stringify(body);
-    await this.#engine.sqs.sendMessage(this.#queue(row, kind).arn, text);
-  }
-
-  #depth(row: Level, kind: 'waiting' | 'dead-letters'): number {
-    const { visible = 0, inFlight = 0 } = this.#engine.sqs.depths()[this.#queue(row, kind).name] ?? {};
-    return visible + inFlight;
-  }
-
-  #queue(row: Level, kind: 'waiting' | 'dead-letters') {
-    const end = `-${row.level.replaceAll('_', '-')}-${kind}`;
+  #send(level: Level, kind: 'waiting' | 'dead-letters', body: object | string): void {
+    const end = `-${level.name.replaceAll('_', '-')}-${kind}`;
     const queue = this.#engine.queues.find(({ name }) => name === `${this.#engine.model.stackName}${end}`);
     if (queue === undefined) throw new Error(`The template has no queue …${end}.`);
-    return queue;
-  }
-
-  #keys(prefix: string): string[] {
-    return this.#engine.s3.list(this.#engine.bucket, { prefix }).contents.map(({ key }) => key);
+    this.#engine.sqs.sendMessage(queue.arn, typeof body === 'string' ? body : JSON.stringify(body));
   }
 
   #put(key: string, body: string): void {
@@ -206,26 +160,21 @@ export class Probe {
   }
 
   /** The one item of a level in the complete run, as that of another. */
-  #path(row: Level, run: string) {
-    const prefix = `${row.reads}/${this.#complete.run}`;
+  #path(level: Level, run: string): { run: string; ids: string[] } {
+    const prefix = `${level.reads}/${this.#complete.run}`;
     const key = [...this.#complete.objects.keys()].find((found) => found.startsWith(prefix));
     if (key === undefined) throw new Error(`The complete run has nothing under ${prefix}.`);
-    return {
-      run,
-      ids: key
-        .slice(prefix.length + 1, -'.json'.length)
-        .split('/')
-        .filter((id) => row.ids.length > 0 && id !== '')
-        .map(decodeURIComponent),
-    };
+    const segments = key.slice(prefix.length + 1, -'.json'.length).split('/');
+    return { run, ids: level.ids.length === 0 ? [] : segments.map(decodeURIComponent) };
   }
 
-  #copyItem(row: Level, run: string): string {
-    return this.#copy(itemKey(row, this.#path(row, this.#complete.run)), run);
+  #copyItem(level: Level, run: string): string {
+    return this.#copy(itemKey(level, this.#path(level, this.#complete.run)), run);
   }
 
-  #copyAll(run: string): void {
-    for (const key of this.#complete.objects.keys()) this.#copy(key, run);
+  /** The complete run under its own name: its receipts hold digests of its keys. */
+  #restore(): void {
+    for (const key of this.#complete.objects.keys()) this.#copy(key, this.#complete.run);
   }
 
   #copy(key: string, run: string): string {
@@ -236,28 +185,22 @@ export class Probe {
     return copied;
   }
 
-  #noteFailure(row: Level, run: string): void {
-    const path = this.#path(row, run);
-    const note = {
+  #noteFailure(level: Level, run: string): void {
+    const path = this.#path(level, run);
+    const note: FailureNote = {
       run,
-      level: row.level,
-      key: itemKey(row, path),
+      level: level.name,
+      key: itemKey(level, path),
       status: 'failed',
       class: 'item',
       code: 'X',
       message: 'x',
+      attempts: 1,
+      replays: 0,
+      refires: 0,
+      at: '2026-11-20T00:00:00.000Z',
+      requestId: '',
     };
-    const more = { attempts: 1, replays: 0, at: '2026-11-20T00:00:00.000Z', requestId: '' };
-    this.#put(failureKey(row, path), JSON.stringify({ ...note, ...more }));
+    this.#put(failureKey(level, path), JSON.stringify(note));
   }
-}
-
-function levelsOf(names: ReadonlySet<string>): Level[] {
-  return chain.filter((row) => names.has(row.function));
-}
-
-const changing = new Set(['at', 'seconds', 'secondsLeft', 'itemsPerSecond', 'ageSeconds', 'remaining']);
-
-function constant(name: string, value: unknown): unknown {
-  return changing.has(name) ? undefined : value;
 }

@@ -22,7 +22,7 @@ function namesIn(value: unknown): string[] {
   });
 }
 
-/** @returns a way round, from a resource back to itself; undefined when there is none */
+/** @returns a cycle, from a resource back to itself; undefined when there is none */
 export function cycleIn(references: ReadonlyMap<string, ReadonlySet<string>>): string[] | undefined {
   const clear = new Set<string>();
   const look = (id: string, way: readonly string[]): string[] | undefined => {

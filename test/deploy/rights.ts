@@ -1,5 +1,5 @@
 /** Every right that a compiled template gives, one by one, and the template without it. */
-import { asList, asRecord, asText, isRecord, type Properties } from '../../local-aws/package/shape.ts';
+import { asList, asRecord, asText, isRecord, type Properties } from '../../local-aws/index.ts';
 
 /** A statement; or, when it has several actions or resources, one of these: who misses that one would miss the whole. */
 export type Right = {

@@ -1,326 +1,326 @@
-/** What `sls deploy` would deploy: the compiled template, compared with the level table and with AWS's rules. */
-import { readFileSync, statSync } from 'node:fs';
+/**
+ * What is derived from a chain: for chains of any depth, in memory. And what `sls package` makes of the example, Hermes: that
+ * it is the same, and what only the framework adds.
+ */
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { packageService } from '../../local-aws/package/package-service.ts';
-import { chain } from '../../shared/engine/chain/chain.ts';
-import { readFetchConfig, readRecoveryConfig } from '../../shared/lambda/config.ts';
+import { at, environmentOf, listOf, ofType, propertiesOf, type Template } from '../../infra/compiled.ts';
+import {
+  functionId,
+  functionName,
+  invokeConfigId,
+  logicalId,
+  permissionId,
+  queueId,
+  roleId,
+} from '../../infra/names.ts';
+import { loadChain } from '../../infra/source.ts';
+import { failurePrefix, receiptPrefix } from '../../shared/engine/chain/keys.ts';
+import { readFetchSettings, readRecoverySettings } from '../../shared/lambda/settings.ts';
+import { chainOf, compile, deploymentOf, depths } from './neutral.ts';
+import { packageVariant, serviceDir } from './variants.ts';
 
-type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string };
 type Statement = { Sid: string; Action: string | string[]; Resource: unknown; Effect: string; Condition?: unknown };
 
-const serviceDir = join(import.meta.dirname, '../..');
-let packageDir: string;
-let resources: Record<string, Resource>;
-
-beforeAll(async () => {
-  ({ packageDir } = await packageService({ serviceDir, params: { hermesUrl: 'https://hermes.example.com' } }));
-  const template = readFileSync(join(packageDir, 'cloudformation-template-update-stack.json'), 'utf8');
-  ({ Resources: resources } = JSON.parse(template) as { Resources: Record<string, Resource> });
-});
-
-const startCase = (name: string): string =>
-  name.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
-const properties = (logicalId: string): Record<string, unknown> => {
-  const resource = resources[logicalId];
-  if (resource === undefined) throw new Error(`The template has no ${logicalId}.`);
-  return resource.Properties;
-};
-const variablesOf = (logicalId: string): Record<string, unknown> =>
-  (properties(logicalId) as { Environment: { Variables: Record<string, unknown> } }).Environment.Variables;
-const statementsOf = (role: string): Statement[] =>
-  (properties(role) as { Policies: { PolicyDocument: { Statement: Statement[] } }[] }).Policies.flatMap(
-    (policy) => policy.PolicyDocument.Statement,
+const statementsOf = (template: Template, role: string): Statement[] =>
+  listOf(propertiesOf(template, role)['Policies']).flatMap(
+    (policy) => at(policy, 'PolicyDocument', 'Statement') as Statement[],
   );
-const statement = (role: string, sid: string): Statement | undefined =>
-  statementsOf(role).find(({ Sid }) => Sid === sid);
+/** The keys that a statement of a role names, without the bucket. */
+const keysOf = (template: Template, role: string, sid: string): string[] =>
+  listOf(statementsOf(template, role).find(({ Sid }) => Sid === sid)?.Resource).map((resource) =>
+    String(at(resource, 'Fn::Sub')).split('/').slice(1).join('/'),
+  );
+const arnOf = (id: string): object => ({ 'Fn::GetAtt': [id, 'Arn'] });
+/** As Lambda gives them: what CloudFormation resolves is some URL. */
+const resolved = (variables: Record<string, unknown>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : 'https://sqs.example.com/resolved',
+    ]),
+  );
 
-describe.each(chain)('the level $level', (row) => {
-  const functionId = `${startCase(row.function)}LambdaFunction`;
-  const queueId = `${startCase(row.level)}DeadLetters`;
-  const roleId = `${startCase(row.function)}Role`;
-  const arnOf = (logicalId: string): object => ({ 'Fn::GetAtt': [logicalId, 'Arn'] });
-
-  test('is triggered by every object that is created under the prefix it reads, and by nothing else', () => {
-    const { LambdaConfigurations: rules } = (
-      properties('S3BucketCascade') as { NotificationConfiguration: { LambdaConfigurations: { Function: object }[] } }
-    ).NotificationConfiguration;
-    expect(rules.filter((rule) => JSON.stringify(rule.Function).includes(`"${functionId}"`))).toEqual([
-      {
-        Event: 's3:ObjectCreated:*',
-        Function: arnOf(functionId),
-        Filter: {
-          S3Key: {
-            Rules: [
-              { Name: 'prefix', Value: `${row.reads}/` },
-              { Name: 'suffix', Value: '.json' },
-            ],
-          },
-        },
-      },
-    ]);
-  });
-
-  test('may be invoked by that bucket of that account only', () => {
-    expect(properties(`${startCase(row.function)}LambdaPermissionCascadeS3`)).toMatchObject({
-      FunctionName: arnOf(functionId),
-      Action: 'lambda:InvokeFunction',
-      Principal: 's3.amazonaws.com',
-      SourceAccount: { Ref: 'AWS::AccountId' },
-      SourceArn: {
-        'Fn::Sub': expect.stringMatching(/^arn:\$\{AWS::Partition\}:s3:::s3-cascade-dev-\$\{AWS::AccountId\}$/),
-      },
-    });
-  });
-
-  test('is tried three times, for six hours at most, and then goes to its own dead-letter queue', () => {
-    expect(properties(`${startCase(row.function)}LambdaEvConf`)).toMatchObject({
-      MaximumRetryAttempts: 2,
-      MaximumEventAgeInSeconds: 21_600,
-      DestinationConfig: { OnFailure: { Destination: arnOf(queueId) } },
-    });
-    expect(statement(roleId, 'SendDeadLetters')).toMatchObject({
-      Effect: 'Allow',
-      Action: 'sqs:SendMessage',
-      Resource: arnOf(queueId),
-    });
-    expect(variablesOf(functionId)['DEAD_LETTER_QUEUE_URL']).toEqual({ Ref: queueId });
-  });
-
-  test('has a queue that keeps letters fourteen days, encrypted, over TLS only, with an alarm when it is not empty', () => {
-    expect(properties(queueId)).toMatchObject({ MessageRetentionPeriod: 1_209_600, SqsManagedSseEnabled: true });
-    expect(properties(`${queueId}Policy`)).toMatchObject({
-      PolicyDocument: {
-        Statement: [
-          { Effect: 'Deny', Principal: '*', Action: 'sqs:*', Condition: { Bool: { 'aws:SecureTransport': false } } },
-        ],
-      },
-    });
-    expect(properties(`${queueId}Alarm`)).toMatchObject({
-      MetricName: 'ApproximateNumberOfMessagesVisible',
-      Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [queueId, 'QueueName'] } }],
-      Threshold: 0,
-    });
-  });
-
-  test('runs on Node 24 on arm64, under a role of its own, and starts with the settings that it is given', () => {
-    expect(properties(functionId)).toMatchObject({
-      Runtime: 'nodejs24.x',
-      Architectures: ['arm64'],
-      Role: { 'Fn::Sub': `\${${roleId}.Arn}` },
-      Handler: `functions/${row.function.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.handler`,
-    });
-    const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');
-    const variables = Object.entries(variablesOf(functionId)).map(([name, value]) => [name, text(value)] as const);
-    expect(readFetchConfig(Object.fromEntries(variables))).toMatchObject({
-      hermesUrl: 'https://hermes.example.com',
-      lambdaTimeScale: 1,
-    });
-  });
-
-  test('reads its own prefix and the rate, and writes the next, its receipts, its failures and a freeze, and nothing else', () => {
-    const under = (sid: string): unknown[] =>
-      (statement(roleId, sid)?.Resource as { 'Fn::Sub': string }[]).map((arn) =>
-        arn['Fn::Sub'].split('/').slice(1).join('/'),
-      );
-    const receipts = row.children === 'many' ? [`receipts/${row.level}/*`] : [];
-    expect(under('WriteChildren').sort()).toEqual(
-      [...receipts, `${row.writes}/*`, `failures/${row.level}/*`, 'control/freeze.json'].sort(),
-    );
-    expect(under('ReadItems').sort()).toEqual(
-      [
-        row.children === 'many' ? `receipts/${row.level}/*` : `${row.writes}/*`,
-        `${row.reads}/*`,
-        `failures/${row.level}/*`,
-        'control/*',
-      ].sort(),
-    );
-    expect(under('WriteChildren')).not.toContain(`${row.reads}/*`);
-  });
-
-  test('has a bundle under 520 kB', () => {
-    const file = `${row.function.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.mjs`;
-    expect(statSync(join(packageDir, 'code', row.function, 'functions', file)).size).toBeLessThan(520_000);
-  });
-});
-
-test('no prefix is the beginning of another, and none feeds itself', () => {
-  const prefixes = [
-    ...chain.map(({ reads }) => `${reads}/`),
-    `${chain[chain.length - 1]?.writes}/`,
-    'receipts/',
-    'failures/',
-  ];
-  for (const a of prefixes) for (const b of prefixes) expect(a === b || !a.startsWith(b)).toBe(true);
-  for (const { reads, writes } of chain) expect(writes).not.toBe(reads);
-});
-
-test("each level reads what the level above writes, and its function in the template is the table's", () => {
-  for (const [index, row] of chain.entries()) {
-    if (index > 0) expect(row.reads).toBe(chain[index - 1]?.writes);
-    expect(resources[`${startCase(row.function)}LambdaFunction`]?.Type).toBe('AWS::Lambda::Function');
-  }
-  const fetchers = Object.keys(resources).filter((id) => /^Fetch.*LambdaFunction$/.test(id));
-  expect(fetchers).toHaveLength(chain.length);
-});
-
-test('the bucket is private, encrypted, over TLS only, named by stage and account, and outlives the stack', () => {
-  expect(resources['S3BucketCascade']).toMatchObject({
-    DeletionPolicy: 'Retain',
-    Properties: {
-      BucketName: { 'Fn::Sub': 's3-cascade-dev-${AWS::AccountId}' },
-      PublicAccessBlockConfiguration: {
-        BlockPublicAcls: true,
-        BlockPublicPolicy: true,
-        IgnorePublicAcls: true,
-        RestrictPublicBuckets: true,
-      },
-      BucketEncryption: {
-        ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
-      },
-    },
-  });
-  expect(properties('CascadeBucketPolicy')).toMatchObject({
-    PolicyDocument: {
-      Statement: [
-        { Effect: 'Deny', Principal: '*', Action: 's3:*', Condition: { Bool: { 'aws:SecureTransport': false } } },
+describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({ depth }) => {
+  const chain = chainOf(depth);
+  const direct = compile(deploymentOf(chain, { apiUrl: 'https://api.example.com', apiTokenSecret: 'token' }));
+  const queue = compile(deploymentOf(chain, { apiUrl: 'https://api.example.com', trigger: 'queue', rate: '20' }));
+  const filterOf = (prefix: string): object => ({
+    S3Key: {
+      Rules: [
+        { Name: 'prefix', Value: `${prefix}/` },
+        { Name: 'suffix', Value: '.json' },
       ],
     },
   });
-});
+  const rulesOf = (template: Template, kind: string): unknown[] =>
+    listOf(at(propertiesOf(template, 'S3BucketCascade'), 'NotificationConfiguration', kind));
 
-describe('with trigger=queue, at a rate', () => {
-  let queued: Record<string, Resource>;
-  beforeAll(async () => {
-    const params = { hermesUrl: 'https://hermes.example.com', trigger: 'queue', hermesRate: '20' };
-    const { packageDir: dir } = await packageService({ serviceDir, params });
-    const template = readFileSync(join(dir, 'cloudformation-template-update-stack.json'), 'utf8');
-    ({ Resources: queued } = JSON.parse(template) as { Resources: Record<string, Resource> });
+  test('each level is triggered by the objects under the prefix that it reads, and by nothing else', () => {
+    const rules = rulesOf(direct, 'LambdaConfigurations');
+    expect(rules).toHaveLength(depth + 1);
+    for (const level of chain.levels) {
+      const id = functionId(level.function);
+      expect(rules.filter((rule) => at(rule, 'Function', 'Fn::GetAtt', 0) === id)).toEqual([
+        { Event: 's3:ObjectCreated:*', Function: arnOf(id), Filter: filterOf(level.reads) },
+      ]);
+      expect(propertiesOf(direct, permissionId(level.function))).toMatchObject({
+        FunctionName: arnOf(id),
+        Principal: 's3.amazonaws.com',
+        SourceAccount: { Ref: 'AWS::AccountId' },
+      });
+    }
   });
 
-  test.each(chain)('the level $level gets its events from a queue, in batches whose failures are named', (row) => {
-    const queueId = `${startCase(row.level)}Trigger`;
-    const functionId = `${startCase(row.function)}LambdaFunction`;
-    const timeout = properties(functionId)['Timeout'] as number;
-    expect(queued[queueId]?.Properties).toMatchObject({
-      SqsManagedSseEnabled: true,
-      VisibilityTimeout: 6 * timeout,
-      RedrivePolicy: {
-        deadLetterTargetArn: { 'Fn::GetAtt': [`${startCase(row.level)}DeadLetters`, 'Arn'] },
-        maxReceiveCount: 5,
+  test('with queues, by batches of its queue, whose failures are named', () => {
+    expect(rulesOf(queue, 'LambdaConfigurations')).toHaveLength(1);
+    expect(rulesOf(queue, 'QueueConfigurations')).toEqual(
+      chain.levels.map((level) => ({
+        Event: 's3:ObjectCreated:*',
+        Queue: arnOf(queueId(level, 'trigger')),
+        Filter: filterOf(level.reads),
+      })),
+    );
+    for (const level of chain.levels) {
+      const id = queueId(level, 'trigger');
+      expect(propertiesOf(queue, id)).toMatchObject({
+        VisibilityTimeout: 1800,
+        RedrivePolicy: { deadLetterTargetArn: arnOf(queueId(level, 'dead-letters')), maxReceiveCount: 5 },
+      });
+      const mapping = propertiesOf(queue, `${id}Mapping`);
+      expect(mapping).toMatchObject({
+        EventSourceArn: arnOf(id),
+        FunctionName: arnOf(functionId(level.function)),
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+      });
+      // The bound that its calls are spaced by is the bound that AWS keeps.
+      expect(environmentOf(queue, functionId(level.function))['ENVIRONMENTS']).toBe(
+        String(at(mapping, 'ScalingConfig', 'MaximumConcurrency')),
+      );
+      expect(propertiesOf(queue, functionId(level.function))['ReservedConcurrentExecutions']).toBeUndefined();
+    }
+  });
+
+  test('each level has three attempts, six hours, and then its own dead-letter queue, with an alarm', () => {
+    for (const level of chain.levels) {
+      const id = queueId(level, 'dead-letters');
+      expect(propertiesOf(direct, invokeConfigId(level.function))).toMatchObject({
+        MaximumRetryAttempts: 2,
+        MaximumEventAgeInSeconds: 21_600,
+        DestinationConfig: { OnFailure: { Destination: arnOf(id) } },
+      });
+      expect(statementsOf(direct, roleId(level.function))).toContainEqual({
+        Sid: 'SendDeadLetters',
+        Effect: 'Allow',
+        Action: 'sqs:SendMessage',
+        Resource: arnOf(id),
+      });
+      expect(propertiesOf(direct, id)).toMatchObject({ MessageRetentionPeriod: 1_209_600, SqsManagedSseEnabled: true });
+      expect(propertiesOf(direct, `${id}Alarm`)).toMatchObject({
+        MetricName: 'ApproximateNumberOfMessagesVisible',
+        Dimensions: [{ Name: 'QueueName', Value: { 'Fn::GetAtt': [id, 'QueueName'] } }],
+      });
+    }
+  });
+
+  test('each level starts with the settings that it is given, and knows which level it is', () => {
+    for (const template of [direct, queue])
+      for (const level of chain.levels)
+        expect(readFetchSettings(chain, resolved(environmentOf(template, functionId(level.function))))).toMatchObject({
+          level: { name: level.name },
+          apiUrl: 'https://api.example.com',
+          lambdaTimeScale: 1,
+        });
+  });
+
+  test('each level reads its items, what is known of them and the rate; and writes what it makes and no more', () => {
+    for (const [index, level] of chain.levels.entries()) {
+      const role = roleId(level.function);
+      const isLast = index === depth - 1;
+      const failures = failurePrefix(level);
+      const done = isLast ? level.writes : receiptPrefix(level);
+      expect(keysOf(direct, role, 'ReadItems').sort()).toEqual(
+        [...new Set([level.reads, done, failures, 'params', 'control'])].map((prefix) => `${prefix}/*`).sort(),
+      );
+      expect(keysOf(direct, role, 'WriteChildren')).toEqual([
+        isLast ? 'results/*.csv' : `${level.writes}/*.json`,
+        ...(index === 0 ? ['params/*.json'] : []),
+      ]);
+      expect(keysOf(direct, role, 'WriteRecords')).toEqual([
+        ...(isLast ? [] : [`${done}/*.json`]),
+        `${failures}/*.json`,
+        'control/freeze.json',
+      ]);
+    }
+  });
+
+  test('children, results and params are only ever created, and no level may write a success marker', () => {
+    for (const level of chain.levels) {
+      const writing = statementsOf(direct, roleId(level.function)).filter(({ Action }) => Action === 's3:PutObject');
+      expect(writing.map(({ Sid, Condition }) => [Sid, Condition])).toEqual([
+        ['WriteChildren', { Null: { 's3:if-none-match': 'false' } }],
+        ['WriteRecords', undefined],
+      ]);
+      expect(JSON.stringify(writing)).not.toMatch(/_SUCCESS|results\/\*"/);
+    }
+    expect(keysOf(direct, 'SweepRole', 'WriteReportsAndMarkers')).toContain('results/*/_SUCCESS');
+  });
+
+  test('at a rate, as many environments are reserved as its calls are spaced by', () => {
+    for (const level of chain.levels) {
+      const id = functionId(level.function);
+      const reserved = propertiesOf(direct, id)['ReservedConcurrentExecutions'];
+      expect(reserved).toBeGreaterThan(0);
+      expect(environmentOf(direct, id)['ENVIRONMENTS']).toBe(String(reserved));
+    }
+    const shares = chain.levels.map((level) => Number(environmentOf(direct, functionId(level.function))['RATE_SHARE']));
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
+  });
+
+  test.each(['replay', 'sweep', 'rate', 'status'])('%s knows the deployment by its own numbers', (name) => {
+    const variables = environmentOf(direct, functionId(name));
+    const settings = readRecoverySettings(chain, resolved(variables));
+    expect(settings.levels.map(({ level }) => level)).toEqual(chain.levels);
+    for (const level of chain.levels) {
+      const config = propertiesOf(direct, invokeConfigId(level.function));
+      expect(settings.fetchTimeoutMs / 1000).toBe(propertiesOf(direct, functionId(level.function))['Timeout']);
+      expect(settings.fetchRetryAttempts).toBe(config['MaximumRetryAttempts']);
+      expect(settings.fetchMaxEventAgeMs / 1000).toBe(config['MaximumEventAgeInSeconds']);
+      expect(variables[`TARGET_${level.name.toUpperCase()}`]).toEqual({ Ref: functionId(level.function) });
+      expect(variables[`DEAD_LETTER_QUEUE_URL_${level.name.toUpperCase()}`]).toEqual({
+        Ref: queueId(level, 'dead-letters'),
+      });
+    }
+  });
+
+  test("replay may drain every level's dead letters and invoke every level's function", () => {
+    const rights = (sid: string): unknown =>
+      statementsOf(direct, 'ReplayRole').find(({ Sid }) => Sid === sid)?.Resource;
+    expect(rights('DrainDeadLetters')).toEqual(chain.levels.map((level) => arnOf(queueId(level, 'dead-letters'))));
+    expect(rights('RefireItems')).toEqual(chain.levels.map((level) => arnOf(functionId(level.function))));
+  });
+
+  test('status may write nothing', () => {
+    const actions = new Set(statementsOf(direct, 'StatusRole').flatMap(({ Action }) => Action));
+    expect([...actions].sort()).toEqual(['logs:CreateLogStream', 'logs:PutLogEvents', 's3:GetObject', 's3:ListBucket']);
+  });
+
+  test("no function's variables hold a secret: only the secret's name", () => {
+    const names = ofType(direct, 'AWS::Lambda::Function').flatMap(([id]) => Object.keys(environmentOf(direct, id)));
+    expect([...new Set(names)].filter((name) => /TOKEN|SECRET|PASSWORD|KEY/.test(name))).toEqual(['API_TOKEN_SECRET']);
+    expect(keysOf(direct, roleId(chain.levels[0]?.function ?? ''), 'ReadTheToken')).toBeDefined();
+  });
+});
+
+describe('the example, as it is packaged', () => {
+  const stack = { service: 's3-cascade', stage: 'dev' };
+  let packageDir: string;
+  let template: Template;
+  beforeAll(async () => {
+    ({ packageDir, template } = await packageVariant('direct'));
+  });
+
+  test('has the 70 resources of version 0.1, by the same logical ids: a deployed stack is updated in place', async () => {
+    const levels = ['Troops', 'Warriors', 'DataGroups', 'Data'];
+    const { levels: chain } = await loadChain('hermes');
+    expect(chain.map(({ name }) => logicalId(name))).toEqual(levels);
+    const functions = [...levels.map((level) => `Fetch${level}`), 'Replay', 'Sweep', 'Rate', 'Status'];
+    const recovery = ['Replay', 'Sweep', 'Rate'];
+    const expected = [
+      ...['ServerlessDeploymentBucket', 'ServerlessDeploymentBucketPolicy', 'S3BucketCascade', 'CascadeBucketPolicy'],
+      ...functions.flatMap((name) => [`${name}LogGroup`, `${name}LambdaFunction`, `${name}Role`]),
+      ...levels.map((level) => `Fetch${level}LambdaEvConf`),
+      ...[...levels.map((level) => `Fetch${level}`), 'Rate'].map((name) => `${name}LambdaPermissionCascadeS3`),
+      ...levels.flatMap((level) =>
+        ['DeadLetters', 'Waiting'].flatMap((kind) => [`${level}${kind}`, `${level}${kind}Policy`]),
+      ),
+      ...levels.map((level) => `${level}DeadLettersAlarm`),
+      ...recovery.flatMap((name) => [
+        `${name}EventsRuleSchedule1`,
+        `${name}LambdaPermissionEventsRuleSchedule1`,
+        `${name}ErrorsAlarm`,
+      ]),
+      ...['LostDeadLettersAlarm', 'NoSweepAlarm', 'StuckRunAlarm', 'CascadeDashboard'],
+    ];
+    expect(expected).toHaveLength(70);
+    // What came since: complete runs are verified, and runs that changed or can't be swept are told of.
+    const added = [
+      'SweepEventsRuleSchedule2',
+      'SweepLambdaPermissionEventsRuleSchedule2',
+      'UnsweepableRunAlarm',
+      'ChangedRunAlarm',
+    ];
+    expect(Object.keys(template.Resources).sort()).toEqual([...expected, ...added].sort());
+  });
+
+  test('is what is derived in memory: functions, how their events are treated, and all other resources', async () => {
+    const chain = await loadChain('hermes');
+    const inMemory = compile(deploymentOf(chain, { apiUrl: 'https://api.example.com' }));
+    for (const [id, { Type: type, Properties: properties }] of Object.entries(inMemory.Resources)) {
+      if (type === 'AWS::Events::Rule') continue;
+      // The framework adds what it makes itself, such as where the code is.
+      expect({ id, ...template.Resources[id] }).toMatchObject({ id, Type: type, Properties: properties });
+    }
+  });
+
+  test('runs on Node 24 on arm64, each function under a role of its own', () => {
+    for (const [id, properties] of ofType(template, 'AWS::Lambda::Function'))
+      expect([id, properties]).toMatchObject([id, { Runtime: 'nodejs24.x', Architectures: ['arm64'] }]);
+    const roles = ofType(template, 'AWS::Lambda::Function').map(([, { Role: role }]) => JSON.stringify(role));
+    expect(new Set(roles).size).toBe(roles.length);
+  });
+
+  test('has schedules that ask with numbers, also where a parameter is given as a text', async () => {
+    const { template: queue } = await packageVariant('queue');
+    const scheduleOf = (from: Template, name: string) => propertiesOf(from, `${name}EventsRuleSchedule1`);
+    expect(scheduleOf(template, 'Replay')).toMatchObject({
+      State: 'DISABLED',
+      Targets: [{ Input: '{"rate":5,"limit":1000}' }],
+    });
+    expect(scheduleOf(queue, 'Replay')).toMatchObject({
+      State: 'ENABLED',
+      Targets: [{ Input: '{"rate":7,"limit":1000}' }],
+    });
+    expect(scheduleOf(template, 'Sweep')).toMatchObject({
+      State: 'ENABLED',
+      ScheduleExpression: 'rate(15 minutes)',
+      Targets: [{ Input: '{}' }],
+    });
+  });
+
+  test('has a private, encrypted bucket over TLS only, that outlives the stack', () => {
+    expect(template.Resources['S3BucketCascade']).toMatchObject({
+      DeletionPolicy: 'Retain',
+      Properties: {
+        BucketName: { 'Fn::Sub': 's3-cascade-dev-${AWS::AccountId}' },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+        },
       },
     });
-    expect(queued[`${queueId}Mapping`]?.Properties).toMatchObject({
-      EventSourceArn: { 'Fn::GetAtt': [queueId, 'Arn'] },
-      FunctionName: { 'Fn::GetAtt': [functionId, 'Arn'] },
-      FunctionResponseTypes: ['ReportBatchItemFailures'],
-    });
-    const { ScalingConfig: scaling } = queued[`${queueId}Mapping`]?.Properties as {
-      ScalingConfig: { MaximumConcurrency: number };
-    };
-    const { Variables: variables } = queued[functionId]?.Properties['Environment'] as { Variables: object };
-    // The bound that its calls are spaced by is the bound that AWS keeps.
-    expect(variables).toMatchObject({ ENVIRONMENTS: String(scaling.MaximumConcurrency), RATE: '20' });
-    expect(queued[functionId]?.Properties['ReservedConcurrentExecutions']).toBeUndefined();
+    const [statement] = listOf(at(propertiesOf(template, 'CascadeBucketPolicy'), 'PolicyDocument', 'Statement'));
+    expect(statement).toMatchObject({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': false } } });
   });
 
-  test('S3 tells the queues of the same prefixes, and invokes only what looks after the rate', () => {
-    type Rule = { Queue: { 'Fn::GetAtt': [string] }; Filter: { S3Key: { Rules: { Value: string }[] } } };
-    const { QueueConfigurations: queues, LambdaConfigurations: functions } = queued['S3BucketCascade']?.Properties[
-      'NotificationConfiguration'
-    ] as { QueueConfigurations: Rule[]; LambdaConfigurations: unknown[] };
-    expect(queues.map((rule) => [rule.Queue['Fn::GetAtt'][0], rule.Filter.S3Key.Rules[0]?.Value])).toEqual(
-      chain.map(({ level, reads }) => [`${startCase(level)}Trigger`, `${reads}/`]),
-    );
-    expect(functions).toHaveLength(1);
+  test('has bundles under 520 kB for fetching and under 540 kB for the others, one file in each', () => {
+    for (const name of readdirSync(join(packageDir, 'code'))) {
+      const folder = join(packageDir, 'code', name, 'functions');
+      const [file = '', ...others] = readdirSync(folder);
+      expect([name, others]).toEqual([name, []]);
+      expect(statSync(join(folder, file)).size).toBeLessThan(name.startsWith('fetch') ? 520_000 : 540_000);
+    }
+    expect(functionName(stack, 'sweep')).toBe(propertiesOf(template, 'SweepLambdaFunction')['FunctionName']);
   });
 
-  test('the bucket keeps its logical id: another would be another bucket', () => {
-    expect(queued['S3BucketCascade']?.Type).toBe('AWS::S3::Bucket');
+  test('shows in serverless.yml that no level is named there', () => {
+    const written = readFileSync(join(serviceDir, 'serverless.yml'), 'utf8');
+    expect(written).not.toMatch(/troop|warrior|data.?group/i);
   });
-});
-
-test('at a rate, as many environments are reserved for each level as its calls are spaced by', async () => {
-  const params = { hermesUrl: 'https://hermes.example.com', hermesRate: '20' };
-  const { packageDir: dir } = await packageService({ serviceDir, params });
-  const template = readFileSync(join(dir, 'cloudformation-template-update-stack.json'), 'utf8');
-  const { Resources: limited } = JSON.parse(template) as { Resources: Record<string, Resource> };
-  const reserved = chain.map((row) => {
-    const of = limited[`${startCase(row.function)}LambdaFunction`]?.Properties ?? {};
-    const { Variables: variables } = of['Environment'] as { Variables: Record<string, string> };
-    expect(variables['ENVIRONMENTS']).toBe(String(of['ReservedConcurrentExecutions']));
-    return of['ReservedConcurrentExecutions'];
-  });
-  // 85 of 100 parts of 20 a second, each call a quarter of a second: 4.25.
-  expect(reserved).toEqual([1, 1, 1, 5]);
-});
-
-test.each([
-  ['hermesRate', 'many', 'hermesRate must be a number of requests a second, or unlimited, not many'],
-  ['hermesRate', '0.01', 'hermesRate must be at least'],
-  ['trigger', 'sns', 'trigger must be direct or queue, not sns'],
-  ['weightData', '0', 'weightData must be a number above 0'],
-  ['environmentsData', 'few', 'environmentsData must be a whole number above 0, not few'],
-])('a deployment with %s=%s is refused, saying what is allowed', async (name, value, message) => {
-  await expect(packageService({ serviceDir, params: { [name]: value } })).rejects.toThrow(message);
-});
-
-test.each(['Replay', 'Sweep', 'Rate', 'Status'])('%s knows the deployment by its own numbers', (name) => {
-  const text = (value: unknown): string => (typeof value === 'string' ? value : 'https://sqs.example.com/resolved');
-  const variables = Object.entries(variablesOf(`${name}LambdaFunction`)).map(
-    ([key, value]) => [key, text(value)] as const,
-  );
-  const config = readRecoveryConfig(Object.fromEntries(variables));
-  for (const row of chain) {
-    const invoke = properties(`${startCase(row.function)}LambdaEvConf`);
-    expect(config.fetchTimeoutMs / 1000).toBe(properties(`${startCase(row.function)}LambdaFunction`)['Timeout']);
-    expect(config.fetchRetryAttempts).toBe(invoke['MaximumRetryAttempts']);
-    expect(config.fetchMaxEventAgeMs / 1000).toBe(invoke['MaximumEventAgeInSeconds']);
-    expect(variablesOf(`${name}LambdaFunction`)[`TARGET_${row.level.toUpperCase()}`]).toEqual({
-      Ref: `${startCase(row.function)}LambdaFunction`,
-    });
-    expect(variablesOf(`${name}LambdaFunction`)[`DEAD_LETTER_QUEUE_URL_${row.level.toUpperCase()}`]).toEqual({
-      Ref: `${startCase(row.level)}DeadLetters`,
-    });
-  }
-});
-
-test("replay may drain every level's queue and invoke every level's function, and its schedule is off", () => {
-  expect(statement('ReplayRole', 'DrainDeadLetters')?.Resource).toEqual(
-    chain.map(({ level }) => ({ 'Fn::GetAtt': [`${startCase(level)}DeadLetters`, 'Arn'] })),
-  );
-  expect(statement('ReplayRole', 'GiveItemsAgain')?.Resource).toEqual(
-    chain.map((row) => ({ 'Fn::GetAtt': [`${startCase(row.function)}LambdaFunction`, 'Arn'] })),
-  );
-  expect(properties('ReplayEventsRuleSchedule1')).toMatchObject({
-    State: 'DISABLED',
-    Targets: [{ Input: '{"rate":5,"limit":1000}' }],
-  });
-});
-
-test('the sweep runs every fifteen minutes; status may write nothing', () => {
-  expect(properties('SweepEventsRuleSchedule1')).toMatchObject({
-    State: 'ENABLED',
-    ScheduleExpression: 'rate(15 minutes)',
-    Targets: [{ Input: '{}' }],
-  });
-  const actions = statementsOf('StatusRole').flatMap(({ Action }) => Action);
-  expect(actions.sort()).toEqual([
-    'logs:CreateLogStream',
-    'logs:PutLogEvents',
-    's3:GetObject',
-    's3:GetObject',
-    's3:GetObject',
-    's3:GetObject',
-    's3:ListBucket',
-  ]);
-});
-
-test("no function's variables hold a secret: only the secret's name", () => {
-  const names = Object.values(resources)
-    .filter(({ Type }) => Type === 'AWS::Lambda::Function')
-    .flatMap((resource) =>
-      Object.keys((resource.Properties as { Environment: { Variables: object } }).Environment.Variables),
-    );
-  expect([...new Set(names)].filter((name) => /TOKEN|SECRET|PASSWORD|KEY/.test(name))).toEqual(['HERMES_TOKEN_SECRET']);
 });

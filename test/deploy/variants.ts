@@ -1,32 +1,37 @@
-/** The ways to deploy, each packaged as `sls package` does it, and kept from one test to the next. */
+/** The ways to deploy the example, Hermes, each packaged as `sls package` does it, once for all tests. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { templateFile } from '../../local-aws/package/load-package.ts';
-import { packageService } from '../../local-aws/package/package-service.ts';
+import { packageService, templateFile } from '../../local-aws/index.ts';
 import type { Template } from '../../infra/compiled.ts';
 
 export const serviceDir = join(import.meta.dirname, '../..');
-const hermesUrl = 'https://hermes.example.com';
 
-const everyOption = {
-  hermesTokenSecret: 'hermes-token',
-  keepDataDays: '30',
-  keepRecordsDays: '20',
-  alarmTopicArn: 'arn:aws:sns:us-east-1:123456789012:alarms',
-  bucketName: 'another-bucket',
-  autoReplay: 'true',
-  environmentsData: '7',
-};
+/** The name that the packages of the unlimited ways know the API's token by. */
+export const secretName = 'api-token';
+
+const common = { apiUrl: 'https://api.example.com' };
+const alarmTopicArn = 'arn:aws:sns:us-east-1:123456789012:alarms';
 
 export const variants = {
-  direct: {},
-  queue: { trigger: 'queue' },
-  'direct, unlimited, every option': { hermesRate: 'unlimited', ...everyOption },
+  direct: common,
+  queue: { ...common, trigger: 'queue', rate: '20', autoReplay: 'true', autoReplayRate: '7' },
+  'direct, unlimited, every option': {
+    ...common,
+    apiTokenSecret: secretName,
+    rate: 'unlimited',
+    keepDataDays: '30',
+    keepRecordsDays: '20',
+    alarmTopicArn,
+    bucketName: 'another-bucket',
+  },
   'queue, unlimited, kept for ever, no dashboard': {
+    ...common,
+    apiTokenSecret: secretName,
     trigger: 'queue',
-    hermesRate: 'unlimited',
+    rate: 'unlimited',
     keepRecordsDays: 'forever',
-    alarmTopicArn: everyOption.alarmTopicArn,
+    alarmTopicArn,
+    bucketName: 'another-bucket',
     dashboard: 'false',
   },
 } satisfies Record<string, Record<string, string>>;
@@ -34,12 +39,11 @@ export const variants = {
 export type Variant = keyof typeof variants;
 export const variantNames = Object.keys(variants) as Variant[];
 
-export async function packageVariant(
-  name: Variant,
-  more: Record<string, string> = {},
-  stage = 'dev',
-): Promise<{ packageDir: string; templatePath: string; template: Template }> {
-  const { packageDir } = await packageService({ serviceDir, stage, params: { hermesUrl, ...variants[name], ...more } });
+export type PackagedVariant = { packageDir: string; templatePath: string; template: Template };
+
+/** The first that asks makes the package; it is kept in `.local/`, also for the next run of the tests. */
+export async function packageVariant(name: Variant): Promise<PackagedVariant> {
+  const { packageDir } = await packageService({ serviceDir, stage: 'dev', params: variants[name] });
   const templatePath = join(packageDir, templateFile);
   return { packageDir, templatePath, template: JSON.parse(readFileSync(templatePath, 'utf8')) as Template };
 }

@@ -1,9 +1,9 @@
-/** Bad input: each ends as a failure with a reason that a person can act on, and everything else of the run goes on. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+/** Bad input: each ends as a failure with a reason that a person can act on, and everything else of the run is fetched. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { callKey } from '../../sources/hermes/fake/call-key.ts';
 import type { Override } from '../../sources/hermes/fake/options.ts';
-import { peoplesCredentials } from '../../local-aws/account.ts';
+import { peoplesCredentials } from '../../local-aws/index.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 
 let world: World;
@@ -18,7 +18,7 @@ describe('a seed', () => {
     ['seeds/not-json.json', 'hello', 'failures/troops/not-json.json', 'BAD_SEED', 'is not JSON'],
     ['seeds/empty.json', '', 'failures/troops/empty.json', 'BAD_SEED', 'is empty'],
     ['seeds/field.json', '{"warriors":1}', 'failures/troops/field.json', 'BAD_SEED', 'unknown field warriors'],
-    ['seeds/unknown.json', '{"troops":["nobody"]}', 'failures/troops/unknown.json', 'UNKNOWN_TROOP', 'nobody'],
+    ['seeds/unknown.json', '{"only":{"troop":["unknown"]}}', 'failures/troops/unknown.json', 'UNKNOWN_ID', 'unknown'],
     ['seeds/bad run.json', '{}', 'failures/troops/_stray/seeds%2Fbad%20run%2Ejson.json', 'BAD_KEY', 'bad run name'],
     [
       'seeds/a/b.json',
@@ -53,7 +53,7 @@ describe('a seed', () => {
     expectWholeTree(world, 'good');
   });
 
-  test('that is bad is tried once, and lies on the dead-letter queue', async () => {
+  test('that is bad is one attempt, and is on the dead-letter queue', async () => {
     expect(world.engine.lambda.stats()).toMatchObject({ errors: 0, retries: 0 });
     const queue = world.engine.queues.find(({ name }) => name.includes('troops-dead-letters'));
     const sqs = new SQSClient({
@@ -77,39 +77,58 @@ describe('a seed', () => {
 });
 
 describe('a Hermes that answers one call with', () => {
-  afterEach(() => world.stop());
+  let runs = 0;
+  beforeAll(async () => {
+    const environment = { MAX_BODY_BYTES: '100000', CALL_RETRIES: '0' };
+    world = await startWorld({ troops: 2, warriors: 2, groups: 2 }, { environment });
+  });
+  afterAll(() => world.stop());
 
-  test.each<[string, Override, string]>([
+  /** A run in which the list of the first troop's warriors is answered with this. */
+  async function runWith(override: Override): Promise<{ run: string; note: unknown; failures: number }> {
+    const run = `r${(runs += 1)}`;
+    const [troop = ''] = world.hermes.tree().idsAt([0]);
+    world.hermes.configure({ overrides: { [callKey('warriors', [troop])]: override } });
+    await world.run(run);
+    // The other troop is whole, whatever became of this one.
+    expect(world.objects(`data/${run}/${world.hermes.tree().idsAt([1])[0]}/`).size).toBe(4);
+    const failures = [...world.objects('failures/').keys()].filter((key) => key.includes(`/${run}/`));
+    return { run, note: world.json(`failures/warriors/${run}/${troop}.json`), failures: failures.length };
+  }
+
+  const listOf = (...items: object[]): Override => ({ status: 200, body: JSON.stringify({ items, next: null }) });
+  const warrior = (): string => world.hermes.tree().idsAt([0, 0])[1] ?? '';
+
+  test.each<[string, Override | (() => Override), string]>([
     ['HTML', 'html', 'NOT_JSON'],
-    ['truncated JSON', 'truncated-json', 'NOT_JSON'],
-    ['wrong types', 'wrong-types', 'BAD_SHAPE'],
-    ['an id twice', 'duplicate-ids', 'DUPLICATE_ID'],
+    ['an id of another type', listOf({ id: true }), 'BAD_SHAPE'],
+    ['an id twice', () => listOf({ id: warrior(), rank: 1 }, { id: warrior(), rank: 2 }), 'DUPLICATE_ID'],
     ['pages in a loop', 'page-loop', 'PAGE_LOOP'],
     ['an empty id', 'empty-id', 'EMPTY_ID'],
     ['a redirect', 'redirect', 'REDIRECT'],
     ['an endless body', 'huge-body', 'BODY_TOO_LARGE'],
-    ['no such thing', { status: 404 }, 'HTTP_404'],
-  ])('%s: that item fails with %j, the rest of the run goes on', async (_what, override, code) => {
-    world = await startWorld({ troops: 2, warriors: 2, groups: 2 }, { environment: { MAX_BODY_BYTES: '100000' } });
-    const [troop = ''] = world.hermes.tree().idsAt([0]);
-    const [other = ''] = world.hermes.tree().idsAt([1]);
-    world.hermes.configure({ overrides: { [callKey('warriors', [troop])]: override } });
-    await world.run('r1');
-    expect(world.json(`failures/warriors/r1/${troop}.json`)).toMatchObject({ class: 'item', code, attempts: 1 });
-    expect(world.objects('failures/').size).toBe(1);
-    expect(world.objects(`data/r1/${other}/`).size).toBe(4);
+    ['not found', { status: 404 }, 'HTTP_404'],
+  ])('%s: that item fails at once with its reason, the rest of the run is fetched', async (_what, override, code) => {
+    const { note, failures } = await runWith(typeof override === 'function' ? override() : override);
+    expect(note).toMatchObject({ class: 'item', code, attempts: 1 });
+    expect(failures).toBe(1);
   });
 
-  test('500 for ever: Lambda tries three times in all, then it is a dead letter with its reason', async () => {
-    world = await startWorld({ troops: 2, warriors: 2, groups: 2 }, { environment: { CALL_RETRIES: '0' } });
-    const [troop = ''] = world.hermes.tree().idsAt([0]);
-    world.hermes.configure({ overrides: { [callKey('warriors', [troop])]: { status: 500 } } });
-    await world.run('r1');
-    expect(world.json(`failures/warriors/r1/${troop}.json`)).toMatchObject({
-      class: 'transient',
-      code: 'HTTP_500',
-      attempts: 3,
-    });
-    expect(world.engine.lambda.stats()).toMatchObject({ retries: 2, deadLetters: 1 });
+  test.each<[string, Override, string]>([
+    ['half of its JSON', 'truncated-json', 'CUT_SHORT'],
+    ['500', { status: 500 }, 'HTTP_500'],
+  ])('%s for ever: three attempts in all, then a dead letter with its reason', async (_what, override, code) => {
+    const before = world.engine.lambda.stats();
+    const { note, failures } = await runWith(override);
+    expect(note).toMatchObject({ class: 'transient', code, attempts: 3 });
+    expect(failures).toBe(1);
+    const { retries, deadLetters } = world.engine.lambda.stats();
+    expect({ retries, deadLetters }).toEqual({ retries: before.retries + 2, deadLetters: before.deadLetters + 1 });
+  });
+
+  test('the same element twice, as a list that shifted between two pages has it: it is one child', async () => {
+    const { run, failures } = await runWith('duplicate-ids');
+    expect(failures).toBe(0);
+    expectWholeTree(world, run);
   });
 });

@@ -7,11 +7,11 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
-import { peoplesCredentials } from '../../local-aws/account.ts';
-import type { World } from './world.ts';
+import { peoplesCredentials } from '../../local-aws/index.ts';
+import type { Deployed } from './deployed.ts';
 
 export type DeadLetters = {
-  /** On all queues together, messages that are looked at by somebody included. */
+  /** On all queues together, messages that a receiver holds included. */
   count: () => Promise<number>;
   /** Every message is there twice then, as if it had been delivered twice. Returns how many there were. */
   double: () => Promise<number>;
@@ -20,7 +20,7 @@ export type DeadLetters = {
   close: () => void;
 };
 
-export function openDeadLetters({ engine }: World): DeadLetters {
+export function openDeadLetters({ engine }: Pick<Deployed, 'engine'>): DeadLetters {
   const sqs = new SQSClient({ endpoint: engine.endpoint, region: 'us-east-1', credentials: peoplesCredentials });
   const urls = engine.queues.filter(({ name }) => name.endsWith('-dead-letters')).map(({ url }) => url);
 

@@ -1,20 +1,19 @@
 /**
  * A local engine in a process of its own that loses events, for tests that kill it: started with one JSON argument
- * `{packageDir, dataDir, hermesUrl, dropShare, loseShare, seed}`, it prints a line of JSON with its endpoint and bucket, then
+ * `{packageDir, dataDir, apiUrl, dropShare, loseShare, seed}`, it prints a line of JSON with its endpoint and bucket, then
  * one with the number of objects after each that is written, and never ends by itself.
  */
-import { startEngine } from '../../local-aws/engine.ts';
+import { startLocalAws } from '../../local-aws/index.ts';
 import { lossyFaults, type LossOptions } from './lossy-faults.ts';
 
-type Argument = LossOptions & { packageDir: string; dataDir: string; hermesUrl: string };
+type Argument = LossOptions & { packageDir: string; dataDir: string; apiUrl: string };
 
-const { packageDir, dataDir, hermesUrl, ...loss } = JSON.parse(process.argv[2] ?? '') as Argument;
+const { packageDir, dataDir, apiUrl, ...loss } = JSON.parse(process.argv[2] ?? '') as Argument;
 let objects = 0;
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
-const { endpoint, bucket } = await startEngine({
-  packageDir,
+const { endpoint, bucket } = await startLocalAws(packageDir, {
   dataDir,
-  environment: { HERMES_URL: hermesUrl, HERMES_TOKEN_SECRET: '' },
+  environment: { API_URL: apiUrl },
   timeScale: 1000,
   maxEnvironments: 4,
   onObjectCreated: () => say({ objects: (objects += 1) }),

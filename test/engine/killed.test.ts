@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { peoplesCredentials } from '../../local-aws/account.ts';
+import { packageService, peoplesCredentials } from '../../local-aws/index.ts';
 import { startHermes } from '../../sources/hermes/fake/server.ts';
-import { packageService } from '../../local-aws/package/package-service.ts';
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import { lossyFaults } from './lossy-faults.ts';
 import { expectWholeTree, startWorld } from './world.ts';
@@ -49,10 +48,10 @@ test('a run that is killed three times and loses events is swept to the whole tr
   closing.push(() => hermes.stop());
   const { packageDir } = await packageService({
     serviceDir: join(import.meta.dirname, '../..'),
-    params: { hermesTokenSecret: 'hermes-token' },
+    params: { source: 'hermes' },
   });
   for (const life of [1, 2, 3]) {
-    await runAndKill({ packageDir, dataDir, hermesUrl: hermes.url, ...loss }, 100, (endpoint, bucket) => {
+    await runAndKill({ packageDir, dataDir, apiUrl: hermes.url, ...loss }, 100, (endpoint, bucket) => {
       if (life > 1) return;
       const s3 = new S3Client({ endpoint, region: 'us-east-1', credentials: peoplesCredentials, maxAttempts: 1 });
       closing.push(() => s3.destroy());

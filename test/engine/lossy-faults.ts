@@ -1,7 +1,6 @@
 /** An AWS that loses a share of S3's events and a share of what Lambda has accepted. */
 import { createHash } from 'node:crypto';
-import type { EngineOptions } from '../../local-aws/engine.ts';
-import { pseudoRandom } from '../../local-aws/notification-faults.ts';
+import { type LocalAwsOptions, pseudoRandom } from '../../local-aws/index.ts';
 
 export type LossOptions = {
   /** 0 to 1: of the keys, those whose first event S3 drops; the same ones for the same seed. */
@@ -15,7 +14,7 @@ export function lossyFaults({
   dropShare,
   loseShare,
   seed,
-}: LossOptions): Pick<EngineOptions, 'notificationFaults' | 'lambdaFaults'> {
+}: LossOptions): Pick<LocalAwsOptions, 'notificationFaults' | 'lambdaFaults'> {
   const random = pseudoRandom(seed);
   const dropped = new Set<string>();
   const isChosen = (key: string): boolean =>

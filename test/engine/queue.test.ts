@@ -1,8 +1,7 @@
 /** Whole runs whose events come from queues: what fails, what is lost, and how it comes back. */
 import { StartMessageMoveTaskCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { peoplesCredentials } from '../../local-aws/account.ts';
-import type { EngineOptions } from '../../local-aws/engine.ts';
+import { type LocalAwsOptions, peoplesCredentials } from '../../local-aws/index.ts';
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import { callKey } from '../../sources/hermes/fake/call-key.ts';
 import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
@@ -16,7 +15,7 @@ afterEach(() => world.stop());
 
 async function start(
   hermes: HermesOptions,
-  engine: Partial<EngineOptions> = {},
+  engine: Partial<LocalAwsOptions> = {},
   params: Record<string, string> = {},
 ): Promise<void> {
   world = await startWorld(hermes, engine, { trigger: 'queue', ...params });

@@ -39,7 +39,7 @@ async function start(
   hermes: HermesOptions,
   params: Record<string, string> = {},
 ): Promise<void> {
-  world = await startWorld(hermes, { timeScale: 200 }, { trigger, hermesRate: '20', ...params });
+  world = await startWorld(hermes, { timeScale: 200 }, { trigger, rate: '20', ...params });
 }
 
 /** Drops a seed, and resolves when the run has ended as the sweep says. */
@@ -66,7 +66,7 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 20 requests a s
   test('a run with failures, a replay and a sweep never calls faster, and takes no more than a quarter longer', async () => {
     await start(trigger, { ...tree, failRate: 0.01 });
     // A run of one troop: what takes its time below is the rate, not the start of environments.
-    await world.drop('seeds/warm.json', JSON.stringify({ troops: world.hermes.tree().idsAt([0]) }));
+    await world.drop('seeds/warm.json', JSON.stringify({ only: { troop: world.hermes.tree().idsAt([0]) } }));
     expect(await sweepToTheEnd(world.engine, 'warm')).toMatchObject({ complete: true });
     world.hermes.clearCalls();
 

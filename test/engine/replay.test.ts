@@ -4,7 +4,7 @@ import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import { callKey } from '../../sources/hermes/fake/call-key.ts';
 import type { Override } from '../../sources/hermes/fake/options.ts';
 import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
-import type { EngineOptions } from '../../local-aws/engine.ts';
+import type { LocalAwsOptions } from '../../local-aws/index.ts';
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import { openDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
@@ -12,7 +12,7 @@ import { expectWholeTree, startWorld, type World } from './world.ts';
 let world: World;
 let letters: DeadLetters;
 
-async function start(hermes: HermesOptions, engine?: Partial<EngineOptions>): Promise<void> {
+async function start(hermes: HermesOptions, engine?: Partial<LocalAwsOptions>): Promise<void> {
   world = await startWorld(hermes, engine);
   letters = openDeadLetters(world);
 }
@@ -78,7 +78,7 @@ describe('a run whose token is refused on the way', () => {
     ['each dead letter once', false],
     ['each dead letter twice', true],
   ])('is the whole tree after the secret is put right and one replay: %s', async (_how, isDoubled) => {
-    const secrets: Record<string, string> = { 'hermes-token': 'first' };
+    const secrets: Record<string, string> = { 'api-token': 'first' };
     let items = 0;
     await start(
       { ...tree, token: 'first' },
@@ -96,7 +96,7 @@ describe('a run whose token is refused on the way', () => {
     expect(await letters.count()).toBe(failed.size);
     if (isDoubled) await letters.double();
 
-    secrets['hermes-token'] = 'second';
+    secrets['api-token'] = 'second';
     const report = await replay({});
     expect(report).toMatchObject({ replayed: failed.size, parked: 0, remaining: 0, stoppedBecause: 'drained' });
     expectWholeTree(world, 'r1');

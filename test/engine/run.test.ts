@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import { callKey } from '../../sources/hermes/fake/call-key.ts';
 import { hermesTree } from '../../sources/hermes/fake/tree.ts';
-import { chain } from '../../shared/engine/chain/chain.ts';
+import chain from '../../sources/hermes/chain.ts';
 import { expectWholeTree, startWorld, token, type World } from './world.ts';
 
 let world: World;
@@ -63,7 +63,7 @@ describe('a seed that is dropped', () => {
   test('with chosen troops becomes their part of the tree', async () => {
     world = await startWorld(small);
     const [id = ''] = world.hermes.tree().idsAt([1]);
-    await world.drop('seeds/r1.json', JSON.stringify({ troops: [id] }));
+    await world.drop('seeds/r1.json', JSON.stringify({ only: { troop: [id] } }));
     await world.engine.idle();
     expect(world.objects('troops/r1/').size).toBe(1);
     expect(world.objects('data/r1/').size).toBe(12);
@@ -83,14 +83,14 @@ describe('a seed that is dropped', () => {
 });
 
 describe('a Hermes that fails at random', () => {
-  test('is tried again within the invocation: the same bucket', async () => {
+  test('is called again within the invocation: the same bucket', async () => {
     world = await startWorld({ troops: 4, warriors: 10, groups: 5, failRate: 0.05 });
     await world.run('r1');
     expectWholeTree(world, 'r1');
     expect(auditCalls(world.hermes.calls()).repeats).toEqual([]);
   });
 
-  test("is tried again by Lambda's two retries alone: the same bucket", async () => {
+  test("is called again by Lambda's two retries alone: the same bucket", async () => {
     world = await startWorld(
       { troops: 4, warriors: 10, groups: 5, failRate: 0.02, seed: 3 },
       { environment: { CALL_RETRIES: '0' } },
@@ -116,7 +116,7 @@ describe('notifications', () => {
     const { byKey } = auditCalls(world.hermes.calls());
     expect(Math.max(...byKey.values())).toBeLessThanOrEqual(2);
     const before = world.hermes.calls().length;
-    for (const { reads } of chain) {
+    for (const { reads } of chain.levels) {
       for (const [key, body] of world.objects(`${reads}/`)) await world.drop(key, body);
     }
     await world.engine.idle();

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { peoplesCredentials } from '../../local-aws/account.ts';
+import { packageService, peoplesCredentials } from '../../local-aws/index.ts';
 import { callKey } from '../../sources/hermes/fake/call-key.ts';
-import { packageService } from '../../local-aws/package/package-service.ts';
 import { startWorld, token, type World } from './world.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');
@@ -79,10 +78,10 @@ function expectNoToken(text: string | Buffer): void {
 }
 
 test('the template, the state and the bundles have only the name of its secret', async () => {
-  const params = { hermesTokenSecret: 'hermes-token', hermesRate: 'unlimited' };
+  const params = { source: 'hermes', apiTokenSecret: 'api-token', rate: 'unlimited' };
   const { packageDir } = await packageService({ serviceDir, params });
   const files = filesUnder(packageDir);
-  expect(files.some((file) => file.includes('hermes-token'))).toBe(true);
+  expect(files.some((file) => file.includes('api-token'))).toBe(true);
   for (const file of files) expectNoToken(file);
 });
 

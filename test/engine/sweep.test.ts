@@ -1,6 +1,6 @@
 /** Runs that lose events, objects and their engine: sweeping brings each to exactly Hermes's tree, and only then marks it. */
 import { afterEach, beforeAll, afterAll, describe, expect, test } from '@jest/globals';
-import { chain } from '../../shared/engine/chain/chain.ts';
+import chain from '../../sources/hermes/chain.ts';
 import type { Status } from '../../shared/engine/report/status.ts';
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
@@ -151,8 +151,8 @@ describe('a run without one of its objects', () => {
   afterAll(() => world.stop());
 
   const prefixes = [
-    ...chain.map(({ writes }) => writes),
-    ...chain.filter(({ children }) => children === 'many').map(({ level }) => `receipts/${level}`),
+    ...chain.levels.map(({ writes }) => writes),
+    ...chain.levels.filter(({ children }) => children === 'many').map(({ name }) => `receipts/${name}`),
   ];
 
   test.each(prefixes.map((prefix, index) => [prefix, `r${index}`]))(
@@ -239,7 +239,7 @@ describe('status', () => {
   });
 
   test('of an unknown run, or asked wrongly, is refused', async () => {
-    await expect(status({ run: 'r9' })).rejects.toThrow('there is no run r9: no seed lies under seeds/r9.json');
+    await expect(status({ run: 'r9' })).rejects.toThrow('there is no run r9: there is no seed seeds/r9.json');
     await expect(status({ runs: 'r1' })).rejects.toThrow('runs is not known; allowed are run, fresh');
     await expect(status({ run: 'r1', fresh: 1 })).rejects.toThrow('fresh must be true or false');
   });

@@ -4,8 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { at, listOf, ofType, type Template } from '../../infra/compiled.ts';
+import chain from '../../sources/hermes/chain.ts';
+import { compile, deploymentOf } from '../deploy/neutral.ts';
 import { packageVariant } from '../deploy/variants.ts';
 import { startWorld, type World } from './world.ts';
+
+const api = { apiUrl: 'https://api.example.com' };
 
 /** A metric's name and dimensions, in one text. */
 type Series = string;
@@ -43,8 +47,9 @@ async function withWorld(name: string, work: (world: World) => Promise<void>): P
   const folder = join(dataDir, name);
   const world = await startWorld(
     { troops: 2, warriors: 2, groups: 2, failForever: 1 },
-    { dataDir: folder, environment: { CALL_RETRIES: '0' } },
-    { hermesRate: '20', weightTroops: '1', weightWarriors: '1', weightDataGroups: '1', weightData: '1' },
+    // Each level has the same part of the rate, so that none waits for long.
+    { dataDir: folder, environment: { CALL_RETRIES: '0', RATE_SHARE: '0.25' } },
+    { rate: '20' },
   );
   try {
     await work(world);
@@ -134,8 +139,8 @@ describe('the alarms', () => {
 
   test('are few, and those of the trigger come and go with it', () => {
     const ids = (from: Template): string[] => alarmsOf(from).map(([id]) => id);
-    expect(ids(template)).toHaveLength(10);
-    expect(ids(queueTemplate)).toHaveLength(13);
+    expect(ids(template)).toHaveLength(12);
+    expect(ids(queueTemplate)).toHaveLength(15);
     expect(ids(queueTemplate)).toContain('DataTriggerAlarm');
   });
 
@@ -147,19 +152,20 @@ describe('the alarms', () => {
     expect([...published.keys()]).toContain(seriesOf(String(stuck['MetricName']), dimensions));
   });
 
-  test('tell nobody, unless a topic is named; then they all do', async () => {
+  test('notify the topic that the deployment names, and nothing without one', () => {
     for (const [, alarm] of alarmsOf(template)) expect(alarm['AlarmActions']).toBeUndefined();
-    const { template: told } = await packageVariant('direct, unlimited, every option');
-    for (const [, alarm] of alarmsOf(told))
-      expect(alarm['AlarmActions']).toEqual(['arn:aws:sns:us-east-1:123456789012:alarms']);
+    const alarmTopicArn = 'arn:aws:sns:us-east-1:123456789012:alarms';
+    const told = alarmsOf(compile(deploymentOf(chain, { ...api, alarmTopicArn })));
+    expect(told).toHaveLength(12);
+    for (const [, alarm] of told) expect(alarm['AlarmActions']).toEqual([alarmTopicArn]);
   });
 
   test.each([
     [undefined, 900, 2],
     ['rate(2 days)', 86_400, 4],
     ['cron(0 12 * * ? *)', 86_400, 2],
-  ])('of a sweep that does not come waits twice as long as between two: %s', async (sweepEvery, period, periods) => {
-    const { template: other } = await packageVariant('direct', sweepEvery === undefined ? {} : { sweepEvery });
+  ])('of a sweep that does not come waits twice as long as between two: %s', (sweepEvery, period, periods) => {
+    const other = compile(deploymentOf(chain, { ...api, ...(sweepEvery !== undefined && { sweepEvery }) }));
     expect(other.Resources['NoSweepAlarm']?.Properties).toMatchObject({
       Period: period,
       EvaluationPeriods: periods,

@@ -1,5 +1,5 @@
 /**
- * A clock that moves only when everybody waits: then it jumps to the first who is due. Several can wait side by side.
+ * A clock that moves only when all wait: then it jumps to the first that is due. Several can wait side by side.
  */
 import type { Clock } from '../../shared/engine/ports.ts';
 
@@ -17,7 +17,7 @@ export class TestClock implements Clock {
     this.waits.push(ms);
     return new Promise((wake) => {
       this.#sleepers.push({ atMs: this.nowMs + ms, wake });
-      // By then, all that could go on without time passing has gone on.
+      // By then, all work that needs no time has been done.
       if (this.#sleepers.length === 1) setImmediate(() => this.#jump());
     });
   }

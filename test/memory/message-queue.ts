@@ -1,5 +1,10 @@
-/** A queue in memory: at-least-once, with visibility by the test's clock. */
-import type { Clock, QueueMessage, MessageQueue, MessageSink } from '../../shared/engine/ports.ts';
+/** A queue in memory: at-least-once, with visibility by the test's clock. It holds the texts that SQS would hold. */
+import { buildLetter, parseLetter } from '../../shared/aws/letter-codec.ts';
+import type { FailureReason, ItemEvent } from '../../shared/engine/events.ts';
+import type { Clock, FailureSink, MessageQueue, QueueMessage } from '../../shared/engine/ports.ts';
+
+/** Whose items' events the letters are about. */
+export const memoryBucket = 'bucket';
 
 type Stored = {
   id: string;
@@ -10,7 +15,7 @@ type Stored = {
   receives: number;
 };
 
-export class MemoryMessageQueue implements MessageQueue, MessageSink {
+export class MemoryMessageQueue implements MessageQueue, FailureSink {
   readonly #clock: Clock;
   readonly #messages = new Map<string, Stored>();
   #sent = 0;
@@ -28,7 +33,12 @@ export class MemoryMessageQueue implements MessageQueue, MessageSink {
     return [...this.#messages.values()].filter(({ hiddenUntilMs }) => hiddenUntilMs <= this.#clock.now()).length;
   }
 
-  send(body: string, attributes: Record<string, string> = {}): Promise<void> {
+  send(event: ItemEvent, reason: FailureReason): Promise<void> {
+    return this.sendRaw(buildLetter(event, reason, memoryBucket));
+  }
+
+  /** As another service or a person sends. */
+  sendRaw(body: string, attributes: Record<string, string> = {}): Promise<void> {
     this.#sent += 1;
     const id = `message-${this.#sent}`;
     this.#messages.set(id, { id, body, attributes, sentAtMs: this.#clock.now(), hiddenUntilMs: 0, receives: 0 });
@@ -43,12 +53,11 @@ export class MemoryMessageQueue implements MessageQueue, MessageSink {
       message.receives += 1;
     }
     return Promise.resolve(
-      messages.map(({ id, body, attributes, sentAtMs, receives }) => ({
-        id,
-        handle: `${id} ${receives}`,
-        body,
-        attributes,
-        sentAtMs,
+      messages.map((message) => ({
+        handle: `${message.id} ${message.receives}`,
+        sentAtMs: message.sentAtMs,
+        letter: parseLetter(message, memoryBucket),
+        excerpt: message.body.slice(0, 200),
       })),
     );
   }

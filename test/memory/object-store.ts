@@ -1,15 +1,25 @@
 /** The bucket in memory: the same port as S3, for tests of the decisions. */
+import { createHash } from 'node:crypto';
+import { maxKeyBytes } from '../../shared/engine/chain/keys.ts';
 import { ItemError } from '../../shared/engine/errors.ts';
-import type { Clock, Listed, Metadata, ObjectStore } from '../../shared/engine/ports.ts';
+import type { Body, Clock, Listed, Metadata, ObjectStore } from '../../shared/engine/ports.ts';
 
-export type MemoryObject = { body: string; eTag: string; metadata: Metadata; modifiedMs: number };
+export type MemoryObject = {
+  body: string;
+  bytes: Uint8Array;
+  contentType: string;
+  eTag: string;
+  metadata: Metadata;
+  modifiedMs: number;
+};
+
+const json = 'application/json';
 
 export class MemoryObjectStore implements ObjectStore {
   readonly objects = new Map<string, MemoryObject>();
   /** The prefix of every page that was listed. */
   readonly lists: string[] = [];
   readonly #clock: Clock | undefined;
-  #writes = 0;
 
   constructor(clock?: Clock) {
     this.#clock = clock;
@@ -25,26 +35,30 @@ export class MemoryObjectStore implements ObjectStore {
     return object === undefined ? undefined : JSON.parse(object.body);
   }
 
+  /** In the order of their bytes, as S3 lists them. */
   keys(prefix = ''): string[] {
-    return [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix));
+    return keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   }
 
-  get(key: string, maxBytes: number): Promise<MemoryObject | undefined> {
+  async get(key: string, maxBytes: number): Promise<MemoryObject | undefined> {
+    await checkKey(key);
     const object = this.objects.get(key);
-    if (object !== undefined && Buffer.byteLength(object.body) > maxBytes) {
-      return Promise.reject(new ItemError('TOO_LARGE', `The object is larger than ${maxBytes} bytes [key=${key}].`));
-    }
-    return Promise.resolve(object && { ...object });
+    if (object !== undefined && object.bytes.length > maxBytes)
+      throw new ItemError('TOO_LARGE', `The object is larger than ${maxBytes} bytes [key=${key}].`);
+    return object && { ...object };
   }
 
-  head(key: string): Promise<MemoryObject | undefined> {
-    return Promise.resolve(this.objects.get(key));
+  async head(key: string): Promise<MemoryObject | undefined> {
+    await checkKey(key);
+    return this.objects.get(key);
   }
 
-  create(key: string, body: string, metadata: Metadata): Promise<'created' | 'exists'> {
-    if (this.objects.has(key)) return Promise.resolve('exists');
-    this.#write(key, body, metadata);
-    return Promise.resolve('created');
+  async create(key: string, body: Body, metadata: Metadata, contentType = json): Promise<'created' | 'exists'> {
+    await checkKey(key);
+    if (this.objects.has(key)) return 'exists';
+    this.#write(key, body, metadata, contentType);
+    return 'created';
   }
 
   async *list(prefix: string): AsyncGenerator<Listed[]> {
@@ -55,9 +69,21 @@ export class MemoryObjectStore implements ObjectStore {
     }
   }
 
-  put(key: string, body: string, metadata: Metadata): Promise<void> {
+  async put(key: string, body: string, metadata: Metadata): Promise<void> {
+    await checkKey(key);
     this.#write(key, body, metadata);
-    return Promise.resolve();
+  }
+
+  async replace(
+    key: string,
+    body: string,
+    metadata: Metadata,
+    eTag: string | undefined,
+  ): Promise<'replaced' | 'changed'> {
+    await checkKey(key);
+    if (this.objects.get(key)?.eTag !== eTag) return 'changed';
+    this.#write(key, body, metadata);
+    return 'replaced';
   }
 
   remove(key: string): Promise<void> {
@@ -65,13 +91,22 @@ export class MemoryObjectStore implements ObjectStore {
     return Promise.resolve();
   }
 
-  #write(key: string, body: string, metadata: Metadata): void {
-    this.#writes += 1;
-    this.objects.set(key, { body, metadata, eTag: `etag-${this.#writes}`, modifiedMs: this.#clock?.now() ?? 0 });
+  #write(key: string, body: Body, metadata: Metadata, contentType = json): void {
+    const bytes = Buffer.from(body);
+    const eTag = createHash('md5').update(bytes).digest('hex');
+    const modifiedMs = this.#clock?.now() ?? 0;
+    this.objects.set(key, { body: bytes.toString(), bytes, contentType, eTag, metadata, modifiedMs });
   }
 
   #listed(key: string): Listed[] {
     const object = this.objects.get(key);
     return object === undefined ? [] : [{ key, eTag: object.eTag, modifiedMs: object.modifiedMs }];
   }
+}
+
+/** S3 answers 400 to a longer one: neither an item's fault nor one that may pass. */
+async function checkKey(key: string): Promise<void> {
+  await Promise.resolve();
+  if (Buffer.byteLength(key) > maxKeyBytes)
+    throw Object.assign(new Error(`Your key is too long [key=${key.slice(0, 80)}…].`), { name: 'KeyTooLongError' });
 }

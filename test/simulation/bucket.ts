@@ -1,13 +1,17 @@
 /**
- * S3 in memory: conditional writes, listings by pages that see what was written between two of them, times in whole seconds,
- * an ETag that hangs on the content alone, and events for what appears under a level's prefix.
+ * S3 in memory: conditional writes, listings by pages in byte order that see what was written between two of them, times in whole
+ * seconds, an ETag that hangs on the content alone, and events for what appears under a level's prefix.
  */
-import type { Listed, Metadata, ObjectStore } from '../../shared/engine/ports.ts';
+import type { Body, Listed, Metadata, ObjectStore } from '../../shared/engine/ports.ts';
 import type { Core } from './core.ts';
 import type { Faults } from './faults.ts';
+import { KeyOrder } from './key-order.ts';
 import type { Life, Operation } from './life.ts';
 import { hashText } from './random.ts';
 import type { VirtualTime } from './virtual-time.ts';
+
+/** Page object-keys. */
+const longestKeyBytes = 1_024;
 
 export type Stored = { body: string; eTag: string; metadata: Metadata; modifiedMs: number };
 
@@ -18,6 +22,7 @@ export type BucketWatch = (key: string, before: Stored | undefined, after: Store
 
 export class Bucket {
   readonly objects = new Map<string, Stored>();
+  readonly #order = new KeyOrder();
   readonly #core: Core;
   readonly #time: VirtualTime;
   readonly #faults: Faults;
@@ -36,6 +41,7 @@ export class Bucket {
     const before = this.objects.get(key);
     const eTag = hashText(body, 1).toString(16).padStart(8, '0');
     const after = { body, eTag, metadata, modifiedMs: Math.floor(this.#time.nowMs / 1000) * 1000 };
+    if (before === undefined) this.#order.add(key);
     this.objects.set(key, after);
     this.#onChange(key, before, after, by);
   }
@@ -44,6 +50,7 @@ export class Bucket {
     const before = this.objects.get(key);
     if (before === undefined) return;
     this.objects.delete(key);
+    this.#order.remove(key);
     this.#onChange(key, before, undefined, by);
   }
 
@@ -51,6 +58,7 @@ export class Bucket {
   storeFor(life: Life): ObjectStore {
     const { objects } = this;
     const ask = <T>(name: string, act: () => T, more: Partial<Operation<T>> = {}): Promise<T> =>
+      refuseLongKey(name) ??
       life.operate({
         name,
         act,
@@ -67,14 +75,10 @@ export class Bucket {
 
     const listPage = (prefix: string, after: string): Promise<Listed[]> =>
       ask(`list ${prefix} after ${after}`, () =>
-        [...objects.keys()]
-          .filter((key) => key.startsWith(prefix) && key > after)
-          .sort()
-          .slice(0, this.#pageSize)
-          .map((key) => {
-            const { eTag = '', modifiedMs = 0 } = objects.get(key) ?? {};
-            return { key, eTag, modifiedMs };
-          }),
+        this.#order.page(prefix, after, this.#pageSize).map((key) => {
+          const { eTag = '', modifiedMs = 0 } = objects.get(key) ?? {};
+          return { key, eTag, modifiedMs };
+        }),
       );
 
     return {
@@ -87,16 +91,22 @@ export class Bucket {
       head: (key) => ask(`head ${key}`, () => objects.get(key)),
       create: async (key, body, metadata) => {
         const name = `create ${key}`;
-        // The adapter tries again after a 409; this is one that does not end.
+        // The adapter repeats a write after a 409; this is one that does not end.
         if (this.#faults.strikes('s3-conflict-409', this.#faults.site(`conflict ${key}`))) throw this.#failed(name);
         return change(name, () => {
           if (objects.has(key)) return 'exists';
-          this.write(key, body, metadata, life);
-          // The SDK has lost the answer to its first try, and its second one finds the object.
+          this.write(key, textOf(body), metadata, life);
+          // The SDK has lost the answer to its first attempt, and its second one finds the object.
           return this.#faults.strikes('s3-late-412', this.#faults.site(`late ${key}`)) ? 'exists' : 'created';
         });
       },
       put: (key, body, metadata) => change(`put ${key}`, () => this.write(key, body, metadata, life)),
+      replace: (key, body, metadata, eTag) =>
+        change(`replace ${key}`, () => {
+          if (objects.get(key)?.eTag !== eTag) return 'changed';
+          this.write(key, body, metadata, life);
+          return 'replaced';
+        }),
       remove: (key) => change(`remove ${key}`, () => this.delete(key, life)),
       list: async function* (prefix) {
         for (let after = ''; ;) {
@@ -113,4 +123,15 @@ export class Bucket {
   #failed(name: string): Error {
     return new this.#core.TransientError('SlowDown', `S3 failed: ${name}.`);
   }
+}
+
+/** S3 answers 400. An operation's name is its verb and its key. */
+function refuseLongKey(name: string): Promise<never> | undefined {
+  const key = name.slice(name.indexOf(' ') + 1);
+  if (name.startsWith('list ') || Buffer.byteLength(key) <= longestKeyBytes) return undefined;
+  return Promise.reject(new Error(`KeyTooLongError: ${key.slice(0, 80)}…`));
+}
+
+function textOf(body: Body): string {
+  return typeof body === 'string' ? body : Buffer.from(body).toString('utf8');
 }

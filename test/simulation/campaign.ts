@@ -1,7 +1,7 @@
 /** Many schedules, one after the other: what they had in them, and the first that broke a promise. */
+import type { ChainChoice } from './chain-plan.ts';
 import type { Core } from './core.ts';
 import type { FaultChoice, FaultName } from './faults.ts';
-import type { Size } from './model.ts';
 import { runSchedule, type Verdict } from './schedule.ts';
 
 export type Tally = {
@@ -10,6 +10,8 @@ export type Tally = {
   calls: number;
   invocations: number;
   hours: number;
+  /** Schedules by the number of levels of their chain. */
+  levels: Record<number, number>;
   faults: Partial<Record<FaultName, number>>;
   /** Which help the runs needed once all was well. */
   needed: Partial<Record<NonNullable<Verdict['needed']>, number>>;
@@ -24,7 +26,7 @@ export type CampaignOptions = {
   to: number;
   step?: number;
   choice?: FaultChoice;
-  size?: Size | undefined;
+  chain?: ChainChoice;
   /** Go on after a failure. */
   isWhole?: boolean;
   /** Asked before each schedule: no seed from there on is of interest any more. */
@@ -34,15 +36,15 @@ export type CampaignOptions = {
 };
 
 export function emptyTally(): Tally {
-  return { schedules: 0, steps: 0, calls: 0, invocations: 0, hours: 0, faults: {}, needed: {} };
+  return { schedules: 0, steps: 0, calls: 0, invocations: 0, hours: 0, levels: {}, faults: {}, needed: {} };
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<{ tally: Tally; failures: Failure[] }> {
-  const { core, from, to, step = 1, choice = {}, size, isWhole = false, limit = () => Infinity } = options;
+  const { core, from, to, step = 1, choice = {}, chain = {}, isWhole = false, limit = () => Infinity } = options;
   const tally = emptyTally();
   const failures: Failure[] = [];
   for (let seed = from; seed < to && seed < limit(); seed += step) {
-    const verdict = await runSchedule({ seed, core, choice, ...(size && { size }) });
+    const verdict = await runSchedule({ seed, core, choice, chain });
     count(tally, verdict);
     if (verdict.violation !== undefined) {
       const { promise, what } = verdict.violation;
@@ -57,18 +59,21 @@ export async function runCampaign(options: CampaignOptions): Promise<{ tally: Ta
   return { tally, failures };
 }
 
-function count(tally: Tally, { injected, figures, needed }: Verdict): void {
+function count(tally: Tally, { injected, figures, levels, needed }: Verdict): void {
   tally.schedules += 1;
   tally.steps += figures.steps;
   tally.calls += figures.calls;
   tally.invocations += figures.invocations;
   tally.hours += figures.hours;
+  tally.levels[levels] = (tally.levels[levels] ?? 0) + 1;
   for (const { fault } of injected) tally.faults[fault] = (tally.faults[fault] ?? 0) + 1;
   if (needed !== undefined) tally.needed[needed] = (tally.needed[needed] ?? 0) + 1;
 }
 
-export function addTally(sum: Tally, { faults, needed, ...figures }: Tally): void {
+export function addTally(sum: Tally, { levels, faults, needed, ...figures }: Tally): void {
   for (const name of ['schedules', 'steps', 'calls', 'invocations', 'hours'] as const) sum[name] += figures[name];
+  for (const [count, times] of Object.entries(levels))
+    sum.levels[Number(count)] = (sum.levels[Number(count)] ?? 0) + times;
   for (const [name, times] of Object.entries(faults) as [FaultName, number][])
     sum.faults[name] = (sum.faults[name] ?? 0) + times;
   for (const [name, times] of Object.entries(needed) as [keyof Tally['needed'], number][])

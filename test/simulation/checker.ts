@@ -2,11 +2,15 @@
  * Holds the promises against what happens, at every change of the bucket and the queues and at every call. It knows the model,
  * the bucket, the queues and the API's log; of the engine it knows nothing.
  */
+import type { Params } from '../../shared/engine/chain/params.ts';
 import type { Actor, Stored } from './bucket.ts';
-import type { Call } from './hermes.ts';
+import type { Call } from './api.ts';
+import type { ChainPlan } from './chain-plan.ts';
 import { Life } from './life.ts';
-import { Ledger, markerOf } from './ledger.ts';
-import { keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
+import { Ledger } from './ledger.ts';
+import { MarkerWatch } from './marker-watch.ts';
+import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
+import { ParamsWatch } from './params-watch.ts';
 import type { Message } from './queue.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -20,14 +24,22 @@ export class Checker {
   readonly ledger: Ledger;
   readonly refiresBySweep = new Map<string, number>();
   readonly #time: VirtualTime;
+  readonly #plan: ChainPlan;
+  readonly #params: ParamsWatch;
+  readonly #markers: MarkerWatch;
   readonly #roles: ReadonlyMap<string, KeyRole>;
   readonly #nodes = new Map<ApiNode, Map<string, Node>>();
   readonly #acceptedAtMs = new Map<string, number>();
+  /** Which invocations have written a failure note of an item. */
+  readonly #noted = new Map<Node, WeakSet<Life>>();
 
-  constructor(time: VirtualTime, roles: ReadonlyMap<string, KeyRole>) {
+  constructor(time: VirtualTime, plan: ChainPlan, roles: ReadonlyMap<string, KeyRole>, given: Params) {
     this.#time = time;
+    this.#plan = plan;
+    this.#params = new ParamsWatch(plan, given);
     this.#roles = roles;
-    this.ledger = new Ledger(time, roles);
+    this.ledger = new Ledger(time, plan, roles);
+    this.#markers = new MarkerWatch(time, this.ledger);
     for (const { node, is } of roles.values()) {
       if (is !== 'item') continue;
       const byRun = this.#nodes.get(node.api) ?? new Map<string, Node>();
@@ -40,19 +52,24 @@ export class Checker {
     this.#time.isStopped = true;
   }
 
+  #tell(promise: PromiseName, problem: string | undefined): void {
+    if (problem !== undefined) this.break(promise, problem);
+  }
+
   readonly onBucketChange = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void => {
     const role = this.#roles.get(key);
+    if (after !== undefined) this.#markers.written(key);
     const run = role === undefined ? this.ledger.runOfMarker(key) : role.node.run;
     if (by === 'person' && run !== undefined) this.#personActs(run);
     if (by !== 'person' && by.name.startsWith('status')) this.break('idempotence', `${by.name} wrote ${key}`);
     if (role === undefined) {
-      this.#checkUnknown(key, after, by);
+      this.#checkUnknown(key, before, after, by);
       return;
     }
     const { node, is } = role;
     if (is === 'item') this.#itemChanged(node, before, after, by);
     if (is === 'done') this.#doneChanged(node, before, after, by);
-    if (is === 'failure' && after !== undefined) this.#noteChanged(node, after);
+    if (is === 'failure' && after !== undefined && by !== 'person') this.#noteChanged(node, after, by);
     if (is !== 'failure') {
       this.ledger.judge(node);
       if (node.parent !== undefined) this.ledger.judge(node.parent);
@@ -75,12 +92,19 @@ export class Checker {
   readonly onRefire = (payload: string, life: Life): void => {
     for (const { key } of keysOfEvent(payload)) {
       this.#acceptedAtMs.set(key, this.#time.nowMs);
-      if (life.name.startsWith('sweep')) this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
+      if (!life.name.startsWith('sweep')) continue;
+      this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
+      const node = this.#itemNamed(key);
+      // A sweep that crashed between the two, each time, would re-fire the item without end.
+      if (node !== undefined && !this.#noted.get(node)?.has(life))
+        this.break('termination', `${life.name} re-fires ${key} and has not noted it before`);
     }
   };
 
   /** A letter was deleted: its items must be done, parked, or given to their function by whoever deleted it. */
   readonly onRemove = (message: Message, by: Life): void => {
+    if (message.mustStay)
+      this.break('conservation', `${by.name} deleted a message that is none of its own: ${message.body.slice(0, 200)}`);
     for (const { key } of keysOfEvent(eventTextIn(message.body))) {
       const node = this.#itemNamed(key);
       if (node === undefined || this.#isSettled(node, by) || (this.#acceptedAtMs.get(key) ?? -1) >= by.startedMs)
@@ -91,9 +115,13 @@ export class Checker {
     }
   };
 
-  readonly onCall = ({ node: api, run, life }: Call): void => {
+  readonly onCall = ({ node: api, run, params, body, life }: Call): void => {
+    this.#tell('completeness', this.#params.call(run, params));
+    if (body !== undefined && !api.isRoot && body !== api.text)
+      this.break('completeness', `${life.name} asks with the item ${body}, the API gave ${api.text}`);
     const node = this.#nodes.get(api)?.get(run);
     if (node === undefined) return;
+    if (api.isRoot) this.#tell('truth', this.#markers.expanding(node));
     const { doneSinceMs } = this.ledger.state(node);
     if (doneSinceMs !== undefined && life.startedMs > doneSinceMs && !life.isAgain)
       this.break('idempotence', `${node.itemKey} was done before ${life.name} began, which asked the API for it again`);
@@ -140,6 +168,7 @@ export class Checker {
     const key = node.itemKey;
     if (after !== undefined) this.ledger.state(node).eTags.add(after.eTag);
     if (by === 'person') {
+      if (node.parent === undefined) this.ledger.runState(node.run).seedMs = this.#time.nowMs;
       if (after === undefined)
         for (const near of [node, node.parent]) if (near !== undefined) this.ledger.state(near).isTouched = true;
       return;
@@ -163,20 +192,26 @@ export class Checker {
   #doneChanged(node: Node, before: Stored | undefined, after: Stored | undefined, by: Actor): void {
     const state = this.ledger.state(node);
     if (by === 'person') {
-      if (after === undefined) state.isTouched = true;
+      state.isTouched = true;
       return;
     }
     if (after === undefined) {
       this.break('conservation', `${node.doneKey} was deleted by ${by.name}`);
       return;
     }
-    if (node.api.depth === 3) {
+    if (node.api.isLeaf) {
       if (before !== undefined) this.break('idempotence', `${node.doneKey} was overwritten by ${by.name}`);
       if (after.body !== node.api.data)
         this.break('completeness', `${node.doneKey} holds ${after.body}, the API gave ${node.api.data}`);
       return;
     }
     const { children, 'input-etag': inputETag } = after.metadata;
+    const eTag = this.ledger.object(node.itemKey)?.eTag;
+    if (before !== undefined && before.metadata['input-etag'] === eTag && inputETag !== eTag && !by.wasDelayed)
+      this.break(
+        'idempotence',
+        `${by.name} overwrites ${node.doneKey}, which was for the item as it is, with an older one`,
+      );
     const there = node.children.filter(({ itemKey }) => this.ledger.has(itemKey)).length;
     const missing = this.ledger.mustHave(node).filter(({ itemKey }) => !this.ledger.has(itemKey));
     if (!state.eTags.has(inputETag ?? ''))
@@ -188,21 +223,29 @@ export class Checker {
       );
   }
 
-  #noteChanged(node: Node, { body }: Stored): void {
+  #noteChanged(node: Node, { body }: Stored, by: Life): void {
+    this.#noted.set(node, (this.#noted.get(node) ?? new WeakSet()).add(by));
     const { key, status } = JSON.parse(body) as { key?: unknown; status?: unknown };
     if (key !== node.itemKey || !['failed', 'refired', 'parked'].includes(String(status)))
       this.break('conservation', `${node.failureKey} does not say what failed: ${body}`);
   }
 
-  #checkUnknown(key: string, after: Stored | undefined, by: Actor): void {
+  #checkUnknown(key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void {
     if (by === 'person' || after === undefined) {
       const run = this.ledger.runOfMarker(key);
       if (run !== undefined) this.#checkMarker(run);
       return;
     }
-    if (/^(runs|finished|control)\//.test(key) || /^failures\/[a-z_]+\/_stray\//.test(key)) return;
+    if (/^(runs|finished|control)\//.test(key) || /^failures\/[a-z0-9_]+\/_stray\//.test(key)) return;
+    if (key.startsWith('params/')) {
+      if (before !== undefined) this.break('idempotence', `${key} was overwritten by ${by.name}`);
+      return;
+    }
+    // A person has put an item there that the API does not have.
+    if (/^failures\/.*\/forged\.json$/.test(key)) return;
     // An event came for an item that never was.
-    if (key === `failures/warriors/${strayItem}`) return;
+    const { level, key: stray } = strayItem(this.#plan);
+    if (key === `failures/${level}/${stray.slice(stray.indexOf('/') + 1)}`) return;
     const run = this.ledger.runOfMarker(key);
     const state = run === undefined ? undefined : this.ledger.run(run);
     if (state === undefined || run === undefined) {
@@ -210,6 +253,7 @@ export class Checker {
       return;
     }
     state.isExcused = state.personActMs >= by.startedMs;
+    this.#tell('truth', this.#markers.marking(run, by));
     this.#checkMarker(run);
   }
 
@@ -222,18 +266,17 @@ export class Checker {
 
   #checkMarker(run: string): void {
     const { open, isExcused, root } = this.ledger.runState(run);
-    if (isExcused || !this.ledger.has(markerOf(run))) return;
+    if (isExcused || !this.ledger.has(this.ledger.markerOf(run))) return;
     // What came into the API in the middle of the run is not the marker's to promise.
     const lie = this.ledger.has(root.itemKey) ? [...open].find(({ isLate }) => !isLate) : root;
-    if (lie !== undefined) this.break('truth', `${markerOf(run)} is there, but ${lie.itemKey} is not done`);
+    if (lie !== undefined) this.break('truth', `${this.ledger.markerOf(run)} is there, but ${lie.itemKey} is not done`);
   }
 }
 
-/** What an event names that nobody has written: a path under `troops/`. */
-export const strayItem = '2026-11-20/never%20there.json';
-
-/** The event in a dead letter or a waiting message, whatever its shape. */
-function eventTextIn(body: string): string {
-  const letter = JSON.parse(body) as { requestPayload?: unknown; event?: unknown };
-  return JSON.stringify(letter.requestPayload ?? letter.event ?? letter);
+/** An item that an event names, and that never was: of the second level, where there is one. */
+export function strayItem({ rows }: ChainPlan): { level: string; key: string } {
+  const [first, second] = rows;
+  return second === undefined
+    ? { level: first?.level ?? '', key: 'seeds/never-there.json' }
+    : { level: second.level, key: `${second.reads}/2026-11-20/never%20there.json` };
 }

@@ -1,5 +1,6 @@
 /** What people, the clock and AWS do in the course of a bad day, set before it begins. */
-import type { ReplayRequest } from '../../shared/engine/recovery/replay.ts';
+import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
+import type { Site } from './faults.ts';
 import type { People } from './people.ts';
 import type { Scene } from './scene.ts';
 
@@ -7,6 +8,7 @@ export function planDay(scene: Scene, people: People): void {
   dropSeeds(scene, people);
   setPeople(scene, people);
   setConcurrency(scene);
+  setMischief(scene);
 }
 
 function dropSeeds(scene: Scene, people: People): void {
@@ -14,6 +16,9 @@ function dropSeeds(scene: Scene, people: People): void {
   for (const [index, run] of runs.entries()) {
     time.in(index * 1000, () => drop(run));
     const site = faults.site(`seed ${run}`);
+    // The first seed is still being expanded when the second one comes.
+    if (faults.strikes('seed-dropped-twice', site))
+      time.in(index * 1000 + faults.between(site, 'twice', 1, 6_000), () => drop(run));
     if (faults.strikes('seed-dropped-again', site)) atSomeTime(scene, `seed ${run}`, () => drop(run));
     if (faults.strikes('stray-event', site))
       atSomeTime(scene, `stray ${run}`, () => scene.stray(faults.between(site, 'stray', 0, 3)));
@@ -47,7 +52,7 @@ function setPeople(scene: Scene, people: People): void {
             { run: runs[0] },
             { dryRun: true },
             { olderThan: 60 },
-            { level: 'data' as const },
+            { level: scene.plan.rows.at(-1)?.level },
           ]),
         ),
       );
@@ -69,7 +74,7 @@ function setPeople(scene: Scene, people: People): void {
     { limit: 1 },
     { dryRun: true },
     { run: runs[0] },
-    { level: 'warriors' },
+    { level: scene.plan.rows[1]?.level },
     { from: 'failures' },
     { from: 'failures', force: true },
     { force: true },
@@ -99,6 +104,24 @@ function setConcurrency(scene: Scene): void {
       const atMs = startMs + faults.between(site, 'at', 1, dayMs / 2);
       time.at(atMs, () => (environments.limit = Math.min(limit, usual)));
       time.at(atMs + faults.between(site, 'for', 60_000, dayMs / 2), () => (environments.limit = usual));
+    }
+  }
+}
+
+function setMischief(scene: Scene): void {
+  const { faults, mischief, runs } = scene;
+  const acts = [
+    ['junk-object', 4, (site: Site) => mischief.leaveJunk(site)],
+    ['spoiled-record', 4, (site: Site) => mischief.spoilRecord(site)],
+    ['poisoned-freeze', 1, (site: Site) => mischief.poisonFreeze(site)],
+    ['forged-letter', 4, (site: Site) => mischief.forgeLetter(site)],
+    ['forged-sibling', 2, (site: Site) => mischief.forgeSibling(site)],
+    ['params-changed', 1, (site: Site) => void scene.dropChanged(faults.pick(site, 'run', runs), site)],
+  ] as const;
+  for (const [fault, times, act] of acts) {
+    for (let index = 1; index <= times; index += 1) {
+      const site = faults.site(`${fault} ${index}`);
+      if (faults.strikes(fault, site)) atSomeTime(scene, `${fault} ${index}`, () => act(site));
     }
   }
 }

@@ -1,22 +1,23 @@
 /**
- * The levels' functions as the deployment runs them: what `shared/lambda` connects to AWS's clients is connected here to the world in
- * memory. It decides nothing.
+ * The levels' functions as the deployment runs them: what `shared/lambda` connects to AWS's clients is connected here to the world
+ * in memory. It decides nothing.
  */
-import type { ItemDeps, ItemEvent, Outcome } from '../../shared/engine/item/item.ts';
-import type { CallGate, Log, ObjectStore } from '../../shared/engine/ports.ts';
+import type { ItemEvent } from '../../shared/engine/events.ts';
+import type { ItemDeps, Outcome } from '../../shared/engine/item/item.ts';
+import type { Clock, Log, ObjectStore } from '../../shared/engine/ports.ts';
 import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
-import type { FailureWatch } from '../../shared/engine/item/failure-watch.ts';
-import type { Turns } from '../../shared/engine/rate/turns.ts';
+import type { Api } from './api.ts';
 import type { Bucket } from './bucket.ts';
-import type { Core, Level } from './core.ts';
+import type { ChainPlan, Row } from './chain-plan.ts';
+import { bucketName, type Chain, type Core, type Level } from './core.ts';
 import type { Environment } from './environments.ts';
 import type { Faults } from './faults.ts';
-import type { Hermes } from './hermes.ts';
 import type { Life } from './life.ts';
 import type { ApiNode } from './model.ts';
 import { unit, hashText } from './random.ts';
 import type { Queue } from './queue.ts';
 import type { Settings } from './settings.ts';
+import { fetchOf } from './source.ts';
 import type { Trigger } from './triggers.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -28,11 +29,13 @@ export type LevelParts = { level: Level; rate: LevelRate; trigger: Trigger; dead
 
 export type World = {
   core: Core;
+  plan: ChainPlan;
+  chain: Chain;
   time: VirtualTime;
   faults: Faults;
   settings: Settings;
   bucket: Bucket;
-  hermes: Hermes;
+  api: Api;
   /** The API's own node for ids that the engine decoded; undefined: the API has no such thing. */
   nodeOf: (ids: readonly string[]) => ApiNode | undefined;
   levels: Map<string, LevelParts>;
@@ -45,7 +48,7 @@ const fetchReserveMs = 5_000;
 export const noLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** What an environment keeps; its ports are those of the invocation that it works on. */
-type Memory = { environment: Environment; turns: Turns; hasFailures: FailureWatch };
+type Memory = { environment: Environment } & Pick<ItemDeps, 'turns' | 'hasFailures' | 'runParams'>;
 
 type QueueRecord = {
   eventSource: string;
@@ -60,7 +63,7 @@ export function fetchHandler(world: World, level: Level): Handler {
   return (payload) => async (environment) => {
     const { life } = environment;
     environment.memory ??= { environment, ...memoryOf(world, level, environment) } satisfies Memory;
-    const { turns, hasFailures } = environment.memory as Memory;
+    const { turns, hasFailures, runParams } = environment.memory as Memory;
     const workMs = Math.max(life.remainingMs - fetchReserveMs, Math.floor(life.remainingMs / 2));
     const deadlineMs = life.clock.now() + workMs;
     const deadline = new AbortController();
@@ -69,6 +72,7 @@ export function fetchHandler(world: World, level: Level): Handler {
       ...portsOf(world, level, life),
       turns,
       hasFailures,
+      runParams,
       requestId: life.name,
       deadlineMs,
       signal: deadline.signal,
@@ -87,11 +91,13 @@ export function fetchHandler(world: World, level: Level): Handler {
         return await takeMessages(records as QueueRecord[], takeItem, world, life);
       const errors: unknown[] = [];
       const outcomes: Outcome[] = [];
-      for (const item of core.parseS3Event(payload))
+      const { items, problems } = core.parseS3Event(payload, bucketName);
+      for (const item of items)
         await takeItem(item).then(
           (outcome) => outcomes.push(outcome),
           (error: unknown) => errors.push(error),
         );
+      errors.push(...problems.map(core.withCode));
       if (errors.length > 0) throw errors[0];
       return outcomes;
     } finally {
@@ -111,8 +117,9 @@ async function takeMessages(
     records.map(async ({ messageId, body, attributes, postpone }) => {
       const delivery = Number(attributes.ApproximateReceiveCount);
       try {
-        const items = core.parseS3Event(core.eventIn(JSON.parse(body))).map((item) => ({ ...item, delivery }));
-        for (const item of items) await takeItem(item);
+        const { items, problems } = core.parseS3Event(core.eventIn(JSON.parse(body)), bucketName);
+        for (const item of items) await takeItem({ ...item, delivery });
+        if (problems[0] !== undefined) throw problems[0];
       } catch (error) {
         const forMs = core.queueWaitMs(delivery, settings.deployment);
         const failures = { before: 'sqs-fails', error: () => new Error('SQS failed') } as const;
@@ -135,24 +142,25 @@ async function takeMessages(
 }
 
 function memoryOf(
-  { core, bucket, settings, levels }: World,
+  { core, chain, bucket, settings, levels }: World,
   level: Level,
   environment: Environment,
 ): Omit<Memory, 'environment'> {
   const memory = { environment };
   // Whoever waits, waits within the invocation that the environment works on.
   const now = (): Life => (environment.memory as Memory | undefined)?.environment.life ?? memory.environment.life;
-  const clock = { now: () => now().clock.now(), wait: (ms: number) => now().clock.wait(ms) };
+  const clock: Clock = { now: () => now().clock.now(), wait: (ms: number) => now().clock.wait(ms) };
   const store: ObjectStore = {
     get: (key, maxBytes) => bucket.storeFor(now()).get(key, maxBytes),
     head: (key) => bucket.storeFor(now()).head(key),
     create: (key, body, metadata) => bucket.storeFor(now()).create(key, body, metadata),
     list: (prefix) => bucket.storeFor(now()).list(prefix),
     put: (key, body, metadata) => bucket.storeFor(now()).put(key, body, metadata),
+    replace: (key, body, metadata, eTag) => bucket.storeFor(now()).replace(key, body, metadata, eTag),
     remove: (key) => bucket.storeFor(now()).remove(key),
   };
-  const rate = levels.get(level.level)?.rate;
-  if (rate === undefined) throw new Error(`There is no level ${level.level}.`);
+  const rate = levels.get(level.name)?.rate;
+  if (rate === undefined) throw new Error(`There is no level ${level.name}.`);
   const hasFailures = core.createFailureWatch(level, store, clock, core.firstRetryMs({ lambdaTimeScale: 1 }) / 2);
   const turns = core.createTurns({
     control: core.createRateControl({ store, clock, log: noLog, limits: rate, maxFreezeMs: settings.maxFreezeMs }),
@@ -161,7 +169,7 @@ function memoryOf(
     random: randomOf(now()),
     onSleep: () => undefined,
   });
-  return { turns, hasFailures };
+  return { turns, hasFailures, runParams: core.createRunParamsReader(chain, store) };
 }
 
 function randomOf({ name, startedMs }: Life): () => number {
@@ -170,44 +178,33 @@ function randomOf({ name, startedMs }: Life): () => number {
 }
 
 function portsOf(world: World, level: Level, life: Life) {
-  const { core, bucket, hermes, settings, nodeOf } = world;
-  const { deadLetters, waiting } = partsOf(world, level.level);
-  const node = (ids: readonly string[]): ApiNode => {
-    const found = nodeOf(ids);
-    if (found === undefined) throw new core.ItemError('HTTP_404', `The API has nothing at ${JSON.stringify(ids)}.`);
-    return found;
-  };
-  const many: Extract<ItemDeps['fetch'], { many: unknown }>['many'] = (item, gate: CallGate) => {
-    const pages = hermes.pages(node(item.ids), item.run, gate, life);
-    return item.ids.length === 0 ? core.seedTroops(core.parseSeed(item.body), pages) : pages;
-  };
+  const { core, plan, chain, bucket, settings, levels, time } = world;
+  const parts = levels.get(level.name);
+  const row = plan.rows.find((each): each is Row => each.level === level.name);
+  if (parts === undefined || row === undefined) throw new Error(`There is no level ${level.name}.`);
   return {
+    chain,
     level,
-    fetch:
-      level.children === 'one'
-        ? {
-            one: (item: { run: string; ids: readonly string[] }, gate: CallGate) =>
-              hermes.data(node(item.ids), item.run, gate, life),
-          }
-        : { many },
+    fetch: fetchOf(row, { ...world, nowMs: () => time.nowMs }, life),
     store: bucket.storeFor(life),
-    deadLetters: deadLetters.sinkFor(life),
-    waiting: waiting.sinkFor(life),
+    deadLetters: parts.deadLetters.sinkFor(life),
+    waiting: parts.waiting.sinkFor(life),
     clock: life.clock,
     random: randomOf(life),
     log: noLog,
     settings: {
-      retry: { retries: settings.callRetries, baseMs: 200, maxMs: 5_000 },
+      retry: {
+        retries: settings.callRetries,
+        baseMs: 200,
+        maxMs: 5_000,
+        maxFreezeMs: settings.maxFreezeMs,
+        maxItemFreezeMs: settings.maxItemFreezeMs,
+        maxWaitMs: settings.maxWaitMs,
+      },
       writeConcurrency: settings.writeConcurrency,
       maxChildren: 1_000,
       maxItemBytes: 100_000,
       firstRetryMs: core.firstRetryMs(settings.deployment),
     },
   };
-}
-
-function partsOf({ levels }: World, level: string): LevelParts {
-  const parts = levels.get(level);
-  if (parts === undefined) throw new Error(`There is no level ${level}.`);
-  return parts;
 }

@@ -21,7 +21,7 @@ export class Environments {
   readonly #timeoutMs: number;
   readonly #onWorkBehindAnswer: (what: string) => void;
   readonly #onLost: () => void;
-  readonly #memories: unknown[] = [];
+  readonly #warm: { id: object; memory: unknown }[] = [];
   #busy = 0;
 
   constructor(options: {
@@ -51,17 +51,18 @@ export class Environments {
     this.invocations += 1;
     this.#busy += 1;
     const isNew = this.#faults.strikes('environment-recycled', this.#faults.site(`environment ${this.#name}`));
-    const memory = isNew ? undefined : this.#memories.pop();
+    const { id, memory } = (isNew ? undefined : this.#warm.pop()) ?? { id: {}, memory: undefined };
     const life: Life = new Life({
       name,
       time: this.#time,
       faults: this.#faults,
       timeoutMs: this.#timeoutMs,
       isAgain,
+      environment: id,
       onWorkBehindAnswer: this.#onWorkBehindAnswer,
       onEnd: (end) => {
         this.#busy -= 1;
-        if (end.how === 'answered' || end.how === 'threw') this.#memories.push(environment.memory);
+        if (end.how === 'answered' || end.how === 'threw') this.#warm.push({ id, memory: environment.memory });
         else this.#onLost();
         onEnd(end, life);
       },

@@ -1,6 +1,7 @@
 /** Where every item of every run stands, by what is in the bucket: the checker's book. It judges no promise. */
 import type { Stored } from './bucket.ts';
-import type { KeyRole, Node } from './model.ts';
+import type { ChainPlan } from './chain-plan.ts';
+import { markerOf, type KeyRole, type Node } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type NodeState = {
@@ -19,31 +20,43 @@ export type RunState = {
   /** A person has changed something since the last sweep of the run that ended well began: its marker may be out of date. */
   isExcused: boolean;
   personActMs: number;
+  /** When a person last dropped its seed, and when its success marker was last written, in milliseconds since 1970. */
+  seedMs: number;
+  markedMs: number;
 };
 
-/** Ids of the troops that a seed asks for; undefined: all. */
-export type WantedTroops = ReadonlySet<string> | undefined;
+/** The ids that a seed asks for, by their name; a name that is absent: all. */
+export type WantedIds = Readonly<Record<string, ReadonlySet<string>>>;
 
 /** What is in the bucket of every run, kept up as it changes, so that nothing has to be counted again. */
 export class Ledger {
   readonly #time: VirtualTime;
+  readonly #plan: ChainPlan;
   readonly #states = new Map<Node, NodeState>();
   readonly #runs = new Map<string, RunState>();
-  #wanted: WantedTroops;
+  #wanted: WantedIds = {};
   #objects: ReadonlyMap<string, Stored> = new Map();
 
-  constructor(time: VirtualTime, roles: ReadonlyMap<string, KeyRole>) {
+  constructor(time: VirtualTime, plan: ChainPlan, roles: ReadonlyMap<string, KeyRole>) {
     this.#time = time;
+    this.#plan = plan;
     for (const { node, is } of roles.values()) {
       if (is !== 'item') continue;
       this.#states.set(node, { eTags: new Set(), doneSinceMs: undefined, isTouched: false });
       if (node.parent === undefined)
-        this.#runs.set(node.run, { root: node, open: new Set(), isExcused: false, personActMs: -Infinity });
+        this.#runs.set(node.run, {
+          root: node,
+          open: new Set(),
+          isExcused: false,
+          personActMs: -Infinity,
+          seedMs: -Infinity,
+          markedMs: -Infinity,
+        });
     }
   }
 
-  /** @param wanted the troops that the runs' seeds ask for */
-  watch(objects: ReadonlyMap<string, Stored>, wanted: WantedTroops): void {
+  /** @param wanted what the runs' seeds ask for */
+  watch(objects: ReadonlyMap<string, Stored>, wanted: WantedIds): void {
     this.#objects = objects;
     this.#wanted = wanted;
   }
@@ -57,9 +70,13 @@ export class Ledger {
   }
 
   isComplete(run: string): boolean {
+    return this.isWhole(run) && this.has(this.markerOf(run));
+  }
+
+  /** Everything of it is done, whether it is marked so or not. */
+  isWhole(run: string): boolean {
     const state = this.#runs.get(run);
-    if (state === undefined) return false;
-    return this.has(state.root.itemKey) && state.open.size === 0 && this.has(markerOf(run));
+    return state !== undefined && this.has(state.root.itemKey) && state.open.size === 0;
   }
 
   /** What is still open, for messages. */
@@ -69,7 +86,7 @@ export class Ledger {
       const done = this.has(doneKey) ? 'has its receipt or result' : 'not done';
       return `${itemKey} (${done}; ${note === undefined ? 'no note' : `note ${note.slice(0, 400)}`})`;
     });
-    const marker = this.has(markerOf(run)) ? 'marker there' : 'no marker';
+    const marker = this.has(this.markerOf(run)) ? 'marker there' : 'no marker';
     return `${run}: ${marker}${open.length === 0 ? '' : `; open: ${open.slice(0, 3).join('; ')}${open.length > 3 ? `; and ${open.length - 3} more` : ''}`}`;
   }
 
@@ -83,8 +100,10 @@ export class Ledger {
     return this.#objects.has(key);
   }
 
-  isWanted({ api, parent }: Node): boolean {
-    return parent === undefined || api.depth !== 1 || this.#wanted === undefined || this.#wanted.has(api.id);
+  isWanted({ api }: Node): boolean {
+    const name = this.#plan.rows[api.depth - 1]?.id;
+    const wanted = name === undefined ? undefined : this.#wanted[name];
+    return wanted === undefined || wanted.has(api.id);
   }
 
   /** The children that must be there once the node is done. */
@@ -100,7 +119,7 @@ export class Ledger {
     const state = this.state(node);
     const item = this.#objects.get(node.itemKey);
     const done = this.#objects.get(node.doneKey);
-    const isDone = done !== undefined && (node.api.depth === 3 || done.metadata['input-etag'] === item?.eTag);
+    const isDone = done !== undefined && (node.api.isLeaf || done.metadata['input-etag'] === item?.eTag);
     if (!isDone) state.doneSinceMs = undefined;
     else state.doneSinceMs ??= this.#time.nowMs;
     if (item === undefined || (isDone && this.mustHave(node).every(({ itemKey }) => this.has(itemKey))))
@@ -115,10 +134,10 @@ export class Ledger {
   }
 
   runOfMarker(key: string): string | undefined {
-    return [...this.#runs.keys()].find((run) => key === markerOf(run));
+    return [...this.#runs.keys()].find((run) => key === this.markerOf(run));
   }
-}
 
-export function markerOf(run: string): string {
-  return `data/${run}/_SUCCESS`;
+  markerOf(run: string): string {
+    return markerOf(this.#plan, run);
+  }
 }

@@ -26,8 +26,12 @@ export class Life {
   readonly timeoutMs: number;
   /** The event that it works on is for an item that is done, but short of children. */
   readonly isAgain: boolean;
+  /** What lives on between the invocations of one environment. */
+  readonly environment: object;
   /** Keys whose dead letters or waiting messages it has sent. */
   readonly sentFor = new Set<string>();
+  /** One of its operations took very long: what it looked at before may be old. */
+  wasDelayed = false;
   #state: 'running' | 'ended' | 'dead' = 'running';
   readonly #time: VirtualTime;
   readonly #faults: Faults;
@@ -41,6 +45,7 @@ export class Life {
     faults: Faults;
     timeoutMs: number;
     isAgain?: boolean;
+    environment?: object;
     onEnd: (end: LifeEnd) => void;
     onWorkBehindAnswer: (what: string) => void;
   }) {
@@ -49,6 +54,7 @@ export class Life {
     this.#faults = options.faults;
     this.timeoutMs = options.timeoutMs;
     this.isAgain = options.isAgain ?? false;
+    this.environment = options.environment ?? this;
     this.startedMs = this.#time.nowMs;
     this.#onEnd = options.onEnd;
     this.#onWorkBehindAnswer = options.onWorkBehindAnswer;
@@ -107,6 +113,7 @@ export class Life {
       }
       if (faults.strikes('hang', site)) return;
       const slowMs = faults.strikes('slow', site) ? faults.between(site, 'slow', 10_000, 400_000) : 0;
+      if (slowMs > 0) this.wasDelayed = true;
       this.#time.in(faults.between(site, 'latency', minMs, maxMs) + slowMs, () => {
         if (this.isDead) {
           if (mutates && faults.between(site, 'wire', 0, 1) === 1) act();

@@ -8,10 +8,10 @@ import { Worker } from 'node:worker_threads';
 import { helpOf, readOptions, refuseSwallowed } from '../../cli/terminal/options.ts';
 import { runCommand, type ExitStatus } from '../../cli/terminal/command.ts';
 import { addTally, emptyTally, type Failure, type Tally } from './campaign.ts';
+import type { ChainChoice } from './chain-plan.ts';
 import { loadCore, projectFolder } from './core.ts';
 import { faultOdds, type FaultChoice } from './faults.ts';
-import type { Size } from './model.ts';
-import { choiceOf, command, options as table, sizeOf, type Options } from './options.ts';
+import { chainOf, choiceOf, command, options as table, type Options } from './options.ts';
 import { failurePage, resultJson, resultPage, type Result } from './report.ts';
 import { shrink } from './shrink.ts';
 import type { ThreadTask, ThreadWord } from './thread.ts';
@@ -39,24 +39,24 @@ async function main(): Promise<ExitStatus> {
     return 0;
   }
   const choice = choiceOf(options);
-  const size = sizeOf(options);
+  const chain = chainOf(options);
   const coreFolder = resolve(options.core ?? projectFolder);
   const startedMs = performance.now();
-  const { tally, failures } = await runThreads(options, choice, size, coreFolder);
+  const { tally, failures } = await runThreads(options, choice, chain, coreFolder);
   const result: Result = { tally, failures, seconds: (performance.now() - startedMs) / 1000, seed: options.seed ?? 1 };
   const [first] = failures;
   const shrunk =
-    first && options.shrink === true ? await shrink(first.seed, await loadCore(coreFolder), choice, size) : undefined;
+    first && options.shrink === true ? await shrink(first.seed, await loadCore(coreFolder), choice, chain) : undefined;
   if (options.json === true) process.stdout.write(`${JSON.stringify(resultJson(result, shrunk), undefined, 2)}\n`);
   else process.stdout.write(resultPage(result) + (first === undefined ? '' : failurePage(first, shrunk, options)));
   return first === undefined ? 0 : 1;
 }
 
-/** Each thread takes every so manieth seed, so that the lowest one that fails is the same however fast they are. */
+/** Each thread takes every second, third, … seed, so that the lowest one that fails is the same however fast they are. */
 async function runThreads(
   options: Options,
   choice: FaultChoice,
-  size: Size | undefined,
+  chain: ChainChoice,
   coreFolder: string,
 ): Promise<{ tally: Tally; failures: Failure[] }> {
   const { schedules = 1000, seed = 1, threads = Math.min(2, availableParallelism()) } = options;
@@ -71,7 +71,7 @@ async function runThreads(
         coreFolder,
         lowest,
         choice,
-        size,
+        chain,
         step,
         from: seed + index,
         to: seed + schedules,

@@ -1,19 +1,10 @@
 /**
  * What the API serves, and what the bucket must hold of it. It shares no code with the engine: it has its own table of the
- * levels and its own way to write keys, so that a mistake there is not repeated here.
+ * levels (chain-plan.ts) and its own way to write keys, so that a mistake there is not repeated here.
  */
-import { hostileIds } from '../../sources/hermes/fake/hostile-ids.ts';
+import type { ChainPlan } from './chain-plan.ts';
 import type { Faults } from './faults.ts';
-
-/** The README's table: the prefix of a level's items, its name, and what an id of its children looks like. */
-const rows = [
-  { level: 'troops', reads: 'seeds', writes: 'troops', child: 'troop' },
-  { level: 'warriors', reads: 'troops', writes: 'amazon_warriors', child: 'warrior' },
-  { level: 'data_groups', reads: 'amazon_warriors', writes: 'data_groups', child: 'group' },
-  { level: 'data', reads: 'data_groups', writes: 'data', child: undefined },
-] as const;
-
-export const levelNames = rows.map(({ level }) => level);
+import { hostileIds, longestIdsBytes } from './hostile-ids.ts';
 
 /** What the API answers for an item until it is mended. */
 export const poisons = [
@@ -25,6 +16,9 @@ export const poisons = [
   'half-surrogate',
   'same-id-twice',
   'redirect',
+  'not-yet',
+  'always-wait',
+  'endless-list',
 ] as const;
 export type Poison = (typeof poisons)[number];
 
@@ -32,6 +26,10 @@ export type Poison = (typeof poisons)[number];
 export type ApiNode = {
   id: string;
   depth: number;
+  /** Its item is the seed. */
+  isRoot: boolean;
+  /** It becomes a result, and no list. */
+  isLeaf: boolean;
   ids: readonly string[];
   /** As it stands in its parent's list. */
   text: string;
@@ -60,11 +58,9 @@ export type Node = {
 
 export type KeyRole = { node: Node; is: 'item' | 'done' | 'failure' };
 
-export type Size = { troops: number; warriors: number; groups: number };
-
 /** @param startMs when the schedule starts; what is born later is born within `dayMs` */
-export function growTree(size: Size, faults: Faults, startMs: number, dayMs: number): ApiNode {
-  const most = [size.troops, size.warriors, size.groups];
+export function growTree({ rows, size }: ChainPlan, faults: Faults, startMs: number, dayMs: number): ApiNode {
+  const suffix = rows.at(-1)?.suffix;
   let serial = 0;
   const grow = (id: string, depth: number, ids: readonly string[], isFirst: boolean): ApiNode => {
     serial += 1;
@@ -73,23 +69,32 @@ export function growTree(size: Size, faults: Faults, startMs: number, dayMs: num
     const node: ApiNode = {
       id,
       depth,
+      isRoot: depth === 0,
+      isLeaf: depth === size.length,
       ids,
       // Parsed and printed again, the numbers would be others.
       text: `{ "id":${JSON.stringify(id)}, "serial":1234567890123456789${serial}, "share":1.0 }`,
-      data: `{"of":${JSON.stringify(ids)},"value":${serial}.50}`,
+      data:
+        suffix === '.csv'
+          ? `of,value\r\n${ids.length},${serial}.50\r\n`
+          : `{"of":${JSON.stringify(ids)},"value":${serial}.50}`,
       children: [],
       sinceMs: isLate ? startMs + faults.between(site, 'since', 1, dayMs) : 0,
       poison: faults.strikes('poisoned-item', site) ? faults.pick(site, 'poison', poisons) : undefined,
     };
-    const max = most[depth];
+    const max = size[depth];
     if (max === undefined) return node;
-    const count = faults.between(site, 'children', depth === 0 ? Math.min(2, max) : 0, max);
+    // The first of the first, and so on, is never without a child: every chain is walked to its end.
+    const least = depth === 0 ? Math.min(2, max) : isFirst ? 1 : 0;
+    const count = faults.between(site, 'children', least, max);
     for (let index = 0; index < count; index += 1) {
       const place = faults.site(`id ${JSON.stringify(ids)} ${index}`);
-      const plain = `${rows[depth]?.child ?? ''}-${index}`;
+      const plain = `${rows[depth]?.id ?? ''}-${index}`;
       const hostile = faults.strikes('hostile-id', place) ? faults.pick(place, 'id', hostileIds) : plain;
-      const childId = node.children.some((child) => child.id === hostile) ? plain : hostile;
-      node.children.push(grow(childId, depth + 1, [...ids, childId], index === 0));
+      const isTaken = node.children.some((child) => child.id === hostile);
+      const isTooLong = segment(hostile).length > longestIdsBytes / size.length;
+      const childId = isTaken || isTooLong ? plain : hostile;
+      node.children.push(grow(childId, depth + 1, [...ids, childId], isFirst && index === 0));
     }
     return node;
   };
@@ -107,7 +112,7 @@ function segment(id: string): string {
 }
 
 /** Whatever could ever lie in the bucket for the items of a run: every node, and every key by what it is. */
-export function modelRun(run: string, root: ApiNode, roles: Map<string, KeyRole>): Node {
+export function modelRun({ rows }: ChainPlan, run: string, root: ApiNode, roles: Map<string, KeyRole>): Node {
   const add = (api: ApiNode, parent: Node | undefined, trail: string): Node => {
     const row = rows[api.depth];
     if (row === undefined) throw new Error('The tree is deeper than the table.');
@@ -117,7 +122,7 @@ export function modelRun(run: string, root: ApiNode, roles: Map<string, KeyRole>
       run,
       level: row.level,
       itemKey: `${row.reads}/${path}`,
-      doneKey: row.child === undefined ? `${row.writes}/${path}` : `receipts/${row.level}/${path}`,
+      doneKey: row.id === undefined ? `${row.writes}/${trail}${row.suffix}` : `receipts/${row.level}/${path}`,
       failureKey: `failures/${row.level}/${path}`,
       parent,
       children: [],
@@ -130,6 +135,11 @@ export function modelRun(run: string, root: ApiNode, roles: Map<string, KeyRole>
     return node;
   };
   return add(root, undefined, run);
+}
+
+/** What says that a run is complete. */
+export function markerOf({ rows }: ChainPlan, run: string): string {
+  return `${rows.at(-1)?.writes}/${run}/_SUCCESS`;
 }
 
 export function* everyNode(node: Node): Generator<Node> {
@@ -161,5 +171,15 @@ export function keysOfEvent(text: string): { key: string; again: boolean }[] {
     });
   } catch {
     return [];
+  }
+}
+
+/** The event in a dead letter or a waiting message, whatever its shape; an empty text for what is none. */
+export function eventTextIn(body: string): string {
+  try {
+    const letter = JSON.parse(body) as { requestPayload?: unknown; event?: unknown };
+    return JSON.stringify(letter.requestPayload ?? letter.event ?? letter);
+  } catch {
+    return '';
   }
 }

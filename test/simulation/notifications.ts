@@ -1,5 +1,6 @@
 /** S3 tells of objects that appear under a level's prefix: at least once as a rule, late, twice, out of order, or never. */
-import type { Core } from './core.ts';
+import { bucketName } from './core.ts';
+import type { ChainPlan } from './chain-plan.ts';
 import type { Faults } from './faults.ts';
 import { eventKey } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -8,23 +9,23 @@ const hourMs = 3_600_000;
 
 /** @returns tells of the object under a key, if it is one that a level reads */
 export function createNotifications({
-  core,
+  plan,
   time,
   faults,
   accept,
 }: {
-  core: Core;
+  plan: ChainPlan;
   time: VirtualTime;
   faults: Faults;
   accept: (level: string, payload: string) => void;
 }): (key: string) => void {
   return (key) => {
-    const level = core.levels.find(({ reads }) => key.startsWith(`${reads}/`));
-    if (level === undefined || !key.endsWith('.json')) return;
+    const row = plan.rows.find(({ reads }) => key.startsWith(`${reads}/`));
+    if (row === undefined || !key.endsWith('.json')) return;
     const site = faults.site(`notify ${key}`);
     const deliver = (delayMs: number): void => {
       const payload = eventOf(key, time.nowMs);
-      time.in(delayMs, () => accept(level.level, payload));
+      time.in(delayMs, () => accept(row.level, payload));
     };
     if (faults.strikes('event-dropped', site)) return;
     const usualMs = faults.between(site, 'delay', 20, 1_500);
@@ -36,14 +37,18 @@ export function createNotifications({
 }
 
 /** The event as S3 sends it. */
-export function eventOf(key: string, nowMs: number): string {
+export function eventOf(key: string, nowMs: number, bucket = bucketName): string {
   const record = {
     eventVersion: '2.3',
     eventSource: 'aws:s3',
     awsRegion: 'us-east-1',
     eventTime: new Date(nowMs).toISOString(),
     eventName: 'ObjectCreated:Put',
-    s3: { s3SchemaVersion: '1.0', bucket: { name: 'bucket' }, object: { key: eventKey(key), size: 2, sequencer: '0' } },
+    s3: {
+      s3SchemaVersion: '1.0',
+      bucket: { name: bucket },
+      object: { key: eventKey(key), size: 2, sequencer: '0' },
+    },
   };
   return JSON.stringify({ Records: [record] });
 }

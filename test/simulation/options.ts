@@ -1,7 +1,7 @@
 /** The options of `npm run simulate`, and what they mean together. */
 import { flag, text, UsageError, whole, type Given } from '../../cli/terminal/options.ts';
 import { faultNames, type FaultChoice, type FaultName } from './faults.ts';
-import type { Size } from './model.ts';
+import type { ChainChoice } from './chain-plan.ts';
 
 export const command = 'npm run simulate --';
 
@@ -11,7 +11,8 @@ export const options = {
   fault: text('NAME=ODDS,…', 'these faults happen so often, e.g. crash-after=0.1,event-dropped=0; --help lists them'),
   shrink: flag('make the first failing schedule smaller before it is shown'),
   keep: text('ID,…', 'only the faults with these ids happen: what --shrink prints'),
-  size: text('TxWxG', 'at most so many troops, warriors of each, groups of each (default 4x4x4)'),
+  levels: whole(1, 8, 'of every chain (default: each schedule draws its own)'),
+  size: text('NxNx…', 'at most so many children of an item, by level from the top, e.g. 2x1'),
   'to-the-end': flag('do not stop at the first schedule that breaks a promise'),
   threads: whole(1, 64, 'schedules at the same time (default 2)'),
   core: text('DIR', 'try the shared/ folder in this one instead of the own'),
@@ -38,12 +39,10 @@ export function choiceOf({ fault, keep }: Options): FaultChoice {
 }
 
 /** @throws UsageError */
-export function sizeOf({ size }: Options): Size | undefined {
-  if (size === undefined) return undefined;
-  const [, troops, warriors, groups] = /^([1-9]\d?)x([1-9]\d?)x([1-9]\d?)$/.exec(size) ?? [];
-  if (troops === undefined)
-    throw new UsageError(`--size must be like 4x4x4, each from 1 to 99, not ${JSON.stringify(size)}.`);
-  return { troops: Number(troops), warriors: Number(warriors), groups: Number(groups) };
+export function chainOf({ levels, size }: Options): ChainChoice {
+  if (size !== undefined && !/^[1-9]\d?(x[1-9]\d?)*$/.test(size))
+    throw new UsageError(`--size must be like 4x2x2, each from 1 to 99, not ${JSON.stringify(size)}.`);
+  return { levels, size: size?.split('x').map(Number) };
 }
 
 function isFault(name: string): name is FaultName {

@@ -1,5 +1,5 @@
-/** What people and the clock start: sweeps, replays, questions how a run stands and the taking up of the rate, each an invocation that can crash like any. */
-import type { ReplayRequest } from '../../shared/engine/recovery/replay.ts';
+/** What people and the clock start: sweeps, replays, questions how a run stands and the applying of the rate, each an invocation that can crash like any. */
+import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
 import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
 import { runRate, runReplay, runStatus, runSweep } from './recovery.ts';
@@ -23,17 +23,31 @@ export class People {
     this.#start('rate', (life) => runRate(this.#scene.world, life));
   }
 
-  sweep(request: SweepRequest): void {
+  /** @param onAnswer told of what was answered; of nothing when the function crashed or failed */
+  sweep(request: SweepRequest, onAnswer: (report: SweepReport) => void = () => undefined): void {
     const { checker, world, time } = this.#scene;
     const startedMs = time.nowMs;
+    this.#dropInCensus();
     this.#start(
       'sweep',
       (life) => runSweep(world, request, life),
       (end) => {
-        if (end.how !== 'answered' || request.dryRun === true) return;
-        for (const { run } of (end.answer as SweepReport).runs) checker.onSwept(run, startedMs);
+        if (end.how !== 'answered') return;
+        const report = end.answer as SweepReport;
+        if (request.dryRun !== true) for (const { run } of report.runs) checker.onSwept(run, startedMs);
+        onAnswer(report);
       },
     );
+  }
+
+  /** The seed of a run that this sweep would find complete is dropped again while it looks. */
+  #dropInCensus(): void {
+    const { checker, faults, time, runs, drop } = this.#scene;
+    const run = runs.find((name) => checker.ledger.isWhole(name) && !checker.ledger.isComplete(name));
+    if (run === undefined) return;
+    const site = faults.site('drop in census');
+    if (faults.strikes('seed-dropped-in-census', site))
+      time.in(faults.between(site, 'after', 40, 200), () => drop(run));
   }
 
   replay(request: ReplayRequest): void {
@@ -67,7 +81,7 @@ export class People {
         (life) => runRate(world, life),
         () => {
           this.#isResuming = false;
-          if ([...levels.values()].some(({ waiting }) => waiting.messages.size > 0)) this.resumeSoon();
+          if ([...levels.values()].some(({ waiting }) => waiting.hasItems)) this.resumeSoon();
         },
       ),
     );

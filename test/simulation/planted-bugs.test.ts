@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { projectFolder } from './core.ts';
-import { plant, plantedBugs, type PlantedBug } from './planted-bugs.ts';
+import { plant, plantedBugs, withBug, type PlantedBug } from './planted-bugs.ts';
 
 const mostSchedules = 4_000;
 
@@ -59,6 +59,19 @@ async function simulate(bug: PlantedBug): Promise<Found> {
     });
   });
 }
+
+// Told at once, and not after the hunt for the others.
+test('every bug applies to the source as it is', () => {
+  const problems = plantedBugs.flatMap((bug) => {
+    try {
+      withBug(bug);
+      return [];
+    } catch (error) {
+      return [(error as Error).message];
+    }
+  });
+  expect(problems).toEqual([]);
+});
 
 test.each(plantedBugs.map(({ bug, breaks }) => [bug, breaks] as const))('%s: found', async (bug, breaks) => {
   const { promise, schedules, stderr } = (await found.get(bug)) ?? {

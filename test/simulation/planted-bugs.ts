@@ -2,7 +2,7 @@
  * Bugs that the simulation must find, each as a change of the source, so that the checker is checked. A text that is not there
  * any more, or is there twice, is an error: then the bug has to be written anew.
  */
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PromiseName } from './checker.ts';
 import { coreFiles, projectFolder } from './core.ts';
@@ -22,7 +22,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     bug: 'the receipt is written before the children',
     file: 'shared/engine/item/item.ts',
     from: '  const expansion = await expand({',
-    to: '  await writeReceipt(path, object, { children: 0, existing: 0 }, work, event, deps);\n  const expansion = await expand({',
+    to: "  await leaveReceipt(path, object, { children: 0, existing: 0, digest: '0000000000000000' }, attempt);\n  const expansion = await expand({",
     breaks: ['completeness'],
   },
   {
@@ -34,16 +34,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     bug: 'replay deletes letters before it re-fires',
-    file: 'shared/engine/recovery/replay.ts',
-    from: '        const takes = await Promise.allSettled(',
-    to: '        await level.queue.remove(messages.map(({ handle }) => handle));\n        const takes = await Promise.allSettled(',
+    file: 'shared/engine/recovery/drain.ts',
+    from: '      const takes = await Promise.allSettled(',
+    to: '      await queue.remove(messages.map(({ handle }) => handle));\n      const takes = await Promise.allSettled(',
     breaks: ['conservation'],
   },
   {
     bug: "replay does not wait for the re-fire's answer",
-    file: 'shared/engine/recovery/replay.ts',
-    from: 'await refire.send(withReplays(',
-    to: 'void refire.send(withReplays(',
+    file: 'shared/engine/recovery/item-return.ts',
+    from: 'await refire.send({',
+    to: 'void refire.send({',
     breaks: ['conservation', 'idempotence'],
   },
   {
@@ -63,13 +63,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: 'an item that has to wait is forgotten when its message could not be sent',
     file: 'shared/engine/item/item.ts',
-    from: 'await sendToWait(event, work, error, deps);',
-    to: 'await sendToWait(event, work, error, deps).catch(() => undefined);',
+    from: 'await sendToWait(attempt.event, work, error, deps);',
+    to: 'await sendToWait(attempt.event, work, error, deps).catch(() => undefined);',
     breaks: ['conservation'],
   },
   {
     bug: "an event's key is used as it came",
-    file: 'shared/aws/s3-event.ts',
+    file: 'shared/aws/event-codec.ts',
     from: "return decodeURIComponent(encoded.replaceAll('+', ' '));",
     to: 'return encoded;',
     breaks: ['conservation', 'completeness', 'convergence'],
@@ -84,13 +84,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: 'a result is there before its body',
     file: 'shared/engine/item/item.ts',
-    from: '  const body = await one({ ...path, key: event.key, read }, gate);',
-    to: "  await store.create(resultKey(level, path), '{}', {});\n  const body = await one({ ...path, key: event.key, read }, gate);",
+    from: '  const { body, contentType } = await one(',
+    to: "  await store.create(resultKey(level, path), '{}', {});\n  const { body, contentType } = await one(",
     breaks: ['completeness'],
   },
   {
     bug: 'the sweep re-fires without end',
-    file: 'shared/engine/recovery/sweep.ts',
+    file: 'shared/engine/recovery/lost-item.ts',
     from: 'refires: isGivenUp ? refires : refires + 1,',
     to: 'refires,',
     breaks: ['termination'],
@@ -112,7 +112,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: 'the marker stays when a run is not complete any more',
     file: 'shared/engine/runs/markers.ts',
-    from: '  await store.remove(successKey(run));\n',
+    from: '  await store.remove(successKey(chain, run));\n',
     to: '',
     breaks: ['truth'],
   },
@@ -132,9 +132,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     bug: 'a child that could not be written is passed over',
-    file: 'shared/engine/item/expand.ts',
-    from: '        failed = true;\n        throw error;',
-    to: '        failed = error === undefined;',
+    file: 'shared/engine/concurrency.ts',
+    from: '        (error: unknown) => void (failure ??= { error }),',
+    to: '        () => undefined,',
     breaks: ['completeness'],
   },
   {
@@ -154,22 +154,22 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: 'a child carries its run as its parent',
     file: 'shared/engine/item/item.ts',
-    from: "'parent-key': key",
+    from: "'parent-key': event.key",
     to: "'parent-key': run",
     breaks: ['completeness'],
   },
   {
     bug: "a child's JSON is parsed and printed again",
-    file: 'shared/source/schemas.ts',
-    from: "body: texts[index] ?? '' }",
-    to: 'body: JSON.stringify((value as { items: unknown[] }).items[index]) }',
+    file: 'shared/source/elements.ts',
+    from: 'new JsonElement(each, values[index], call',
+    to: 'new JsonElement(JSON.stringify(values[index]) ?? each, values[index], call',
     breaks: ['completeness'],
   },
   {
     bug: 'only the first call of an item waits for its turn',
     file: 'shared/engine/rate/call-gate.ts',
-    from: 'await turns.take(deadlineMs);',
-    to: 'if (calls === 0) await turns.take(deadlineMs);',
+    from: '    await turns.take(deadlineMs);',
+    to: '    if (calls === 0) await turns.take(deadlineMs);',
     breaks: ['rate'],
   },
   {
@@ -190,25 +190,90 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: 'an item that waited is forgotten when its re-fire fails',
     file: 'shared/engine/recovery/resume.ts',
-    from: 'for (const { record } of items) await refire.send(record);',
-    to: 'for (const { record } of items) await refire.send(record).catch(() => undefined);',
+    from: 'for (const event of letter.items) await refire.send(event);',
+    to: 'for (const event of letter.items) await refire.send(event).catch(() => undefined);',
     breaks: ['conservation'],
+  },
+  {
+    bug: 'a seed that is dropped again in the middle of a census is not noticed',
+    file: 'shared/engine/recovery/sweep.ts',
+    from: 'const isSameSeed = seedETag !== undefined && (await seedETagOf(run, store)) === seedETag;',
+    to: 'const isSameSeed = seedETag !== undefined;',
+    faults: 'seed-dropped-in-census=1',
+    breaks: ['truth', 'convergence'],
+  },
+  {
+    bug: 'a seed that is expanded again leaves the success marker',
+    file: 'shared/engine/item/item.ts',
+    from: '  await unmarkComplete(deps.chain, run, deps.store);\n',
+    to: '',
+    breaks: ['truth'],
+  },
+  {
+    bug: 'a second letter is deleted before the item of the first was accepted',
+    file: 'shared/engine/recovery/item-return.ts',
+    from: 'return isSameDeath && (await taken.accepted);',
+    to: 'return isSameDeath;',
+    faults: 'letter-copied=0.5,invoke-fails=0.3',
+    breaks: ['conservation'],
+  },
+  {
+    bug: "an older seed's receipt overwrites a newer one's",
+    file: 'shared/engine/item/item.ts',
+    from: 'if (path.ids.length === 0 && (await store.head(event.key))?.eTag !== object.eTag)',
+    to: 'if (path.ids.length === 0 && (await store.head(event.key)) === undefined)',
+    faults: 'seed-dropped-twice=0.8',
+    breaks: ['idempotence'],
+  },
+  {
+    bug: 'an order to wait stops nobody else',
+    file: 'shared/engine/rate/call-gate.ts',
+    from: '    await turns.freeze(freezeMs);\n    return;\n',
+    to: '',
+    breaks: ['rate'],
+  },
+  {
+    bug: 'a resume deletes what it can not read',
+    file: 'shared/engine/recovery/resume.ts',
+    from: '        body: excerpt,\n      });\n      return false;',
+    to: '        body: excerpt,\n      });\n      return true;',
+    breaks: ['conservation'],
+  },
+  {
+    bug: 'a shorter freeze that is read replaces a longer one that is known',
+    file: 'shared/engine/rate/rate-control.ts',
+    from: 'frozenUntilMs = Math.max(frozenUntilMs, freezeMs);',
+    to: 'frozenUntilMs = freezeMs;',
+    faults: 'api-throttles=0.5',
+    breaks: ['rate'],
+  },
+  {
+    bug: 'the sweep re-fires before it notes',
+    file: 'shared/engine/recovery/lost-item.ts',
+    from: '  await writeFailureNote(level, note, store);\n  const fields',
+    to: "  if (!isGivenUp)\n    await deps.refires.get(level.name)?.send(newEvent(key, clock.now(), { replays, refires: note.refires, reexpand: isShort }));\n  await writeFailureNote(level, note, store);\n  if (!isGivenUp) return 'refired';\n  const fields",
+    breaks: ['termination'],
   },
 ];
 
 /** Copies the core into a folder, with the bug in it. @throws Error when the text is not there exactly once */
-export function plant({ bug, file, from, to }: Pick<PlantedBug, 'bug' | 'file' | 'from' | 'to'>, folder: string): void {
+export function plant(bug: Pick<PlantedBug, 'bug' | 'file' | 'from' | 'to'>, folder: string): void {
   for (const path of coreFiles) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(projectFolder, path), join(folder, path), { recursive: true });
   }
   symlinkSync(join(projectFolder, 'node_modules'), join(folder, 'node_modules'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  const source = readFileSync(join(folder, file), 'utf8');
+  writeFileSync(join(folder, bug.file), withBug(bug));
+}
+
+/** @returns the file with the bug in it @throws Error, naming file and text, when the text is not there exactly once */
+export function withBug({ bug, file, from, to }: Pick<PlantedBug, 'bug' | 'file' | 'from' | 'to'>): string {
+  const path = join(projectFolder, file);
+  if (!existsSync(path)) throw new Error(`The bug "${bug}" does not apply: there is no ${file}.`);
+  const source = readFileSync(path, 'utf8');
   const places = source.split(from).length - 1;
-  if (places !== 1) throw new Error(`The bug "${bug}" can't be planted: its text is ${places} times in ${file}.`);
-  writeFileSync(
-    join(folder, file),
-    source.replace(from, () => to),
-  );
+  if (places !== 1)
+    throw new Error(`The bug "${bug}" does not apply: ${file} has this text ${places} times, and not once:\n${from}`);
+  return source.replace(from, () => to);
 }

@@ -2,11 +2,11 @@
  * An SQS queue in memory: at least once, invisible for a while after a receive, gone after its retention. A receive may see
  * only some of what is there; a message may be seen twice, and one that was deleted may come back.
  */
-import type { MessageQueue, MessageSink, QueueMessage } from '../../shared/engine/ports.ts';
-import type { Core } from './core.ts';
+import type { FailureSink, MessageQueue, QueueMessage } from '../../shared/engine/ports.ts';
+import { bucketName, type Core } from './core.ts';
 import type { Faults } from './faults.ts';
 import type { Life, Operation } from './life.ts';
-import { keysOfEvent } from './model.ts';
+import { eventTextIn, keysOfEvent } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type Message = {
@@ -16,6 +16,8 @@ export type Message = {
   sentAtMs: number;
   hiddenUntilMs: number;
   receives: number;
+  /** It is about nothing of ours, or can't be understood: only a person may delete it. */
+  mustStay: boolean;
 };
 
 /** SQS keeps a message so long at most (page quotas-messages). */
@@ -47,23 +49,25 @@ export class Queue {
     this.#onAdd = options.onAdd;
   }
 
-  add(body: string, attributes: Record<string, string> = {}): void {
+  add(body: string, attributes: Record<string, string> = {}, mustStay = false): void {
     this.#sent += 1;
     const id = `${this.name}-${this.#sent}`;
-    const site = this.#faults.site(`letter ${id}`);
+    const site = this.#faults.site(`letter ${this.#placeOf(body)}`);
+    // The SDK lost the answer to its first attempt.
+    if (this.#faults.strikes('letter-copied', site)) this.#keep(`${id}-copy`, body, attributes, mustStay);
     if (this.#faults.strikes('letter-expires', site)) return;
-    this.messages.set(id, { id, body, attributes, sentAtMs: this.#time.nowMs, hiddenUntilMs: 0, receives: 0 });
-    this.#onAdd?.();
+    this.#keep(id, body, attributes, mustStay);
   }
 
-  sinkFor(life: Life): MessageSink {
+  sinkFor(life: Life): FailureSink {
     return {
-      send: (body) =>
-        this.#ask(life, 'send', true, () => {
+      send: (event, reason) => {
+        const body = this.#core.buildLetter(event, reason, bucketName);
+        return this.#ask(life, 'send', true, () => {
           this.add(body);
-          const { event } = JSON.parse(body) as { event: unknown };
-          for (const { key } of keysOfEvent(JSON.stringify(event))) life.sentFor.add(key);
-        }),
+          for (const { key } of keysOfEvent(eventTextIn(body))) life.sentFor.add(key);
+        });
+      },
     };
   }
 
@@ -85,11 +89,22 @@ export class Queue {
     };
   }
 
+  /** Beside what stays until a person deletes it. */
+  get hasItems(): boolean {
+    return [...this.messages.values()].some(({ mustStay }) => !mustStay);
+  }
+
   get visible(): Message[] {
     const nowMs = this.#time.nowMs;
     const all = [...this.messages.values()];
     for (const { id, sentAtMs } of all) if (nowMs - sentAtMs > retentionMs) this.messages.delete(id);
     return all.filter(({ hiddenUntilMs, sentAtMs }) => hiddenUntilMs <= nowMs && nowMs - sentAtMs <= retentionMs);
+  }
+
+  #keep(id: string, body: string, attributes: Record<string, string>, mustStay: boolean): void {
+    const { nowMs: sentAtMs } = this.#time;
+    this.messages.set(id, { id, body, attributes, sentAtMs, hiddenUntilMs: 0, receives: 0, mustStay });
+    this.#onAdd?.();
   }
 
   #receive(invisibleMs: number): QueueMessage[] {
@@ -98,10 +113,11 @@ export class Queue {
       .slice(0, 10)
       .map((message) => {
         const { id, body, attributes, sentAtMs } = message;
-        const isTwice = this.#faults.strikes('letter-twice', this.#faults.site(`hide ${id}`));
+        const isTwice = this.#faults.strikes('letter-twice', this.#faults.site(`hide ${this.#placeOf(body)}`));
         if (!isTwice) message.hiddenUntilMs = this.#time.nowMs + invisibleMs;
         message.receives += 1;
-        return { id, handle: `${id} ${message.receives}`, body, attributes, sentAtMs };
+        const letter = this.#core.parseLetter({ body, attributes, sentAtMs }, bucketName);
+        return { handle: `${id} ${message.receives}`, sentAtMs, letter, excerpt: body.slice(0, 200) };
       });
   }
 
@@ -110,7 +126,15 @@ export class Queue {
     const message = this.messages.get(id);
     if (message === undefined) return;
     this.#onRemove(message, by, this);
-    if (!this.#faults.strikes('letter-comes-back', this.#faults.site(`delete ${id}`))) this.messages.delete(id);
+    if (!this.#faults.strikes('letter-comes-back', this.#faults.site(`delete ${this.#placeOf(message.body)}`)))
+      this.messages.delete(id);
+  }
+
+  /** Named by what a message is about, so that the place is the same when the item comes again. */
+  #placeOf(body: string): string {
+    return `${this.name} ${keysOfEvent(eventTextIn(body))
+      .map(({ key }) => key)
+      .join(' ')}`;
   }
 
   /** The message, if this handle is of its latest receive. */

@@ -1,27 +1,26 @@
-/** Sweep, replay, status and the taking up of the rate as the deployment runs them, connected to the world in memory. It decides nothing. */
-import type { Refire } from '../../shared/engine/ports.ts';
+/** Sweep, replay, status and the applying of the rate as the deployment runs them, connected to the world in memory. It decides nothing. */
+import type { EventSink } from '../../shared/engine/ports.ts';
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
-import type { ReplayRequest } from '../../shared/engine/recovery/replay.ts';
+import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import { noLog, type LevelParts, type World } from './deployment.ts';
+import { bucketName } from './core.ts';
 import type { Life } from './life.ts';
 
 /** What is kept at an invocation's end, as `shared/lambda` does. */
 const reserveMs = 15_000;
 
-const bucketName = 'bucket';
-
-/** Gives a record to whatever triggers the level, as an invocation's call. */
-function refireOf({ core, onRefire }: World, { level, trigger }: LevelParts, life: Life): Refire {
+/** Gives an event to what triggers the level, as an invocation's call. */
+function refireOf({ core, onRefire }: World, { level, trigger }: LevelParts, life: Life): EventSink {
   return {
-    send: (record: unknown) => {
-      const payload = JSON.stringify({ Records: [record] });
+    send: (event) => {
+      const payload = JSON.stringify(core.buildS3Event(event, bucketName));
       return life.operate({
-        name: `invoke ${level.level} ${payload.replace(/"eventTime":"[^"]*"/, '')}`,
+        name: `invoke ${level.name} ${event.key}`,
         act: () => {
-          onRefire(level.level, payload, life);
+          onRefire(level.name, payload, life);
           trigger.accept(payload);
         },
         mutates: true,
@@ -42,18 +41,17 @@ function deadlineOf(life: Life): number {
 }
 
 export function runSweep(world: World, request: SweepRequest, life: Life): Promise<SweepReport> {
-  const { core, bucket, settings, levels } = world;
+  const { core, chain, bucket, settings, levels } = world;
   const store = bucket.storeFor(life);
   const { deployment } = settings;
   return core.sweep(request, {
+    chain,
     store,
     refires: new Map([...levels].map(([name, parts]) => [name, refireOf(world, parts, life)])),
-    recordFor: (key, { replays, refires, again }) =>
-      core.withReplays(core.makeS3Record(bucketName, key, life.clock.now()), replays, again, refires),
     clock: life.clock,
     log: noLog,
     lostAfterMs: () => core.lostAfterMs(deployment),
-    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits),
+    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits, settings.maxFreezeMs),
     retryingForMs: core.retryingForMs(deployment),
     settleMs: core.settleMs(deployment),
     maxRefires: settings.maxRefires,
@@ -70,9 +68,6 @@ export function runReplay(world: World, request: ReplayRequest, life: Life): Pro
       refire: refireOf(world, parts, life),
     })),
     store: bucket.storeFor(life),
-    understand: core.readDeadLetter,
-    recordFor: (key) => core.makeS3Record(bucketName, key, life.clock.now()),
-    withReplays: core.withReplays,
     clock: life.clock,
     log: noLog,
     maxReplays: settings.maxReplays,
@@ -82,21 +77,23 @@ export function runReplay(world: World, request: ReplayRequest, life: Life): Pro
 }
 
 export function runStatus(world: World, request: StatusRequest, life: Life): Promise<Status> {
-  const { core, bucket, settings } = world;
+  const { core, chain, bucket, settings } = world;
   const store = bucket.storeFor(life);
   const { deployment } = settings;
   return core.status(request, {
+    chain,
     store,
     clock: life.clock,
     lostAfterMs: () => core.lostAfterMs(deployment),
-    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits),
+    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits, settings.maxFreezeMs),
     retryingForMs: core.retryingForMs(deployment),
   });
 }
 
 export function runRate(world: World, life: Life): Promise<RateReport> {
   const { core, bucket, settings, levels } = world;
-  return core.takeUpRate({
+  return core.applyRate({
+    maxFreezeMs: settings.maxFreezeMs,
     store: bucket.storeFor(life),
     limits: settings.limits,
     levels: [...levels.values()].map((parts) => ({
@@ -104,7 +101,6 @@ export function runRate(world: World, life: Life): Promise<RateReport> {
       waiting: parts.waiting.queueFor(life),
       refire: refireOf(world, parts, life),
     })),
-    understand: core.readDeadLetter,
     clock: life.clock,
     log: noLog,
     deadlineMs: deadlineOf(life),

@@ -1,6 +1,7 @@
 /** What a campaign comes to, for people and for programs. */
 import { count } from '../../cli/terminal/format.ts';
 import type { Failure, Tally } from './campaign.ts';
+import type { Size } from './chain-plan.ts';
 import { command, type Options } from './options.ts';
 import type { Shrunk } from './shrink.ts';
 
@@ -10,12 +11,15 @@ export type Result = { tally: Tally; failures: readonly Failure[]; seconds: numb
 const shownLines = 120;
 
 export function resultPage({ tally, failures, seconds, seed }: Result): string {
-  const { schedules, faults, needed, hours, steps, calls, invocations } = tally;
+  const { schedules, faults, levels, needed, hours, steps, calls, invocations } = tally;
   const rows = Object.entries(faults).sort(([, a], [, b]) => b - a);
   const sum = rows.reduce((all, [, times]) => all + times, 0);
   return [
     `${count(schedules)} schedules from seed ${seed} in ${seconds.toFixed(1)} s: ${Math.round(schedules / seconds)} a second.`,
     `${count(Math.round(hours / 24))} days, ${count(invocations)} invocations, ${count(calls)} calls of the API, ${count(steps)} steps.`,
+    `Chains of ${Object.entries(levels)
+      .map(([number, times]) => `${number} levels: ${count(times)}`)
+      .join(', ')}.`,
     `${count(sum)} faults:`,
     ...rows.map(([name, times]) => `  ${name.padEnd(24)}${count(times).padStart(10)}`),
     `Once all was well, what completed the runs last: ${
@@ -38,7 +42,7 @@ export function failurePage({ seed, promise, what }: Failure, shrunk: Shrunk | u
   const odds = options.fault === undefined ? '' : ` --fault ${options.fault}`;
   const lines = ['', `Seed ${seed} breaks ${promise}: ${what}`];
   if (shrunk === undefined) {
-    const size = options.size === undefined ? '' : ` --size ${options.size}`;
+    const size = sizeOption(options.size?.split('x').map(Number) ?? [], options);
     const keep = options.keep === undefined ? '' : ` --keep ${options.keep}`;
     return [
       ...lines,
@@ -47,16 +51,19 @@ export function failurePage({ seed, promise, what }: Failure, shrunk: Shrunk | u
     ].join('\n');
   }
   const { verdict, size, keep, tried } = shrunk;
-  const { troops, warriors, groups } = size;
   return [
     ...lines,
     '',
-    `The shortest that still does (after ${tried} tries): ${verdict.violation?.what ?? ''}`,
+    `The shortest that still does (after ${tried} attempts): ${verdict.violation?.what ?? ''}`,
     ...verdict.injected.map(({ id, fault, where }) => `  fault ${id} ${fault}: ${where}`),
     ...middleCut(verdict.trace).map((line) => `  ${line.slice(0, 240)}`),
-    `Again: ${command} --seed ${seed} --schedules 1 --size ${troops}x${warriors}x${groups}${odds}${keep.length === 0 ? '' : ` --keep ${keep.join(',')}`}${own}`,
+    `Again: ${command} --seed ${seed} --schedules 1${sizeOption(size, options)}${odds}${keep.length === 0 ? '' : ` --keep ${keep.join(',')}`}${own}`,
     '',
   ].join('\n');
+}
+
+function sizeOption(size: Size, { levels }: Options): string {
+  return `${levels === undefined ? '' : ` --levels ${levels}`}${size.length === 0 ? '' : ` --size ${size.join('x')}`}`;
 }
 
 function middleCut(lines: readonly string[]): string[] {

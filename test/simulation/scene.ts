@@ -1,40 +1,33 @@
 /** Builds a schedule's world from its seed: the API's tree, the bucket, the queues, the functions, and the checker over them. */
+import { Answers, type Window } from './answers.ts';
+import { Api } from './api.ts';
 import { Bucket } from './bucket.ts';
+import { drawChain, type ChainChoice, type ChainPlan } from './chain-plan.ts';
 import { Checker, strayItem } from './checker.ts';
 import type { Core } from './core.ts';
-import { fetchHandler, type LevelParts, type World } from './deployment.ts';
-import { Environments } from './environments.ts';
-import { Faults, type FaultChoice } from './faults.ts';
-import { Hermes } from './hermes.ts';
-import type { WantedTroops } from './ledger.ts';
-import {
-  everyNode,
-  growTree,
-  keysOfEvent,
-  levelNames,
-  modelRun,
-  type ApiNode,
-  type KeyRole,
-  type Node,
-  type Size,
-} from './model.ts';
+import type { World } from './deployment.ts';
+import { Faults, type FaultChoice, type FaultName, type Site } from './faults.ts';
+import { FreezeWatch } from './freeze-watch.ts';
+import { buildLevel, type BuiltLevel } from './level-parts.ts';
+import { Mischief } from './mischief.ts';
+import { everyNode, growTree, keysOfEvent, modelRun, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { createNotifications, eventOf } from './notifications.ts';
-import { Queue } from './queue.ts';
 import { RateWatch } from './rate-watch.ts';
+import { drawSeeds } from './seed-texts.ts';
 import { drawSettings, type Settings } from './settings.ts';
-import { createDirectTrigger, createQueueTrigger, type TriggerOptions } from './triggers.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export type Scene = {
   core: Core;
+  plan: ChainPlan;
   time: VirtualTime;
   faults: Faults;
   settings: Settings;
   checker: Checker;
   bucket: Bucket;
-  hermes: Hermes;
+  api: Api;
   world: World;
-  levels: Map<string, LevelParts & { environments: Environments }>;
+  levels: Map<string, BuiltLevel>;
   runs: string[];
   modelRoots: Node[];
   startMs: number;
@@ -42,11 +35,19 @@ export type Scene = {
   trace: string[];
   say: (line: string) => void;
   hasPoison: boolean;
-  isDeleted: () => boolean;
+  /** Events of it are lost until all is well. */
+  isBlackHole: (key: string) => boolean;
+  /** A person has deleted or overwritten something: a finished run is looked at again only if a person asks. */
+  isTampered: boolean;
   /** A person drops a run's seed. */
   drop: (run: string) => void;
+  /** A person drops a seed that asks for something else, under a run's name, once the run was started. */
+  dropChanged: (run: string, site: Site) => boolean;
   stray: (kind: number) => void;
   deleteSomething: (run: string, which: string) => void;
+  deleteObject: (key: string) => void;
+  modelNodes: () => Node[];
+  mischief: Mischief;
   setRate: (body: string) => void;
   /** S3 tells of an object. */
   notify: (key: string) => void;
@@ -57,54 +58,41 @@ export type Scene = {
   onWaiting: () => void;
 };
 
+export type SceneOptions = { seed: number; core: Core; choice: FaultChoice; chain: ChainChoice; isTraced: boolean };
+
 const hourMs = 3_600_000;
 
-export function buildScene({
-  seed,
-  core,
-  choice,
-  size,
-  isTraced,
-}: {
-  seed: number;
-  core: Core;
-  choice: FaultChoice;
-  size: Size;
-  isTraced: boolean;
-}): Scene {
+export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }: SceneOptions): Scene {
   const time = new VirtualTime();
   const startMs = time.nowMs;
   const faults: Faults = new Faults(seed, () => time.nowMs, choice);
   const site = faults.site('scene');
-  const settings = drawSettings(faults);
+  const plan = drawChain(faults, chainChoice);
+  const settings = drawSettings(faults, plan);
   const dayMs = faults.between(site, 'day', 2, 30) * hourMs;
   const trace: string[] = [];
   const say = (line: string): void => {
     if (isTraced) trace.push(`${clockOf(time.nowMs - startMs)} ${line}`);
   };
   const runs = faults.between(site, 'runs', 1, 3) === 3 ? ['2026-11-20', 'r_2'] : ['2026-11-20'];
-  const root = growTree(size, faults, startMs, dayMs);
+  const root = growTree(plan, faults, startMs, dayMs);
   const roles = new Map<string, KeyRole>();
-  const modelRoots = runs.map((run) => modelRun(run, root, roles));
-  const checker = new Checker(time, roles);
-  const { wanted, seeds } = drawSeeds(root, faults);
-  const blackHoles = new Set<string>();
-  for (const [key, { is }] of roles)
-    if (is === 'item' && faults.strikes('black-hole', faults.site(`hole ${key}`))) blackHoles.add(key);
-
+  const modelRoots = runs.map((run) => modelRun(plan, run, root, roles));
+  const { wanted, given, texts, changed } = drawSeeds(root, plan, faults);
+  const checker = new Checker(time, plan, roles, given);
   const byIds = new Map<string, ApiNode>();
   for (const modelRoot of modelRoots)
     for (const { api } of everyNode(modelRoot)) byIds.set(JSON.stringify(api.ids), api);
+  const blackHoles = drawBlackHoles(roles, faults);
   const hasPoison = blackHoles.size > 0 || [...byIds.values()].some(({ poison }) => poison !== undefined);
 
   const levels: Scene['levels'] = new Map();
   const notify = createNotifications({
-    core,
+    plan,
     time,
     faults,
     accept: (level, payload) => levels.get(level)?.trigger.accept(payload),
   });
-
   const bucket: Bucket = new Bucket({
     core,
     time,
@@ -115,43 +103,48 @@ export function buildScene({
         `${by === 'person' ? 'a person' : by.name} ${after === undefined ? 'deletes' : before === undefined ? 'writes' : 'overwrites'} ${key}${key.startsWith('failures/') ? ` ${after?.body ?? ''}` : ''}`,
       );
       checker.onBucketChange(key, before, after, by);
+      if (key === 'control/freeze.json') {
+        const wrong = freezeWatch.onWrite(by === 'person' ? undefined : after?.body, time.nowMs);
+        if (wrong !== undefined && by !== 'person') checker.break('rate', `${by.name} ${wrong}`);
+      }
       if (after !== undefined) notify(key);
     },
   });
   checker.ledger.watch(bucket.objects, wanted);
 
   const rateWatch = new RateWatch(settings.rates);
-  const outages = ['first', 'second'].flatMap((which) => {
-    const place = faults.site(`${which} outage`);
-    if (!faults.strikes('api-outage', place)) return [];
-    const fromMs = startMs + faults.between(place, 'from', 0, faults.pick(place, 'early', [600_000, dayMs]));
-    return [{ fromMs, toMs: fromMs + faults.between(place, 'for', 60_000, 6 * hourMs) }];
-  });
+  const freezeWatch = new FreezeWatch(settings);
   let isWell = false;
-  const hermes = new Hermes({
-    root,
+  const answers = new Answers({
+    time,
+    faults,
+    pageSize: settings.apiPageSize,
+    hasJsonResults: plan.rows.at(-1)?.suffix === '.json',
+    outages: drawWindows('api-outage', faults, startMs, dayMs),
+    throttles: drawWindows('api-throttles', faults, startMs, dayMs),
+  });
+  const api = new Api({
     core,
     time,
     faults,
-    outages,
-    pageSize: settings.apiPageSize,
     callTimeoutMs: settings.callTimeoutMs,
-    say,
+    answers,
+    onAnswer: (call, answer) => freezeWatch.onAnswer(call, answer, time.nowMs),
     onCall: (call) => {
       checker.onCall(call);
-      const level = levelNames[call.node.depth] ?? '';
-      const problem = rateWatch.call(level, call.atMs);
+      const problem = rateWatch.call(plan.rows[call.node.depth]?.level ?? '', call.atMs) ?? freezeWatch.call(call);
       if (problem !== undefined) checker.break('rate', `${call.life.name}: ${problem}`);
     },
   });
-
   const world: World = {
     core,
+    plan,
+    chain: core.createChain(plan.spec),
     time,
     faults,
     settings,
     bucket,
-    hermes,
+    api,
     nodeOf: (ids) => byIds.get(JSON.stringify(ids)),
     levels,
     onRefire: (_, payload, life) => {
@@ -163,63 +156,25 @@ export function buildScene({
       checker.onRefire(payload, life);
     },
   };
-  for (const level of core.levels) {
-    const rate = settings.rates.get(level.level);
-    if (rate === undefined) throw new Error(`The model does not know the level ${level.level}.`);
-    const environments = new Environments({
-      name: level.level,
-      limit: settings.environments.get(level.level) ?? 1,
-      time,
-      faults,
-      timeoutMs: settings.deployment.fetchTimeoutMs,
-      onWorkBehindAnswer: checker.onWorkBehindAnswer,
-      onLost: () => rateWatch.crash(level.level),
-    });
-    const queue = (name: string, onAdd?: () => void): Queue =>
-      new Queue({ name: `${level.level}-${name}`, core, time, faults, onRemove: checker.onRemove, onAdd });
-    const deadLetters = queue('dead');
-    const waiting = queue('waiting', () => scene.onWaiting());
-    const options: TriggerOptions = {
-      level: level.level,
-      time,
-      faults,
-      environments,
-      deadLetters,
-      handler: fetchHandler(world, level),
-      patienceMs:
-        settings.deployment.trigger === 'queue'
-          ? settings.deployment.queueRetentionMs
-          : settings.deployment.fetchMaxEventAgeMs,
-      onConsumed: checker.onConsumed,
-      say,
-    };
-    const { batchSize, deployment } = settings;
-    const trigger =
-      deployment.trigger === 'queue'
-        ? createQueueTrigger(options, {
-            batchSize,
-            maxReceives: deployment.queueMaxReceives,
-            visibilityMs: 6 * deployment.fetchTimeoutMs,
-          })
-        : createDirectTrigger(options, settings.plainLetters);
-    const open = {
-      accept: (payload: string): void => {
-        if (isWell || !keysOfEvent(payload).some(({ key }) => blackHoles.has(key))) trigger.accept(payload);
-      },
-    };
-    levels.set(level.level, { level, rate, trigger: open, deadLetters, waiting, environments });
-  }
+  const isLost = (payload: string): boolean => !isWell && keysOfEvent(payload).some(({ key }) => blackHoles.has(key));
+  for (const level of world.chain.levels)
+    levels.set(
+      level.name,
+      buildLevel(level, { world, checker, rateWatch, isLost, onWaiting: () => scene.onWaiting(), say }),
+    );
 
-  let deleted = 0;
   let dropped = 0;
+  /** Runs whose seed asks for something else. */
+  const mistaken = new Set<string>();
   const scene: Scene = {
     core,
+    plan,
     time,
     faults,
     settings,
     checker,
     bucket,
-    hermes,
+    api,
     world,
     levels,
     runs,
@@ -229,11 +184,19 @@ export function buildScene({
     trace,
     say,
     hasPoison,
+    isBlackHole: (key) => blackHoles.has(key),
     notify,
-    isDeleted: () => deleted > 0,
+    isTampered: false,
     drop: (run) => {
-      bucket.write(`seeds/${run}.json`, seeds[dropped % seeds.length] ?? '{}', {}, 'person');
+      bucket.write(`seeds/${run}.json`, texts[dropped % texts.length] ?? '{}', {}, 'person');
       dropped += 1;
+      mistaken.delete(run);
+    },
+    dropChanged: (run, place) => {
+      if (changed.length === 0 || !bucket.objects.has(`params/${run}.json`)) return false;
+      mistaken.add(run);
+      bucket.write(`seeds/${run}.json`, faults.pick(place, 'changed', changed), {}, 'person');
+      return true;
     },
     stray: (kind) => {
       if (kind === 0) bucket.write('seeds/not a run.json', '{}', {}, 'person');
@@ -241,7 +204,7 @@ export function buildScene({
         '',
         '{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"bucket"}',
         '{"hello":"world"}',
-        eventOf(`troops/${strayItem}`, time.nowMs),
+        eventOf(strayItem(plan).key, time.nowMs),
       ][kind];
       if (kind > 0 && payload !== undefined) for (const { trigger } of levels.values()) trigger.accept(payload);
     },
@@ -251,8 +214,15 @@ export function buildScene({
         return role !== undefined && role.node.run === run && role.is !== 'failure' && role.node.parent !== undefined;
       });
       if (keys.length === 0) return;
-      deleted += 1;
-      bucket.delete(faults.pick(faults.site(`which ${which} ${run}`), 'key', keys.sort()), 'person');
+      scene.deleteObject(faults.pick(faults.site(`which ${which} ${run}`), 'key', keys.sort()));
+    },
+    deleteObject: (key) => {
+      scene.isTampered = true;
+      bucket.delete(key, 'person');
+    },
+    modelNodes: () => modelRoots.flatMap((modelRoot) => [...everyNode(modelRoot)]),
+    get mischief() {
+      return mischief;
     },
     setRate: (body) => {
       rateWatch.set(body, time.nowMs);
@@ -261,29 +231,36 @@ export function buildScene({
     calm: () => {
       for (const [name, { environments }] of levels) environments.limit = settings.environments.get(name) ?? 1;
       if (bucket.objects.has('control/rate.json')) scene.setRate('{}');
+      for (const run of mistaken) scene.drop(run);
       say('the faults end');
     },
     mend: () => {
       isWell = true;
-      hermes.isMended = true;
+      answers.isMended = true;
+      mischief.tidy();
       say('all is well');
     },
     onWaiting: () => undefined,
   };
+  const mischief = new Mischief(scene);
   return scene;
 }
 
-/** A run is asked for some troops or for all; later drops ask for the same in other words. */
-function drawSeeds(root: ApiNode, faults: Faults): { wanted: WantedTroops; seeds: string[] } {
-  const site = faults.site('seed text');
-  const always = root.children.filter(({ sinceMs }) => sinceMs === 0);
-  if (always.length < 2 || faults.between(site, 'some', 0, 2) > 0)
-    return { wanted: undefined, seeds: ['{}', '{ }', '{}\n'] };
-  const ids = always.slice(1).map(({ id }) => id);
-  const seeds = [ids, ids.toReversed(), ids].map(
-    (troops, index) => `${JSON.stringify({ troops })}${' '.repeat(index)}`,
-  );
-  return { wanted: new Set(ids), seeds };
+/** Items whose events never come, until all is well. */
+function drawBlackHoles(roles: ReadonlyMap<string, KeyRole>, faults: Faults): Set<string> {
+  const keys = new Set<string>();
+  for (const [key, { is }] of roles)
+    if (is === 'item' && faults.strikes('black-hole', faults.site(`hole ${key}`))) keys.add(key);
+  return keys;
+}
+
+function drawWindows(fault: FaultName, faults: Faults, startMs: number, dayMs: number): Window[] {
+  return ['first', 'second'].flatMap((which) => {
+    const place = faults.site(`${which} ${fault}`);
+    if (!faults.strikes(fault, place)) return [];
+    const fromMs = startMs + faults.between(place, 'from', 0, faults.pick(place, 'early', [600_000, dayMs]));
+    return [{ fromMs, toMs: fromMs + faults.between(place, 'for', 60_000, 6 * hourMs) }];
+  });
 }
 
 function clockOf(ms: number): string {

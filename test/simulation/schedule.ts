@@ -3,10 +3,12 @@
  * must be true by then. Everything follows from the seed.
  */
 import type { Violation } from './checker.ts';
+import { noticeTampering, refuseOtherParams } from './after-day.ts';
 import type { Core } from './core.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, Injected } from './faults.ts';
-import { everyNode, type Size } from './model.ts';
+import type { ChainChoice } from './chain-plan.ts';
+import { everyNode, type Node } from './model.ts';
 import { People } from './people.ts';
 import { buildScene, type Scene } from './scene.ts';
 
@@ -14,7 +16,7 @@ export type ScheduleOptions = {
   seed: number;
   core: Core;
   choice?: FaultChoice;
-  size?: Size;
+  chain?: ChainChoice;
   /** Writes down what happens. */
   isTraced?: boolean;
 };
@@ -24,13 +26,13 @@ export type Verdict = {
   violation: Violation | undefined;
   injected: readonly Injected[];
   trace: readonly string[];
+  /** How many levels its chain had. */
+  levels: number;
   /** Tasks of virtual time; calls of the API; invocations of the levels' functions. */
   figures: { steps: number; calls: number; invocations: number; hours: number };
   /** Which help the runs needed to become complete, once all was well. */
   needed: 'sweep' | 'replay' | 'replay of failures' | 'force' | undefined;
 };
-
-export const defaultSize: Size = { troops: 4, warriors: 4, groups: 4 };
 
 const hourMs = 3_600_000;
 /** Rounds of sweep and replay until every run must be complete; in the last two a person forces. */
@@ -43,20 +45,21 @@ export async function runSchedule({
   seed,
   core,
   choice = {},
-  size = defaultSize,
+  chain = {},
   isTraced = false,
 }: ScheduleOptions): Promise<Verdict> {
-  const scene = buildScene({ seed, core, choice, size, isTraced });
+  const scene = buildScene({ seed, core, choice, chain, isTraced });
   const day = new Day(scene);
   const needed = await day.live();
-  const { time, faults, checker, hermes, levels, startMs } = scene;
+  const { time, faults, checker, api, levels, startMs } = scene;
   const invocations = [...levels.values()].reduce((sum, { environments }) => sum + environments.invocations, 0);
   return {
     seed,
     violation: checker.violation,
     injected: faults.injected,
     trace: scene.trace,
-    figures: { steps: time.steps, calls: hermes.calls, invocations, hours: (time.nowMs - startMs) / hourMs },
+    levels: scene.plan.rows.length,
+    figures: { steps: time.steps, calls: api.calls, invocations, hours: (time.nowMs - startMs) / hourMs },
     needed,
   };
 }
@@ -80,10 +83,14 @@ class Day {
     faults.isOn = false;
     this.#scene.calm();
     await this.#settle('after the faults had ended');
-    if (this.#scene.hasPoison) await this.#mustGiveUp();
+    if (this.#scene.hasPoison) {
+      await this.#mustGiveUp();
+      await this.#othersMustFinish();
+    }
     this.#scene.mend();
     const needed = await this.#converge();
     await this.#mustStayDone();
+    await this.#tryOnCompleteRuns();
     return needed;
   }
 
@@ -112,6 +119,58 @@ class Day {
       );
   }
 
+  /** What is poisoned keeps nothing else from being done, neither at its level nor in its run. */
+  async #othersMustFinish(): Promise<void> {
+    const { checker } = this.#scene;
+    const left = (): Node[] =>
+      this.#scene.modelNodes().filter((node) => this.#isWithoutPoison(node) && !this.#isDone(node));
+    for (let round = 1; round <= rounds && left().length > 0 && checker.violation === undefined; round += 1) {
+      const force = round > roundsWithoutForce;
+      this.#people.replay({ force });
+      await this.#settle('after a replay beside something poisoned');
+      this.#people.replay({ from: 'failures', force });
+      await this.#settle('after a replay of failures beside something poisoned');
+      if (this.#scene.isTampered) for (const run of this.#scene.runs) this.#people.sweep({ run });
+      await this.#sweepAndSettle();
+    }
+    const [first] = left();
+    if (first !== undefined && checker.violation === undefined)
+      checker.break('convergence', `${first.itemKey} is not done, although only others are poisoned`);
+  }
+
+  #isWithoutPoison(node: Node | undefined): boolean {
+    const { ledger } = this.#scene.checker;
+    if (node === undefined) return true;
+    const isPoisoned = node.api.poison !== undefined || this.#scene.isBlackHole(node.itemKey);
+    return !isPoisoned && !node.isLate && ledger.isWanted(node) && this.#isWithoutPoison(node.parent);
+  }
+
+  #isDone(node: Node): boolean {
+    const { doneSinceMs, isTouched } = this.#scene.checker.ledger.state(node);
+    return doneSinceMs !== undefined || isTouched;
+  }
+
+  async #tryOnCompleteRuns(): Promise<void> {
+    const { faults, checker, runs } = this.#scene;
+    const tries = {
+      scene: this.#scene,
+      people: this.#people,
+      settle: (when: string) => this.#settle(when),
+      converge: () => this.#converge().then(() => undefined),
+    };
+    for (const [fault, act] of [
+      ['params-changed', refuseOtherParams],
+      ['tampered-after', noticeTampering],
+    ] as const) {
+      if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
+      const site = faults.site(`${fault} after the day`);
+      faults.isOn = true;
+      const strikes = faults.strikes(fault, site);
+      faults.isOn = false;
+      if (strikes) await act(site, tries);
+    }
+  }
+
   async #sweepAndSettle(): Promise<void> {
     const { time } = this.#scene;
     await time.runTo(time.nowMs + this.#patienceMs);
@@ -121,7 +180,7 @@ class Day {
 
   /** All is well: sweep and replay bring every run to complete. */
   async #converge(): Promise<Verdict['needed']> {
-    const { checker, runs, isDeleted } = this.#scene;
+    const { checker, runs } = this.#scene;
     const isComplete = (): boolean => runs.every((run) => checker.ledger.isComplete(run));
     let needed: Verdict['needed'];
     const step = async (name: NonNullable<Verdict['needed']>, act: () => void): Promise<void> => {
@@ -139,7 +198,7 @@ class Day {
       await step(force ? 'force' : 'replay of failures', () => {
         this.#people.sweep({});
         // A finished run is not looked at again until a person asks; one has deleted something.
-        if (isDeleted()) for (const run of runs) this.#people.sweep({ run });
+        if (this.#scene.isTampered) for (const run of runs) this.#people.sweep({ run });
       });
       if (isComplete()) break;
     }
@@ -157,9 +216,9 @@ class Day {
 
   /** Every event once more, a sweep and a replay: no call, and no object changes. */
   async #mustStayDone(): Promise<void> {
-    const { bucket, checker, hermes, notify, modelRoots, runs } = this.#scene;
+    const { bucket, checker, api, notify, modelRoots, runs } = this.#scene;
     if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
-    const before = { calls: hermes.calls, objects: new Set(picture(bucket.objects)) };
+    const before = { calls: api.calls, objects: new Set(picture(bucket.objects)) };
     for (const root of modelRoots)
       for (const node of everyNode(root)) if (bucket.objects.has(node.itemKey)) notify(node.itemKey);
     await this.#settle('after every event had come once more');
@@ -173,10 +232,10 @@ class Day {
       });
     await this.#settle('after a look');
     // Where a person has deleted something, status says so, and is right.
-    const untold = this.#scene.isDeleted() ? undefined : runs.find((run) => !told.has(run));
+    const untold = this.#scene.isTampered ? undefined : runs.find((run) => !told.has(run));
     if (untold !== undefined) checker.break('truth', `${untold} is complete, but status does not say so`);
-    if (hermes.calls !== before.calls)
-      checker.break('idempotence', `${hermes.calls - before.calls} calls were made for a complete run`);
+    if (api.calls !== before.calls)
+      checker.break('idempotence', `${api.calls - before.calls} calls were made for a complete run`);
     const changed = picture(bucket.objects).filter((object) => !before.objects.has(object));
     if (changed.length > 0)
       checker.break('idempotence', `the bucket changed after all was complete: ${changed.slice(0, 3).join(', ')}`);
@@ -186,6 +245,6 @@ class Day {
 /** What must not change any more: everything but the sweep's reports, and the notes of what is no item. */
 function picture(objects: ReadonlyMap<string, { eTag: string; modifiedMs: number }>): string[] {
   return [...objects]
-    .filter(([key]) => !/^(runs\/|failures\/[a-z_]+\/_stray\/)/.test(key))
+    .filter(([key]) => !/^(runs\/|failures\/[a-z0-9_]+\/_stray\/)/.test(key))
     .map(([key, { eTag, modifiedMs }]) => `${key} ${eTag} ${new Date(modifiedMs).toISOString()}`);
 }

@@ -2,7 +2,7 @@
 import type { LevelRate, RateLimits } from '../../shared/engine/rate/rate-setting.ts';
 import type { lostAfterMs } from '../../shared/lambda/event-life.ts';
 import type { Faults } from './faults.ts';
-import { levelNames } from './model.ts';
+import type { ChainPlan } from './chain-plan.ts';
 
 export type Settings = {
   deployment: Parameters<typeof lostAfterMs>[0];
@@ -16,13 +16,18 @@ export type Settings = {
   maxReplays: number;
   maxRefires: number;
   maxFreezeMs: number;
+  /** So long one item may stop all calls. */
+  maxItemFreezeMs: number;
+  /** So long the API may keep an item waiting. */
+  maxWaitMs: number;
   hasRate: boolean;
   limits: RateLimits;
   rates: Map<string, LevelRate>;
   environments: Map<string, number>;
 };
 
-export function drawSettings(faults: Faults): Settings {
+export function drawSettings(faults: Faults, { rows }: ChainPlan): Settings {
+  const levelNames = rows.map(({ level }) => level);
   const site = faults.site('settings');
   const pick = <T>(what: string, from: readonly T[]): T => faults.pick(site, what, from);
   const hasRate = pick('has rate', [true, false]);
@@ -49,6 +54,8 @@ export function drawSettings(faults: Faults): Settings {
     maxReplays: 3,
     maxRefires: 3,
     maxFreezeMs: 3_600_000,
+    maxItemFreezeMs: pick('item freeze', [60_000, 900_000, 3_600_000]),
+    maxWaitMs: pick('max wait', [2, 6]) * 3_600_000,
     hasRate,
     limits,
     rates: new Map(levelNames.map((level) => [level, { ...limits, share, environments: environments.get(level) }])),

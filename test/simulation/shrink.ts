@@ -1,8 +1,8 @@
 /** Makes a failing schedule smaller: a smaller tree, and only the faults without which the promise would be kept. */
+import { drawChain, type ChainChoice, type Size } from './chain-plan.ts';
 import type { Core } from './core.ts';
-import type { FaultChoice } from './faults.ts';
-import type { Size } from './model.ts';
-import { defaultSize, runSchedule, type Verdict } from './schedule.ts';
+import { Faults, type FaultChoice } from './faults.ts';
+import { runSchedule, type Verdict } from './schedule.ts';
 
 export type Shrunk = { verdict: Verdict; size: Size; keep: string[]; tried: number };
 
@@ -14,22 +14,28 @@ export async function shrink(
   seed: number,
   core: Core,
   choice: FaultChoice = {},
-  firstSize = defaultSize,
+  chain: ChainChoice = {},
 ): Promise<Shrunk | undefined> {
+  const firstSize = drawChain(new Faults(seed, () => 0, choice), chain).size;
   let tried = 0;
-  const first = await runSchedule({ seed, core, choice, size: firstSize });
+  const first = await runSchedule({ seed, core, choice, chain });
   const promise = first.violation?.promise;
   if (promise === undefined) return undefined;
   const attempt = async (ids: readonly string[], size: Size): Promise<Verdict | undefined> => {
     tried += 1;
-    const verdict = await runSchedule({ seed, core, choice: { ...choice, only: new Set(ids) }, size });
+    const verdict = await runSchedule({
+      seed,
+      core,
+      choice: { ...choice, only: new Set(ids) },
+      chain: { ...chain, size },
+    });
     return verdict.violation?.promise === promise ? verdict : undefined;
   };
 
   let keep = idsOf(first);
   let size = firstSize;
   for (const smaller of smallerSizes(firstSize)) {
-    const verdict = await runSchedule({ seed, core, choice, size: smaller });
+    const verdict = await runSchedule({ seed, core, choice, chain: { ...chain, size: smaller } });
     tried += 1;
     if (verdict.violation?.promise !== promise) continue;
     [size, keep] = [smaller, idsOf(verdict)];
@@ -52,7 +58,13 @@ export async function shrink(
     else if (length === 1) break;
     else parts = Math.min(keep.length, parts * 2);
   }
-  const verdict = await runSchedule({ seed, core, choice: { ...choice, only: new Set(keep) }, size, isTraced: true });
+  const verdict = await runSchedule({
+    seed,
+    core,
+    choice: { ...choice, only: new Set(keep) },
+    chain: { ...chain, size },
+    isTraced: true,
+  });
   return { verdict, size, keep, tried };
 }
 
@@ -60,11 +72,16 @@ function idsOf({ injected }: Verdict): string[] {
   return [...new Set(injected.map(({ id }) => id))];
 }
 
-function* smallerSizes({ troops, warriors, groups }: Size): Generator<Size> {
-  for (let sum = 3; sum < troops + warriors + groups; sum += 1)
-    for (let t = 1; t <= troops; t += 1)
-      for (let w = 1; w <= warriors; w += 1) {
-        const g = sum - t - w;
-        if (g >= 1 && g <= groups) yield { troops: t, warriors: w, groups: g };
-      }
+/** The smallest first. */
+function* smallerSizes(size: Size): Generator<Size> {
+  const sum = (numbers: Size): number => numbers.reduce((all, one) => all + one, 0);
+  yield* [...sizesUpTo(size)].sort((a, b) => sum(a) - sum(b)).slice(0, -1);
+}
+
+function* sizesUpTo([first, ...rest]: Size): Generator<Size> {
+  if (first === undefined) {
+    yield [];
+    return;
+  }
+  for (let most = 1; most <= first; most += 1) for (const others of sizesUpTo(rest)) yield [most, ...others];
 }

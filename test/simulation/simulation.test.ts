@@ -1,8 +1,9 @@
 /** Bad days in memory: the promises hold in every one of them, and the same seed is the same day. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { runCampaign } from './campaign.ts';
+import { drawChain } from './chain-plan.ts';
 import { loadCore, type Core } from './core.ts';
-import { faultNames, type FaultName } from './faults.ts';
+import { faultNames, Faults, type FaultName } from './faults.ts';
 import { runSchedule } from './schedule.ts';
 
 let core: Core;
@@ -17,6 +18,18 @@ test('two hundred bad days break no promise, and every fault is in them', async 
   expect(faultNames.filter((name) => tally.faults[name] === undefined)).toEqual([]);
 });
 
+test('the chains of the schedules have one to eight levels, and none has a problem that a deployment would refuse', () => {
+  const plans = Array.from({ length: 200 }, (_, seed) => drawChain(new Faults(seed + 1, () => 0)));
+  expect(new Set(plans.map(({ rows }) => rows.length))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8]));
+  expect(plans.flatMap(({ spec }) => core.chainProblems(spec))).toEqual([]);
+  expect(plans.some(({ rows }) => rows.at(-1)?.suffix === '.csv')).toBe(true);
+});
+
+test.each([1, 2, 4, 8])('fifty bad days of chains of %i levels break no promise', async (levels) => {
+  const { failures } = await runCampaign({ core, from: 1, to: 51, chain: { levels } });
+  expect(failures).toEqual([]);
+});
+
 test('a day without faults is complete without a sweep, each item asked for once', async () => {
   const odds = Object.fromEntries(faultNames.map((name) => [name, 0])) as Record<FaultName, number>;
   const { violation, injected, figures } = await runSchedule({ seed: 7, core, choice: { odds } });
@@ -26,16 +39,16 @@ test('a day without faults is complete without a sweep, each item asked for once
 
 describe('a seed', () => {
   test('gives the same day each time', async () => {
-    const once = await runSchedule({ seed: 42, core, isTraced: true });
-    const again = await runSchedule({ seed: 42, core, isTraced: true });
+    const once = await runSchedule({ seed: 44, chain: { levels: 4 }, core, isTraced: true });
+    const again = await runSchedule({ seed: 44, chain: { levels: 4 }, core, isTraced: true });
     expect(again).toEqual(once);
     expect(once.injected.length).toBeGreaterThan(0);
   });
 
   test('gives another day when faults of it are left out, and only those that are kept', async () => {
-    const { injected } = await runSchedule({ seed: 42, core });
+    const { injected } = await runSchedule({ seed: 44, chain: { levels: 4 }, core });
     const kept = injected.slice(0, 2).map(({ id }) => id);
-    const smaller = await runSchedule({ seed: 42, core, choice: { only: new Set(kept) } });
+    const smaller = await runSchedule({ seed: 44, chain: { levels: 4 }, core, choice: { only: new Set(kept) } });
     expect(new Set(smaller.injected.map(({ id }) => id))).toEqual(new Set(kept));
   });
 });

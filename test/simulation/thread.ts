@@ -3,7 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { runCampaign, type CampaignOptions, type Failure, type Tally } from './campaign.ts';
 import { loadCore } from './core.ts';
 
-export type ThreadTask = Pick<CampaignOptions, 'from' | 'to' | 'step' | 'choice' | 'size' | 'isWhole'> & {
+export type ThreadTask = Pick<CampaignOptions, 'from' | 'to' | 'step' | 'choice' | 'chain' | 'isWhole'> & {
   coreFolder: string;
   /** One number: the lowest seed that failed. */
   lowest: Int32Array;

@@ -11,9 +11,9 @@ import { serveTool } from '../worker.ts';
 
 await serveTool(({ settings, perform, expanded, gaveUp }) => {
   log.setLevel(LogLevel.ERROR);
-  const { concurrency, hermesUrl } = settings;
+  const { concurrency, apiUrl } = settings;
   const requestOf = (task: Task) => ({
-    url: `${hermesUrl}/#${taskName(task)}`,
+    url: `${apiUrl}/#${taskName(task)}`,
     uniqueKey: taskName(task),
     userData: task,
   });

@@ -1,4 +1,4 @@
-/** Owns: the contract of buckets: making, finding and deleting them. */
+/** The contract of buckets: making, finding and deleting them. */
 import { describe, expect } from '@jest/globals';
 import {
   CreateBucketCommand,

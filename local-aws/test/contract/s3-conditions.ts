@@ -1,4 +1,4 @@
-/** Owns: the contract of conditional writes and reads, and of ranges. */
+/** The contract of conditional writes and reads, and of ranges. */
 import { describe, expect } from '@jest/globals';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { GetObjectCommandInput, PutObjectCommandInput } from '@aws-sdk/client-s3';

@@ -1,4 +1,4 @@
-/** Owns: what the parts of the S3 contract are given, and how they name a refusal. */
+/** What the parts of the S3 contract are given, and how they name a refusal. */
 import type { S3Client } from '@aws-sdk/client-s3';
 
 export interface S3Contract {

@@ -1,4 +1,4 @@
-/** Owns: the contract of multipart uploads. */
+/** The contract of multipart uploads. */
 import { describe, expect } from '@jest/globals';
 import {
   AbortMultipartUploadCommand,
@@ -16,7 +16,7 @@ import { createHash } from 'node:crypto';
 import { refusalOf } from './s3-contract.ts';
 import type { S3Contract } from './s3-contract.ts';
 
-const FIVE_MIB = 5 * 1024 * 1024;
+const fiveMib = 5 * 1024 * 1024;
 
 export function multipartContract({ client, bucket, newPrefix, promise }: S3Contract): void {
   const begin = async (Key: string, rest: Partial<CreateMultipartUploadCommandInput> = {}) => {
@@ -39,7 +39,7 @@ export function multipartContract({ client, bucket, newPrefix, promise }: S3Cont
   describe('multipart uploads', () => {
     promise('parts sent in any order become one object in the order of their numbers', async () => {
       const key = `${newPrefix()}a b`;
-      const bodies = [Buffer.alloc(FIVE_MIB, 'a'), Buffer.alloc(FIVE_MIB, 'b'), Buffer.from('the rest')];
+      const bodies = [Buffer.alloc(fiveMib, 'a'), Buffer.alloc(fiveMib, 'b'), Buffer.from('the rest')];
       const to = await begin(key, { ContentType: 'text/plain', Metadata: { run: 'r1' } });
       const last = await upload(to, 7, bodies[2] ?? Buffer.alloc(0));
       const first = await upload(to, 1, bodies[0] ?? Buffer.alloc(0));
@@ -126,7 +126,7 @@ export function multipartContract({ client, bucket, newPrefix, promise }: S3Cont
     promise('the checksum of the whole is that of the parts, counted', async () => {
       const key = `${newPrefix()}a`;
       const to = await begin(key, { ChecksumAlgorithm: 'CRC32' });
-      const parts = [await upload(to, 1, Buffer.alloc(FIVE_MIB, 'a')), await upload(to, 2, Buffer.from('b'))];
+      const parts = [await upload(to, 1, Buffer.alloc(fiveMib, 'a')), await upload(to, 2, Buffer.from('b'))];
       expect(parts.every(({ ChecksumCRC32 }) => ChecksumCRC32 !== undefined)).toBe(true);
       const done = await complete(to, parts);
       expect(done.ChecksumCRC32).toMatch(/==-2$/);

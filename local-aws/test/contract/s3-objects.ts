@@ -1,4 +1,4 @@
-/** Owns: the contract of single objects: what is put is got, whatever its key; copies, deletions. */
+/** The contract of single objects: what is put is got, whatever its key; copies, deletions. */
 import { describe, expect } from '@jest/globals';
 import {
   CopyObjectCommand,
@@ -65,7 +65,7 @@ export function objectContract({ client, bucket, newPrefix, promise }: S3Contrac
 
     promise('a head tells what a get tells', async () => {
       const key = `${newPrefix()}a`;
-      await put(key, 'hello', { ContentType: 'text/plain', Metadata: { level: 'troops' } });
+      await put(key, 'hello', { ContentType: 'text/plain', Metadata: { color: 'green' } });
       const { ETag, ContentLength, ContentType, LastModified, Metadata } = await get(key);
       expect(await head(key)).toMatchObject({ ETag, ContentLength, ContentType, LastModified, Metadata });
     });
@@ -80,7 +80,7 @@ export function objectContract({ client, bucket, newPrefix, promise }: S3Contrac
       expect(read.ContentType).not.toBe('text/plain');
     });
 
-    for (const [what, name] of Object.entries(HOSTILE_NAMES)) {
+    for (const [what, name] of Object.entries(hostileNames)) {
       promise(`a key may hold ${what}`, async () => {
         const prefix = newPrefix();
         await put(prefix + name, what);
@@ -186,7 +186,7 @@ export function objectContract({ client, bucket, newPrefix, promise }: S3Contrac
   });
 }
 
-const HOSTILE_NAMES: Record<string, string> = {
+const hostileNames: Record<string, string> = {
   spaces: ' a  b ',
   'a plus and a percent': '1+1=100%',
   'what looks percent-encoded': 'a%2Fb%zz%C3%A9',

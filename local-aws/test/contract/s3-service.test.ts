@@ -1,18 +1,18 @@
-/** Owns: which services the S3 contract is run against: ours always, moto_server where it is installed, AWS when asked. */
+/** Which services the S3 contract is run against: ours always, moto_server where it is installed, AWS when asked. */
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openDatabase } from '../../database.ts';
 import { serveS3 } from '../../s3/http.ts';
 import { S3Store } from '../../s3/store.ts';
-import { findOnPath } from '../../../test/commands.ts';
+import { findOnPath } from './find-on-path.ts';
 import { s3ServiceContract } from './s3-service.ts';
 import type { StartedS3 } from './s3-service.ts';
 
 s3ServiceContract('the local S3', startLocal);
 
 /** moto 5.2.1. Each of these tests must fail against it: when one passes, its line goes. */
-const MOTO_DEVIATIONS = {
+const motoDeviations = {
   'a key of 1,024 bytes is taken and one of 1,025 is refused': 'it takes keys of any length',
   'a quiet deletion of many tells of errors only': 'it lists what it deleted all the same',
   'a body that is not what its Content-MD5 says is refused and not stored': 'it does not look at Content-MD5',
@@ -20,7 +20,7 @@ const MOTO_DEVIATIONS = {
   'more than 1,000 keys to delete at once are refused': 'it deletes any number',
   'more than a thousand keys a page can be asked for and are not given': 'it gives as many as were asked for',
   'the older listing with a delimiter names the next marker': 'it lists all keys before all common prefixes',
-  'a token that nobody gave out is refused': 'it answers 500',
+  'a token that was never given out is refused': 'it answers 500',
   'a negative page size is refused': 'it answers 200',
   'an aborted upload is gone, and so is a completed one': 'it answers 500 to the completion of an aborted upload',
   'parts out of order are refused': 'it sees the size of the first before the order',
@@ -32,10 +32,10 @@ const moto = findOnPath('moto_server');
 if (moto === undefined) {
   process.stderr.write('\nORACLE SKIPPED: moto_server is not on PATH; the S3 contract was not compared with it.\n\n');
 } else {
-  s3ServiceContract('moto_server', () => startMoto(moto), { deviations: MOTO_DEVIATIONS });
+  s3ServiceContract('moto_server', () => startMoto(moto), { deviations: motoDeviations });
 }
 
-const awsBucket = process.env.S3_CASCADE_CONTRACT_BUCKET;
+const awsBucket = process.env.S3_CONTRACT_BUCKET;
 if (awsBucket !== undefined && awsBucket !== '') {
   const stop = () => Promise.resolve();
   s3ServiceContract('AWS', () => Promise.resolve({ bucket: awsBucket, stop }), { mayMakeBuckets: false });

@@ -1,6 +1,6 @@
 /**
- * Owns: what this project expects of an S3, asked through the AWS SDK over HTTP of whatever answers at an endpoint.
- * Refuses: to know which S3 that is. Where one is known to deviate, the caller says so, by the test's title and with the
+ * What this project expects of an S3, asked through the AWS SDK over HTTP of whatever answers at an endpoint. It does
+ * not know which S3 that is. Where one is known to deviate, the caller says so, by the test's title and with the
  * reason; such a test must then fail, so that the list can't outlive the deviation.
  */
 import { afterAll, beforeAll, describe, test } from '@jest/globals';

@@ -1,75 +1,121 @@
 /**
- * The level table: the whole chain in one place. A project with another API changes this table, the functions that it
- * names and the source client. serverless.yml must agree with it; a test compares the compiled template with this.
+ * The chain: its levels from the seed down, each declared once. What a level reads, the ids in its items' keys, its function's
+ * name and its share of the rate follow from the list. The engine gets a chain as an argument and knows no other.
  */
+import type { ParamDeclaration } from './params.ts';
 
 export type Level = {
-  /** Its name in commands, receipts, failures and logs. */
-  level: string;
-  /** The prefix whose objects are this level's items. */
+  /** Its name in commands, receipts, failure notes, queues and logs. */
+  name: string;
+  /** The prefix whose objects are this level's items: `seeds`, or what the level above writes. */
   reads: string;
-  /** The ids in an item's key, after the run. */
+  /** The names of the ids in an item's key, after the run, from the top down. */
   ids: readonly string[];
-  /** The prefix that its items' children go to. */
+  /** The prefix of its items' children. */
   writes: string;
-  /** The function in serverless.yml. */
+  /** What the keys under `writes` end with, e.g. `.json`. */
+  suffix: string;
+  /** Its Lambda function, as `sls invoke -f` names it. */
   function: string;
-  /** `many`: an item becomes a list of items of the next level. `one`: an item becomes one result, the leaf. */
+  /** `many`: an item becomes a list of items of the next level. `one`: an item becomes one result; the last level only. */
   children: 'many' | 'one';
+  /** The name of the level that reads what this one writes; undefined for the last. */
+  next: string | undefined;
+  /** Its part of the rate, to the sum of all weights. */
+  weight: number;
+  /** How many of its environments run at once; undefined: as many as its share of the rate takes. */
+  environments: number | undefined;
 };
 
-export const chain = [
-  {
-    level: 'troops',
-    reads: 'seeds',
-    ids: [],
-    writes: 'troops',
-    function: 'fetchTroops',
-    children: 'many',
-  },
-  {
-    level: 'warriors',
-    reads: 'troops',
-    ids: ['troop'],
-    writes: 'amazon_warriors',
-    function: 'fetchWarriors',
-    children: 'many',
-  },
-  {
-    level: 'data_groups',
-    reads: 'amazon_warriors',
-    ids: ['troop', 'warrior'],
-    writes: 'data_groups',
-    function: 'fetchDataGroups',
-    children: 'many',
-  },
-  {
-    level: 'data',
-    reads: 'data_groups',
-    ids: ['troop', 'warrior', 'group'],
-    writes: 'data',
-    function: 'fetchData',
-    children: 'one',
-  },
-] as const satisfies readonly Level[];
-
-type Row = (typeof chain)[number];
-export type LevelName = Row['level'];
-
-/** The ids of an item, one text for each name in the table's row. */
-export type IdsOf<Name extends LevelName> = {
-  [Position in keyof Extract<Row, { level: Name }>['ids']]: string;
+export type Chain = {
+  /** From the seed down; at least one. */
+  levels: readonly Level[];
+  /** What a seed may set, by name. */
+  params: Readonly<Record<string, ParamDeclaration>>;
 };
 
-/** The level that reads what this one writes; undefined for the leaf. */
-export function nextLevel(level: Level): Level | undefined {
-  return chain.find((row) => row.reads === level.writes);
+/** A level as it is declared. */
+export type LevelSpec = {
+  name: string;
+  /** Where its children go. Default: its name. */
+  prefix?: string | undefined;
+  children: 'many' | 'one';
+  /** The name of its children's id; for `many` only. */
+  id?: string | undefined;
+  /** For `one` only. Default `.json`. */
+  suffix?: string | undefined;
+  /** Default: 85 of 100 for the last level, the rest in equal parts. */
+  weight?: number | undefined;
+  environments?: number | undefined;
+};
+
+export type ChainSpec = {
+  levels: readonly LevelSpec[];
+  params?: Readonly<Record<string, ParamDeclaration>> | undefined;
+};
+
+/** The prefix that people drop seeds under. */
+export const seedPrefix = 'seeds';
+
+/** The last level makes most of the calls: each of its items is one, and there are more of them than of all others. */
+const lastLevelWeight = 85;
+const allWeights = 100;
+
+/** @param spec one that `chainProblems` finds nothing wrong with */
+export function createChain({ levels, params = {} }: ChainSpec): Chain {
+  const otherWeight = levels.length > 1 ? (allWeights - lastLevelWeight) / (levels.length - 1) : 0;
+  const ids: string[] = [];
+  let reads = seedPrefix;
+  const rows = levels.map((level, index): Level => {
+    const { name, prefix = name, children, suffix = '.json', environments } = level;
+    const next = levels[index + 1];
+    const row: Level = {
+      name,
+      reads,
+      ids: [...ids],
+      writes: prefix,
+      suffix,
+      function: functionName(name),
+      children,
+      next: next?.name,
+      weight: level.weight ?? (next === undefined ? lastLevelWeight : otherWeight),
+      environments,
+    };
+    reads = prefix;
+    if (level.id !== undefined) ids.push(level.id);
+    return row;
+  });
+  return { levels: rows, params };
 }
 
-/** @throws Error when the table has no such level */
-export function levelNamed(name: LevelName): Level {
-  const level = chain.find((row) => row.level === name);
+/** `shelf_items` → `fetchShelfItems` */
+export function functionName(levelName: string): string {
+  return `fetch${levelName.replaceAll(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())}`;
+}
+
+/** The level whose items are the seeds. */
+export function firstLevel({ levels }: Pick<Chain, 'levels'>): Level {
+  const [first] = levels;
+  if (first === undefined) throw new Error('The chain has no levels.');
+  return first;
+}
+
+/** The level that writes the results. */
+export function lastLevel({ levels }: Pick<Chain, 'levels'>): Level {
+  const last = levels.at(-1);
+  if (last === undefined) throw new Error('The chain has no levels.');
+  return last;
+}
+
+/** @throws Error when the chain has no such level */
+export function levelNamed({ levels }: Pick<Chain, 'levels'>, name: string): Level {
+  const level = levels.find((each) => each.name === name);
   if (level === undefined)
-    throw new Error(`There is no level ${name}; the levels are ${chain.map((row) => row.level).join(', ')}.`);
+    throw new Error(`There is no level ${name}; the levels are ${levels.map((each) => each.name).join(', ')}.`);
   return level;
+}
+
+/** The name of the id that a level's children have; `result` at the last level, whose result has no id of its own. */
+export function nextIdOf({ levels }: Pick<Chain, 'levels'>, level: Level): string {
+  return levels.find(({ name }) => name === level.next)?.ids.at(-1) ?? 'result';
 }

@@ -2,12 +2,13 @@
  * The grammar of the bucket's keys: the only place that builds or parses one. It is public: people's scripts read it.
  *
  *     seeds/<run>.json                                   the seed of a run
- *     <prefix>/<run>/<id>/…/<id>.json                    an item, or a result
- *     receipts/<level>/<run>/<id>/…/<id>.json            an item is done (for a seed: receipts/troops/<run>.json)
+ *     <prefix>/<run>/<id>/…/<id>.json                    an item, or a result (whose level may have another suffix)
+ *     receipts/<level>/<run>/<id>/…/<id>.json            an item is done (for a seed: receipts/<first level>/<run>.json)
  *     failures/<level>/<run>/<id>/…/<id>.json            an item's last error
  *     failures/<level>/_stray/<whole key>.json           an object under a level's prefix whose key is no item's
+ *     params/<run>.json                                  what the run's seed asked for, fixed when it was first taken
  *     runs/<run>.json                                    the run's last report
- *     data/<run>/_SUCCESS                                the run is complete: all of it is there, nothing failed
+ *     <last prefix>/<run>/_SUCCESS                       the run is complete: all of it is there, nothing failed
  *     finished/<run>/<the seed's ETag>.json              so it is for this seed, and the sweep need not look again
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
@@ -20,8 +21,8 @@
  * The dot is encoded too: then `.json` and `/` are the only bytes that can follow a segment and both sort after `-`, so a
  * level's items and their children list in one order.
  */
-import { chain, nextLevel, type Level } from './chain.ts';
 import { ItemError } from '../errors.ts';
+import { lastLevel, seedPrefix, type Chain, type Level } from './chain.ts';
 
 /** Where an item stands: its run, and the API's own ids from the top down. */
 export type ItemPath = { run: string; ids: readonly string[] };
@@ -29,7 +30,8 @@ export type ItemPath = { run: string; ids: readonly string[] };
 /** S3: "the maximum length of a key name is 1,024 bytes" (page object-keys). All keys here are ASCII. */
 export const maxKeyBytes = 1024;
 
-const suffix = '.json';
+/** Of items and of every record. Results may have another. */
+const jsonSuffix = '.json';
 const runName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 export function isRunName(run: string): boolean {
@@ -58,8 +60,12 @@ export function decodeSegment(segment: string): string | undefined {
   }
 }
 
-function join(prefix: string, { run, ids }: ItemPath): string {
+function join(prefix: string, { run, ids }: ItemPath, suffix = jsonSuffix): string {
   return `${[prefix, run, ...ids.map(encodeSegment)].join('/')}${suffix}`;
+}
+
+export function seedKey(run: string): string {
+  return join(seedPrefix, { run, ids: [] });
 }
 
 /** The key of a level's item. */
@@ -68,54 +74,103 @@ export function itemKey(level: Level, path: ItemPath): string {
 }
 
 export function receiptKey(level: Level, path: ItemPath): string {
-  return join(`receipts/${level.level}`, path);
+  return join(receiptPrefix(level), path);
 }
 
 export function failureKey(level: Level, path: ItemPath): string {
-  return join(`failures/${level.level}`, path);
+  return join(failurePrefix(level), path);
 }
 
-/** What all failure notes of a run's items of a level begin with. */
-export function failuresPrefix({ level, ids }: Level, run: string): string {
-  return `failures/${level}/${run}${ids.length === 0 ? suffix : '/'}`;
-}
-
-/** The key of what a leaf's item becomes: the same path under the prefix that the level writes. */
+/** The key of what an item of the last level becomes: the same path under the prefix that the level writes. */
 export function resultKey(level: Level, path: ItemPath): string {
-  return join(level.writes, path);
+  return join(level.writes, path, level.suffix);
+}
+
+/** What the keys of an item's children begin with. */
+export function childrenPrefix(level: Level, { run, ids }: ItemPath): string {
+  return `${[level.writes, run, ...ids.map(encodeSegment)].join('/')}/`;
+}
+
+/** The object that says that an item is done: its receipt, or at the last level its result. */
+export function doneKey(level: Level, path: ItemPath): string {
+  return level.children === 'one' ? resultKey(level, path) : receiptKey(level, path);
+}
+
+/** What the run's seed asked for. */
+export function paramsKey(run: string): string {
+  return `${recordPrefixes.params}/${run}${jsonSuffix}`;
 }
 
 export function reportKey(run: string): string {
-  return `runs/${run}${suffix}`;
+  return `${recordPrefixes.reports}/${run}${jsonSuffix}`;
 }
 
-export function successKey(run: string): string {
-  return `${chain[chain.length - 1]?.writes}/${run}/_SUCCESS`;
+export function successKey(chain: Pick<Chain, 'levels'>, run: string): string {
+  return `${lastLevel(chain).writes}/${run}/${successName}`;
 }
 
 /** @param seedETag the seed for which the run is finished; one that is dropped later with another content has another */
 export function finishedKey(run: string, seedETag: string): string {
-  return `${finishedPrefix(run)}${encodeSegment(seedETag)}${suffix}`;
+  return `${finishedPrefix(run)}${encodeSegment(seedETag)}${jsonSuffix}`;
 }
 
 export function finishedPrefix(run: string): string {
-  return `finished/${run}/`;
+  return `${recordPrefixes.finished}/${run}/`;
+}
+
+/** The last part of a success marker's key. */
+export const successName = '_SUCCESS';
+
+/** Where the engine keeps what it knows of runs. A level must not write there. */
+export const recordPrefixes = {
+  receipts: 'receipts',
+  failures: 'failures',
+  params: 'params',
+  reports: 'runs',
+  finished: 'finished',
+  control: 'control',
+} as const;
+
+/** Without the slash at its end. */
+export function receiptPrefix({ name }: Pick<Level, 'name'>): string {
+  return `${recordPrefixes.receipts}/${name}`;
+}
+
+/** Without the slash at its end. */
+export function failurePrefix({ name }: Pick<Level, 'name'>): string {
+  return `${recordPrefixes.failures}/${name}`;
+}
+
+/** Where the object that says that an item is done lies. Without the slash at its end. */
+export function donePrefix(level: Level): string {
+  return level.children === 'one' ? level.writes : receiptPrefix(level);
+}
+
+/** The keys of one kind that a run has at one level: what they begin and end with. For the seed it is the whole key. */
+export type Listing = { prefix: string; suffix: string };
+
+/** A run's items of a level, what says that they are done, and their failure notes. */
+export function listingsOf(level: Level, run: string): { items: Listing; done: Listing; failures: Listing } {
+  const listing = (prefix: string, suffix = jsonSuffix): Listing =>
+    level.ids.length === 0
+      ? { prefix: `${prefix}/${run}${suffix}`, suffix: '' }
+      : { prefix: `${prefix}/${run}/`, suffix };
+  return {
+    items: listing(level.reads),
+    done: listing(donePrefix(level), level.children === 'one' ? level.suffix : jsonSuffix),
+    failures: listing(failurePrefix(level)),
+  };
 }
 
 /** Dropped by people, and read by every environment while it makes calls. */
-export const rateKey = 'control/rate.json';
-export const lastGoodRateKey = 'control/last-good-rate.json';
-export const freezeKey = 'control/freeze.json';
+export const rateKey = `${recordPrefixes.control}/rate.json`;
+export const lastGoodRateKey = `${recordPrefixes.control}/last-good-rate.json`;
+export const freezeKey = `${recordPrefixes.control}/freeze.json`;
 
 /** The run of a key like `<prefix>/<run>.json`; undefined when it is no such key. */
 export function runOfKey(prefix: string, key: string): string | undefined {
-  const run = key.slice(prefix.length + 1, -suffix.length);
-  return key === `${prefix}/${run}${suffix}` && isRunName(run) ? run : undefined;
-}
-
-/** The object that says that an item is done: its receipt, or at the leaf its result. */
-export function doneKey(level: Level, path: ItemPath): string {
-  return level.children === 'one' ? resultKey(level, path) : receiptKey(level, path);
+  const run = key.slice(prefix.length + 1, -jsonSuffix.length);
+  return key === `${prefix}/${run}${jsonSuffix}` && isRunName(run) ? run : undefined;
 }
 
 /**
@@ -126,8 +181,8 @@ export function doneKey(level: Level, path: ItemPath): string {
 export function childKey(level: Level, path: ItemPath, id: string): string {
   const child = { run: path.run, ids: [...path.ids, id] };
   const key = join(level.writes, child);
-  const next = nextLevel(level);
-  const longest = Math.max(key.length, next === undefined ? 0 : failureKey(next, child).length);
+  const { next } = level;
+  const longest = Math.max(key.length, next === undefined ? 0 : join(failurePrefix({ name: next }), child).length);
   if (longest > maxKeyBytes) {
     const shown = id.length > 80 ? `${id.slice(0, 80)}…` : id;
     throw new ItemError(
@@ -147,8 +202,8 @@ export function parseItemKey(level: Level, key: string): ItemPath {
     throw new ItemError('BAD_KEY', `The key ${key} ${why}. Expected: ${keyShape(level)}`);
   };
   if (!key.startsWith(`${level.reads}/`)) return refuse(`is not under ${level.reads}/`);
-  if (!key.endsWith(suffix)) return refuse(`does not end with ${suffix}`);
-  const [run = '', ...segments] = key.slice(level.reads.length + 1, -suffix.length).split('/');
+  if (!key.endsWith(jsonSuffix)) return refuse(`does not end with ${jsonSuffix}`);
+  const [run = '', ...segments] = key.slice(level.reads.length + 1, -jsonSuffix.length).split('/');
   if (!isRunName(run)) return refuse(`has the bad run name ${JSON.stringify(run)}`);
   const depth = level.ids.length;
   if (segments.length !== depth) {
@@ -163,7 +218,7 @@ export function parseItemKey(level: Level, key: string): ItemPath {
 
 function keyShape(level: Level): string {
   const shape = ['<run>', ...level.ids.map((name) => `<${name}>`)].join('/');
-  return `${level.reads}/${shape}${suffix}. A run is 1 to 64 of A-Z a-z 0-9 _ - and begins with a letter or a digit; in an id, all but A-Z a-z 0-9 _ - is percent-encoded.`;
+  return `${level.reads}/${shape}${jsonSuffix}. A run is 1 to 64 of A-Z a-z 0-9 _ - and begins with a letter or a digit; in an id, all but A-Z a-z 0-9 _ - is percent-encoded.`;
 }
 
 /**
@@ -173,9 +228,18 @@ function keyShape(level: Level): string {
 export function failureKeyOf(level: Level, key: string): string {
   const path = itemPathOf(level, key);
   if (path !== undefined) return failureKey(level, path);
-  const room = maxKeyBytes - `failures/${level.level}/_stray/${suffix}`.length;
-  return `failures/${level.level}/_stray/${encodeSegment(key.toWellFormed()).slice(0, room)}${suffix}`;
+  const prefix = `${failurePrefix(level)}/${strayName}/`;
+  const room = maxKeyBytes - prefix.length - jsonSuffix.length;
+  return `${prefix}${encodeSegment(key.toWellFormed()).slice(0, room)}${jsonSuffix}`;
 }
+
+/** Where the failure of an item is noted, for those who know its level's name and not the chain. */
+export function failureKeyOfItem(level: Pick<Level, 'name'>, itemKey: string): string {
+  return `${failurePrefix(level)}${itemKey.slice(itemKey.indexOf('/'))}`;
+}
+
+/** A run's name never begins with `_`. */
+const strayName = '_stray';
 
 /** As `parseItemKey`, with undefined for a key that is no item's. */
 export function itemPathOf(level: Level, key: string): ItemPath | undefined {

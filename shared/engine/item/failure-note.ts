@@ -1,5 +1,11 @@
-/** What a failure note says: an item's last error. A receipt outranks it. */
-import { ItemError, TransientError } from '../errors.ts';
+/**
+ * The failure note: an item's last error, in the bucket. The only place that builds, reads or writes one. A receipt outranks
+ * it.
+ */
+import { failureKeyOf, itemPathOf } from '../chain/keys.ts';
+import type { Level } from '../chain/chain.ts';
+import { ItemError, RateLimitError, TransientError } from '../errors.ts';
+import type { ObjectStore } from '../ports.ts';
 
 export type FailureNote = {
   run: string | undefined;
@@ -8,11 +14,11 @@ export type FailureNote = {
   key: string;
   /** `parked`: replayed as often as is allowed, and failed each time; only a forced replay takes it again. */
   status: 'failed' | 'refired' | 'parked';
-  /** `transient`: Lambda tries again, up to its own limit. `item`: it is given up until a person replays it. */
+  /** `transient`: Lambda retries it, up to its own limit. `item`: it is given up until a person replays it. */
   class: 'transient' | 'item';
   code: string;
   message: string;
-  /** Tries so far, over every event, retry and replay of the item. */
+  /** Attempts so far, over every event, retry and replay of the item. */
   attempts: number;
   /** How many replays the item had when it failed. */
   replays: number;
@@ -20,25 +26,28 @@ export type FailureNote = {
   refires: number;
   /** ISO 8601. */
   at: string;
-  /** Lambda's, to find the try in the log. */
+  /** Lambda's, to find the attempt in the log. */
   requestId: string;
 };
 
 /** The code of an item that has fewer children than its receipt counts. */
 export const shortCode = 'SHORT';
+/** The code of an item whose events were lost as often as the sweep re-fires one. */
+export const lostCode = 'LOST';
 
-export type FailureReason = Pick<FailureNote, 'class' | 'code' | 'message'>;
+export type FailureCause = Pick<FailureNote, 'class' | 'code' | 'message'>;
 
-/** A note is some hundred bytes. Whatever is larger is none, and is not read. */
-export const maxNoteBytes = 1_000_000;
+/** A note is some hundred bytes. A larger object is none, and is not read. */
+const maxNoteBytes = 1_000_000;
 
 /** S3 takes any body, but a note is for reading: an error message is cut to this many characters. */
 const maxMessageLength = 2000;
 
-export function reasonOf(error: unknown): FailureReason {
+export function failureCauseOf(error: unknown): FailureCause {
   const message = (error instanceof Error ? error.message : String(error)).slice(0, maxMessageLength);
   if (error instanceof ItemError) return { class: 'item', code: error.code, message };
-  if (error instanceof TransientError) return { class: 'transient', code: error.code, message };
+  if (error instanceof TransientError || error instanceof RateLimitError)
+    return { class: 'transient', code: error.code, message };
   return {
     class: 'transient',
     code: 'UNEXPECTED',
@@ -46,14 +55,84 @@ export function reasonOf(error: unknown): FailureReason {
   };
 }
 
-/** @returns undefined for a body that is no failure note, e.g. since a person put it there */
-export function parseFailureNote(body: string): FailureNote | undefined {
+/**
+ * @param key of the item
+ * @returns undefined when there is none, or what is there is no note, e.g. since a person put it there
+ */
+export function readFailureNote(
+  level: Level,
+  key: string,
+  store: Pick<ObjectStore, 'get'>,
+): Promise<FailureNote | undefined> {
+  return readNoteAt(failureKeyOf(level, key), store);
+}
+
+/** @param noteKey of the note itself, as a listing tells it */
+export async function readNoteAt(noteKey: string, store: Pick<ObjectStore, 'get'>): Promise<FailureNote | undefined> {
   try {
-    const note = JSON.parse(body) as Partial<FailureNote> | null;
-    return typeof note?.key === 'string' && typeof note.code === 'string' && typeof note.attempts === 'number'
-      ? { ...(note as FailureNote), refires: note.refires ?? 0 }
-      : undefined;
+    const object = await store.get(noteKey, maxNoteBytes);
+    return object && parseFailureNote(object.body);
+  } catch (error) {
+    if (error instanceof ItemError && error.code === 'TOO_LARGE') return undefined;
+    throw error;
+  }
+}
+
+/** Writes it over an earlier one of the item. */
+export async function writeFailureNote(
+  level: Level,
+  note: FailureNote,
+  store: Pick<ObjectStore, 'put'>,
+): Promise<void> {
+  const metadata = { attempts: String(note.attempts), code: note.code };
+  await store.put(failureKeyOf(level, note.key), JSON.stringify(note), metadata);
+}
+
+/** A note of an item that may have one already, of which what is not given stays. */
+export function nextNote(
+  level: Level,
+  key: string,
+  before: FailureNote | undefined,
+  change: Partial<FailureNote> & FailureCause & Pick<FailureNote, 'status' | 'at'>,
+): FailureNote {
+  return {
+    attempts: 0,
+    replays: 0,
+    refires: 0,
+    requestId: '',
+    ...before,
+    ...change,
+    run: itemPathOf(level, key)?.run,
+    level: level.name,
+    key,
+  };
+}
+
+const statuses: readonly unknown[] = ['failed', 'refired', 'parked'];
+const classes: readonly unknown[] = ['transient', 'item'];
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** @returns undefined for a body that is no failure note */
+export function parseFailureNote(body: string): FailureNote | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
   } catch {
     return undefined;
   }
+  const note = { refires: 0, ...(value as Partial<FailureNote> | null) };
+  const isNote =
+    typeof note.key === 'string' &&
+    typeof note.code === 'string' &&
+    typeof note.message === 'string' &&
+    statuses.includes(note.status) &&
+    classes.includes(note.class) &&
+    isCount(note.attempts) &&
+    isCount(note.replays) &&
+    isCount(note.refires) &&
+    typeof note.at === 'string' &&
+    !Number.isNaN(Date.parse(note.at));
+  return isNote
+    ? { ...(note as FailureNote), requestId: typeof note.requestId === 'string' ? note.requestId : '' }
+    : undefined;
 }

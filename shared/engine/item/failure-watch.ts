@@ -1,9 +1,9 @@
 /**
- * Whether any item of a level has failed in a run. Only then can an item have had a try before; asked for each old event, it would be a
- * request an item in every run that has a backlog.
+ * Whether any item of a level has failed in a run. Only then can an item have had an attempt before; asked for each
+ * old event, it would be a request an item in every run that has a backlog.
  */
 import type { Level } from '../chain/chain.ts';
-import { failuresPrefix } from '../chain/keys.ts';
+import { listingsOf } from '../chain/keys.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
 
 export type FailureWatch = (run: string) => Promise<boolean>;
@@ -13,7 +13,7 @@ export function createFailureWatch(level: Level, store: ObjectStore, clock: Cloc
   const looks = new Map<string, { atMs: number; hasFailed: Promise<boolean> }>();
 
   async function look(run: string): Promise<boolean> {
-    for await (const page of store.list(failuresPrefix(level, run))) return page.length > 0;
+    for await (const page of store.list(listingsOf(level, run).failures.prefix)) return page.length > 0;
     return false;
   }
 

@@ -1,28 +1,33 @@
 /**
- * What becomes of an item's try that did not end well: the note in the bucket, which counts the tries, the dead letter of an
+ * What becomes of an attempt that did not end well: the note in the bucket, which counts the attempts, the dead letter of an
  * item error, and the message of an item that has to wait.
  */
 import type { Level } from '../chain/chain.ts';
-import type { FailureWatch } from './failure-watch.ts';
-import { maxNoteBytes, parseFailureNote, reasonOf, type FailureNote } from './failure-note.ts';
-import type { ItemEvent } from './item.ts';
-import { failureKeyOf } from '../chain/keys.ts';
 import type { DeferredError } from '../errors.ts';
-import type { Clock, MessageSink, ObjectStore } from '../ports.ts';
+import type { ItemEvent } from '../events.ts';
+import type { Clock, FailureSink, ObjectStore } from '../ports.ts';
+import type { FailureWatch } from './failure-watch.ts';
+import { failureCauseOf, nextNote, readFailureNote, writeFailureNote, type FailureNote } from './failure-note.ts';
 
-/** What is known so far of the try, for the log and the failure note. */
-export type Work = { run: string | undefined; attempt: number; noteRead: boolean; apiCalls: number };
+/** What is known so far of the attempt, for the log and the failure note. */
+export type Work = {
+  run: string | undefined;
+  attempt: number;
+  /** The note of the attempts before, once it was looked for. */
+  earlier: { note: FailureNote | undefined } | undefined;
+  apiCalls: number;
+};
 
 export type FailureDeps = {
   level: Level;
   store: ObjectStore;
-  deadLetters: MessageSink;
+  deadLetters: FailureSink;
   clock: Clock;
   requestId: string;
 };
 
-/** An event that is certainly at its first try, or of a run without failures, spares the look at the failure note. */
-export async function countEarlierTries(
+/** An event that is certainly at its first attempt, or of a run without failures, spares the look at the failure note. */
+export async function countEarlierAttempts(
   event: ItemEvent,
   work: Work,
   firstRetryMs: number,
@@ -32,7 +37,7 @@ export async function countEarlierTries(
     event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
   const isFirst = event.replays + event.refires === 0 && isFirstDelivery;
   if (isFirst || (work.run !== undefined && !(await deps.hasFailures(work.run)))) return;
-  await countTries(failureKeyOf(deps.level, event.key), work, deps);
+  await countAttempts(event, work, deps);
 }
 
 /** @returns the note as it was written */
@@ -42,60 +47,47 @@ export async function noteFailure(
   error: unknown,
   deps: FailureDeps,
 ): Promise<FailureNote> {
-  const { level, store, clock } = deps;
-  const key = failureKeyOf(level, event.key);
-  if (!work.noteRead) await countTries(key, work, deps);
-  const note: FailureNote = {
-    run: work.run,
-    level: level.level,
-    key: event.key,
+  const { level, store, clock, requestId } = deps;
+  if (work.earlier === undefined) await countAttempts(event, work, deps);
+  const note = nextNote(level, event.key, work.earlier?.note, {
+    ...failureCauseOf(error),
     status: 'failed',
-    ...reasonOf(error),
     attempts: work.attempt,
     replays: event.replays,
     refires: event.refires,
     at: new Date(clock.now()).toISOString(),
-    requestId: deps.requestId,
-  };
-  await store.put(key, JSON.stringify(note), { attempts: String(note.attempts), code: note.code });
+    requestId,
+  });
+  await writeFailureNote(level, note, store);
   return note;
 }
 
-async function countTries(key: string, work: Work, { store }: FailureDeps): Promise<void> {
-  const note = await store.get(key, maxNoteBytes);
-  // A note that can't be read counts no tries: it is about to be written anew, and nothing is decided by the number.
-  work.attempt = 1 + (note === undefined ? 0 : (parseFailureNote(note.body)?.attempts ?? 0));
-  work.noteRead = true;
+async function countAttempts({ key }: ItemEvent, work: Work, { level, store }: FailureDeps): Promise<void> {
+  // A note that can't be read counts no attempts: it is about to be written anew, and nothing is decided by the number.
+  const note = await readFailureNote(level, key, store);
+  work.attempt = 1 + (note?.attempts ?? 0);
+  work.earlier = { note };
 }
 
 /**
- * The dead letter of an item error: no retry is wasted on it. It holds the event, so that a replay has what S3 sent.
- * @throws what the queue throws: then Lambda has to try again, since neither S3 nor Lambda would ever tell of this item
+ * The dead letter of an item error: no retry is wasted on it.
+ * @throws what the queue throws: then Lambda has to retry, since neither S3 nor Lambda would ever tell of this item
  */
 export async function sendDeadLetter(event: ItemEvent, note: FailureNote, { deadLetters }: FailureDeps): Promise<void> {
   const { level, run, key, code, message, attempts, at, requestId } = note;
-  await deadLetters.send(
-    JSON.stringify({
-      source: 's3-cascade',
-      version: '1',
-      reason: { level, run, key, code, message, attempts, at, requestId },
-      event: { Records: [event.record] },
-    }),
-  );
+  await deadLetters.send(event, { level, run, key, code, message, attempts, at, requestId });
 }
 
 /**
- * Hands an item back. Its message holds the event as it came, so that the tries that it had stay counted as they were.
- * @throws what the queue throws: then the event has to be tried again
+ * Requeues an item without counting an attempt: its event travels as it came.
+ * @throws what the queue throws: then the event has to be retried
  */
 export async function sendToWait(
   event: ItemEvent,
   { run }: Work,
   { code, message }: DeferredError,
-  { level, waiting, clock }: Pick<FailureDeps, 'level' | 'clock'> & { waiting: MessageSink },
+  { level, waiting, clock }: Pick<FailureDeps, 'level' | 'clock'> & { waiting: FailureSink },
 ): Promise<void> {
-  const reason = { level: level.level, run, key: event.key, code, message, at: new Date(clock.now()).toISOString() };
-  await waiting.send(
-    JSON.stringify({ source: 's3-cascade', version: '1', reason, event: { Records: [event.record] } }),
-  );
+  const at = new Date(clock.now()).toISOString();
+  await waiting.send(event, { level: level.name, run, key: event.key, code, message, at });
 }

@@ -2,58 +2,22 @@
  * An item's life: read it, see whether it is done, fetch its children, write them, write the receipt last. And what
  * becomes of it when that fails: a note in the bucket, and either Lambda's retries or a dead letter at once.
  */
-import type { Level } from '../chain/chain.ts';
+import { nextIdOf, type Chain, type Level } from '../chain/chain.ts';
+import { doneKey, maxKeyBytes, parseItemKey, resultKey, type ItemPath } from '../chain/keys.ts';
+import type { Params } from '../chain/params.ts';
 import { DeferredError, ItemError } from '../errors.ts';
-import { expand, type Expansion } from './expand.ts';
-import type { FailureWatch } from './failure-watch.ts';
-import { countEarlierTries, noteFailure, sendDeadLetter, sendToWait, type Work } from './item-failure.ts';
-import { doneKey, parseItemKey, receiptKey, resultKey, type ItemPath } from '../chain/keys.ts';
-import { unmark } from '../runs/markers.ts';
-import type { CallGate, Clock, Log, MessageSink, Metadata, ObjectStore, Page, StoredObject } from '../ports.ts';
-import { isDone, isDoneSince, receiptMetadata, type Receipt } from './receipt.ts';
+import type { ItemEvent } from '../events.ts';
+import type { CallGate, Clock, FailureSink, Log, Metadata, ObjectStore, StoredObject } from '../ports.ts';
 import { createCallGate, type RetryPolicy } from '../rate/call-gate.ts';
 import type { Turns } from '../rate/turns.ts';
-
-/** An object that appeared under a level's prefix. */
-export type ItemEvent = {
-  /** Decoded. */
-  key: string;
-  /** When S3 says that the object was written, in milliseconds since 1970. */
-  atMs: number;
-  /** How many times a replay gave it to the function again. 0 for what S3 sent. */
-  replays: number;
-  /** How many times the sweep did, since the last replay. */
-  refires: number;
-  /** Which delivery of a queue's message this is, from 1; undefined when Lambda was invoked with the event. */
-  delivery?: number | undefined;
-  /** The sweep found that the item is done but short of children: work on it all the same. */
-  again: boolean;
-  /** The event's record as it came, so that a dead letter can be replayed as it was. */
-  record: object;
-};
-
-/** What a level's fetch is given: the run and the ids that its key holds. */
-export type Item = ItemPath & { key: string };
-
-/** An item that has been read, since its receipt has to name what it was written for. */
-export type ReadItem = Item & {
-  /** The API's own JSON, or the seed. */
-  body: string;
-};
-
-/** A leaf's item: it is read only if the fetch asks for it, since its key says all that most APIs need. */
-export type UnreadItem = Item & {
-  /**
-   * The API's own JSON.
-   * @throws ItemError `MISSING` when it was deleted, `NOT_JSON`, `TOO_LARGE`; what the store throws
-   */
-  read: () => Promise<string>;
-};
-
-/** How a level asks the API: for a list of children, or for one result as JSON text. */
-export type Fetch = { many: FetchMany } | { one: FetchOne };
-export type FetchMany = (item: ReadItem, gate: CallGate) => AsyncIterable<Page>;
-export type FetchOne = (item: UnreadItem, gate: CallGate) => Promise<string>;
+import { unmarkComplete } from '../runs/markers.ts';
+import { fixRunParams, type RunParams } from '../runs/run-params.ts';
+import { parseSeed, selectChildren, type Seed } from '../runs/seed.ts';
+import { expand, type Expansion } from './expand.ts';
+import type { FailureWatch } from './failure-watch.ts';
+import type { Fetch, FetchMany, FetchOne } from './fetch.ts';
+import { countEarlierAttempts, noteFailure, sendDeadLetter, sendToWait, type Work } from './item-failure.ts';
+import { childrenThere, isDone, isDoneSince, writeReceipt } from './receipt.ts';
 
 export type ItemSettings = {
   retry: RetryPolicy;
@@ -62,19 +26,22 @@ export type ItemSettings = {
   /** A larger item is an item error; it is not read. */
   maxItemBytes: number;
   /**
-   * An event younger than this is at its first try: Lambda waits a minute before the first retry. Only an older one's
-   * failure note is looked up for the number of tries, and only if its run has any. In milliseconds.
+   * An event younger than this is at its first attempt: Lambda waits a minute before the first retry. Only an older one's
+   * failure note is looked up for the number of attempts, and only if its run has any. In milliseconds.
    */
   firstRetryMs: number;
 };
 
 export type ItemDeps = {
+  chain: Chain;
   level: Level;
   fetch: Fetch;
   store: ObjectStore;
-  deadLetters: MessageSink;
+  /** What a run was started with. */
+  runParams: (run: string) => Promise<RunParams>;
+  deadLetters: FailureSink;
   /** The level's waiting queue: items whose turn at the API did not come. */
-  waiting: MessageSink;
+  waiting: FailureSink;
   turns: Turns;
   hasFailures: FailureWatch;
   clock: Clock;
@@ -93,39 +60,41 @@ export type ItemDeps = {
 /**
  * - `expanded`: all children and the receipt are there now.
  * - `duplicate`: they were there before, and the API was not called; or a seed that was dropped again took this one's place.
- * - `missing`: the item was deleted after its event; there is nothing to do. A leaf's item is not read, so it is not missed.
+ * - `missing`: the item was deleted after its event; there is nothing to do. The last level's items are not read, so they are
+ *   not missed.
  * - `failed`: an item error; noted and on the dead-letter queue.
- * - `deferred`: its turn at the API did not come; it is on the waiting queue, and this was no try.
+ * - `deferred`: its turn at the API did not come; it is on the waiting queue, and this was no attempt.
  */
 export type Outcome = {
   outcome: 'expanded' | 'duplicate' | 'missing' | 'failed' | 'deferred';
-  /** Children of the item that this try wrote. */
+  /** Children of the item that this attempt wrote. */
   written: number;
   apiCalls: number;
 };
 
 /**
  * Takes one item through its life.
- * @throws whatever went wrong, unless it was an item error that is noted and sent: then Lambda has to try again
+ * @throws whatever went wrong, unless it was an item error that is noted and sent: then Lambda has to retry
  */
 export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Outcome> {
   const { level, log, clock } = deps;
   const startedMs = clock.now();
-  const work: Work = { run: undefined, attempt: 1, noteRead: false, apiCalls: 0 };
+  const work: Work = { run: undefined, attempt: 1, earlier: undefined, apiCalls: 0 };
   const about = (): Record<string, unknown> => ({
     run: work.run,
-    level: level.level,
+    level: level.name,
     key: event.key,
     attempt: work.attempt,
   });
+  const attempt: Attempt = { event: { ...event }, work, deps };
   try {
-    const done = await attemptItem(event, work, deps);
+    const done = await attemptItem(attempt);
     log.info(`Item ${done.outcome}.`, { ...about(), ...done, durationMs: clock.now() - startedMs });
     return done;
   } catch (error) {
     if (error instanceof DeferredError) {
-      await sendToWait(event, work, error, deps);
-      log.info('The item was handed back; it goes on when it may.', { ...about(), code: error.code });
+      await sendToWait(attempt.event, work, error, deps);
+      log.info('The item was requeued without counting an attempt.', { ...about(), code: error.code });
       return { outcome: 'deferred', written: 0, apiCalls: work.apiCalls };
     }
     const note = await noteFailure(event, work, error, deps).catch((noteError: unknown) => {
@@ -134,83 +103,137 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
     });
     const fields = { ...about(), code: note.code, class: note.class, error };
     if (!(error instanceof ItemError)) {
-      log.warn('The item failed; it is tried again, then it goes to the dead-letter queue.', fields);
+      log.warn('The item failed; it is retried, then it goes to the dead-letter queue.', fields);
       throw error;
     }
     await sendDeadLetter(event, note, deps);
-    log.error('The item can not be fetched; it is on the dead-letter queue. Mend the cause, then replay it.', fields);
+    log.error(
+      'The item can not be fetched; it is on the dead-letter queue. Correct the cause, then replay it.',
+      fields,
+    );
     return { outcome: 'failed', written: 0, apiCalls: work.apiCalls };
   }
 }
 
-function attemptItem(event: ItemEvent, work: Work, deps: ItemDeps): Promise<Outcome> {
-  const path = parseItemKey(deps.level, event.key);
-  work.run = path.run;
-  const attempt: Attempt = { path, event, work, deps, gate: gateOf(work, deps) };
-  return 'one' in deps.fetch ? fetchOne(deps.fetch.one, attempt) : fetchMany(deps.fetch.many, attempt);
-}
-
-/** One try of one item, whose key says that it is one. */
-type Attempt = { path: ItemPath; event: ItemEvent; work: Work; deps: ItemDeps; gate: CallGate };
+/** One attempt of one item. The event is a copy: how long the API has kept it waiting is counted in it. */
+type Attempt = { event: ItemEvent; work: Work; deps: ItemDeps };
 
 const duplicate: Outcome = { outcome: 'duplicate', written: 0, apiCalls: 0 };
 const missing: Outcome = { outcome: 'missing', written: 0, apiCalls: 0 };
 
-async function fetchMany(many: FetchMany, { path, event, work, deps, gate }: Attempt): Promise<Outcome> {
+function attemptItem(attempt: Attempt): Promise<Outcome> {
+  const { event, work, deps } = attempt;
+  const path = parseItemKey(deps.level, event.key);
+  work.run = path.run;
+  return 'one' in deps.fetch ? fetchOne(deps.fetch.one, path, attempt) : fetchMany(deps.fetch.many, path, attempt);
+}
+
+async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Promise<Outcome> {
+  const { event, work, deps } = attempt;
   const { level, store, clock, settings, deadlineMs } = deps;
   const [object, done] = await Promise.all([
     store.get(event.key, settings.maxItemBytes),
     store.head(doneKey(level, path)),
-    countEarlierTries(event, work, settings.firstRetryMs, deps),
+    countEarlierAttempts(event, work, settings.firstRetryMs, deps),
   ]);
   if (object === undefined) return missing;
   if (done !== undefined && isDone(level, done, object.eTag) && isDoneSince(event, done)) return duplicate;
+  const { params, only } =
+    path.ids.length === 0 ? await startRun(path.run, object.body, deps) : await deps.runParams(path.run);
   // The seed is a person's text, and is checked with a better message where it is read.
-  if (path.ids.length > 0) mustBeJson(event.key, object.body);
+  if (path.ids.length > 0) throwUnlessJson(event.key, object.body);
 
-  // A seed that is expanded anew makes its run incomplete: nobody shall read meanwhile that it is complete.
-  if (path.ids.length === 0) await unmark(path.run, store);
-
+  const idName = nextIdOf(deps.chain, level);
+  const pages = many({ ...path, key: event.key, params, body: object.body }, gateOf(attempt));
   const expansion = await expand({
     level,
     path,
-    pages: many({ ...path, key: event.key, body: object.body }, gate),
+    pages: selectChildren(pages, only[idName], { idName, isWhole: path.ids.length === 0 }),
     store,
     clock,
     deadlineMs,
     writeConcurrency: settings.writeConcurrency,
     maxChildren: settings.maxChildren,
-    metadata: () => lineageOf(path, event, work, clock),
+    metadata: () => lineageOf(path, attempt),
   });
   const written = expansion.children - expansion.existing;
   // A seed that was dropped again meanwhile has an event of its own; the receipt for it must not be overwritten by this one.
   if (path.ids.length === 0 && (await store.head(event.key))?.eTag !== object.eTag)
     return { outcome: 'duplicate', written, apiCalls: work.apiCalls };
-  await writeReceipt(path, object, expansion, work, event, deps);
+  // Earlier lists may have brought other children.
+  const isRepeated = event.reexpand || done !== undefined;
+  const there = isRepeated ? await childrenThere({ chain: deps.chain, level, path }, store) : expansion;
+  await leaveReceipt(path, object, { ...expansion, ...there }, attempt);
   return { outcome: 'expanded', written, apiCalls: work.apiCalls };
 }
 
-async function fetchOne(one: FetchOne, { path, event, work, deps, gate }: Attempt): Promise<Outcome> {
-  const { level, store, clock, settings } = deps;
+async function fetchOne(one: FetchOne, path: ItemPath, attempt: Attempt): Promise<Outcome> {
+  const { event, work, deps } = attempt;
+  const { level, store, settings } = deps;
+  const isSeed = path.ids.length === 0;
+  const writableKey = writableResultKey(level, path);
   const [done] = await Promise.all([
-    store.head(doneKey(level, path)),
-    countEarlierTries(event, work, settings.firstRetryMs, deps),
+    store.head(writableKey),
+    countEarlierAttempts(event, work, settings.firstRetryMs, deps),
   ]);
-  // A result is whole or it is not there: there is nothing to do again.
-  if (done !== undefined) return duplicate;
 
   const read = async (): Promise<string> => {
     const object = await store.get(event.key, settings.maxItemBytes);
     if (object === undefined) throw new ItemError('MISSING', `The item ${event.key} was deleted after its event.`);
-    mustBeJson(event.key, object.body);
     return object.body;
   };
-  const body = await one({ ...path, key: event.key, read }, gate);
-  const created = await store.create(resultKey(level, path), body, lineageOf(path, event, work, clock));
+  const readJson = async (): Promise<string> => {
+    const body = await read();
+    throwUnlessJson(event.key, body);
+    return body;
+  };
+  // A result is whole or it is not there: there is nothing to do again. Only a seed may ask for something else.
+  if (done !== undefined) {
+    if (isSeed && (await store.head(event.key)) !== undefined) await takeSeed(path.run, await read(), deps);
+    return duplicate;
+  }
+  const { params } = isSeed ? await startRun(path.run, await read(), deps) : await deps.runParams(path.run);
+  const { body, contentType } = await one(
+    { ...path, key: event.key, params, read: isSeed ? read : readJson },
+    gateOf(attempt),
+  );
+  const created = await store.create(writableKey, body, lineageOf(path, attempt), contentType);
   return { outcome: 'expanded', written: created === 'created' ? 1 : 0, apiCalls: work.apiCalls };
 }
 
-function gateOf(work: Work, { settings, turns, clock, random, deadlineMs, signal, onCall }: ItemDeps): CallGate {
+/**
+ * Takes a seed: fixes the run's parameters, and removes the success marker, since a seed that is expanded anew makes its run
+ * incomplete.
+ * @throws ItemError `BAD_SEED`, `PARAMS_CHANGED`
+ */
+async function startRun(run: string, body: string, deps: ItemDeps): Promise<TakenSeed> {
+  const taken = await takeSeed(run, body, deps);
+  await unmarkComplete(deps.chain, run, deps.store);
+  return taken;
+}
+
+type TakenSeed = { params: Params; only: Seed['only'] };
+
+/** @throws as `startRun` */
+async function takeSeed(run: string, body: string, { chain, store, clock }: ItemDeps): Promise<TakenSeed> {
+  const seed = parseSeed(body, chain);
+  const { params } = await fixRunParams(run, seed, chain, { store, clock });
+  return { params, only: seed.only };
+}
+
+/**
+ * An item's key is short enough, but its result's may have a longer prefix and suffix.
+ * @throws ItemError `KEY_TOO_LONG`
+ */
+function writableResultKey(level: Level, path: ItemPath): string {
+  const key = resultKey(level, path);
+  if (key.length > maxKeyBytes)
+    throw new ItemError('KEY_TOO_LONG', `The result's key has ${key.length} bytes; S3 takes ${maxKeyBytes}.`);
+  return key;
+}
+
+function gateOf({ event, work, deps }: Attempt): CallGate {
+  const { settings, turns, clock, random, deadlineMs, signal, onCall } = deps;
   return createCallGate({
     policy: settings.retry,
     turns,
@@ -218,6 +241,7 @@ function gateOf(work: Work, { settings, turns, clock, random, deadlineMs, signal
     random,
     deadlineMs,
     signal,
+    patience: event,
     onCall: (durationMs) => {
       work.apiCalls += 1;
       onCall(durationMs);
@@ -225,22 +249,26 @@ function gateOf(work: Work, { settings, turns, clock, random, deadlineMs, signal
   });
 }
 
-/** What a child carries: where it comes from, when, and at which try. */
-function lineageOf({ run }: ItemPath, { key }: ItemEvent, { attempt }: Work, clock: Clock): Metadata {
-  return { run, 'parent-key': key, 'fetched-at': new Date(clock.now()).toISOString(), attempt: String(attempt) };
+/** What a child carries: where it comes from, when, and at which attempt. */
+function lineageOf({ run }: ItemPath, { event, work, deps }: Attempt): Metadata {
+  return {
+    run,
+    'parent-key': event.key,
+    'fetched-at': new Date(deps.clock.now()).toISOString(),
+    attempt: String(work.attempt),
+  };
 }
 
-async function writeReceipt(
+async function leaveReceipt(
   path: ItemPath,
   object: StoredObject,
   expansion: Expansion,
-  work: Work,
-  event: ItemEvent,
-  { level, store, clock }: ItemDeps,
+  { event, work, deps }: Attempt,
 ): Promise<void> {
-  const receipt: Receipt = {
+  const { level, store, clock } = deps;
+  const receipt = {
     run: path.run,
-    level: level.level,
+    level: level.name,
     key: event.key,
     inputETag: object.eTag,
     ...expansion,
@@ -248,11 +276,11 @@ async function writeReceipt(
     attempt: work.attempt,
     at: new Date(clock.now()).toISOString(),
   };
-  await store.put(receiptKey(level, path), JSON.stringify(receipt), receiptMetadata(receipt));
+  await writeReceipt(level, path, receipt, store);
 }
 
-/** @throws ItemError `NOT_JSON`: somebody else's object under a level's prefix */
-function mustBeJson(key: string, body: string): void {
+/** @throws ItemError `NOT_JSON`: an object under a level's prefix that the engine did not write */
+function throwUnlessJson(key: string, body: string): void {
   if (body.trim() === '')
     throw new ItemError('NOT_JSON', `The item ${key} is empty; it was expected to be the API's JSON.`);
   try {
@@ -261,9 +289,7 @@ function mustBeJson(key: string, body: string): void {
     throw new ItemError(
       'NOT_JSON',
       `The item ${key} is not JSON (${(error as SyntaxError).message}). Was it put there by hand?`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 }

@@ -1,18 +1,28 @@
 /**
- * When and how long to wait before the same call again. Pure: time, randomness and the waiting come in as arguments.
- * Only `TransientError` is ever tried again.
+ * The gate that every call to the API goes through: when and how long to wait before the same call again. Pure: time,
+ * randomness and the waiting come in as arguments.
  */
-import { DeferredError, TransientError } from '../errors.ts';
+import { DeferredError, ItemError, RateLimitError, TransientError } from '../errors.ts';
+import type { ItemEvent } from '../events.ts';
 import type { CallGate, Clock } from '../ports.ts';
 import type { Turns } from './turns.ts';
 
 export type RetryPolicy = {
-  /** Tries after the first. 0: none, Lambda's own retries do all of it. */
+  /** Attempts of one call after the first. 0: none, Lambda's own retries do all of it. */
   retries: number;
   /** The first wait is a random time up to this, the next up to twice as long, and so on. */
   baseMs: number;
-  /** No wait is longer than this, but for a Retry-After. */
+  /** No wait is longer than this, but for one that the API ordered. */
   maxMs: number;
+  /** No order of the API stops all calls for longer, in milliseconds. */
+  maxFreezeMs: number;
+  /**
+   * An item that has stopped all calls for so long in all waits alone from then on, in milliseconds: an API that always refuses
+   * one item must not stop the others for ever. The freeze that reaches it is kept whole, since the API ordered it.
+   */
+  maxItemFreezeMs: number;
+  /** An item that the API keeps waiting for longer is given up, in milliseconds. */
+  maxWaitMs: number;
 };
 
 /** 408, 425, 429 and every 5xx may pass; any other status from 400 on will not. */
@@ -48,60 +58,97 @@ export type CallGateOptions = {
   deadlineMs: number;
   /** Aborted at the deadline. */
   signal: AbortSignal;
+  /** How long the API has kept the item waiting, counted here; it travels with the item's event. */
+  patience: Pick<ItemEvent, 'waitingSinceMs' | 'frozenMs'>;
   /** After every call, failed ones too. */
   onCall?: (durationMs: number) => void;
 };
 
 /**
- * Makes the gate of one item in one invocation: each call, every page and every retry, waits for its turn.
- * @throws DeferredError when the turn does not come before the deadline; once a call was made, only for a pause or a freeze
+ * Makes the gate of one item in one invocation: each call, every page and every retry, waits for its turn. A call that the API
+ * refuses with an order to wait is made again after that wait, and counts as no attempt.
+ * @throws DeferredError when the turn does not come before the deadline; once a call was made, only for a pause, a freeze, or a
+ * wait that the API ordered
+ * @throws ItemError `WAITED_TOO_LONG` when the API has kept the item waiting for longer than `maxWaitMs`
  * @throws TransientError `OUT_OF_TIME` when the deadline has passed, or when the item needs more turns than there is time for;
- * the call's own last error when the tries are used up, or when the next wait would end after the deadline
+ * the call's own last error when the attempts are used up, or when the next wait would end after the deadline
  */
 export function createCallGate(options: CallGateOptions): CallGate {
-  const { policy, turns, clock, random, deadlineMs, signal, onCall } = options;
+  const { policy, clock, random, deadlineMs, signal, onCall } = options;
   let calls = 0;
-
-  async function takeTurn(): Promise<void> {
+  const makeCall = async <T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    await takeTurn(options, calls);
+    const startedMs = clock.now();
+    calls += 1;
     try {
-      await turns.take(deadlineMs);
-    } catch (error) {
-      // Handed back now, it would need as many turns next time, and again, without end.
-      if (!(error instanceof DeferredError && error.code === 'NO_TURN' && calls > 0)) throw error;
-      const message = `The item needs more than the ${calls} calls that its invocation had turns for: raise its level's share of the rate, or the timeout of its function.`;
-      throw new TransientError('OUT_OF_TIME', message, { cause: error });
+      return await call(signal);
+    } finally {
+      onCall?.(clock.now() - startedMs);
     }
-    if (clock.now() >= deadlineMs)
-      throw new TransientError('OUT_OF_TIME', 'The invocation ran out of time before the next call to the API.');
-  }
+  };
 
   return async (call) => {
-    for (let retry = 0; ; retry += 1) {
-      await takeTurn();
-      const startedMs = clock.now();
-      calls += 1;
+    let retry = 0;
+    for (let refusals = 0; ;) {
       try {
-        return await call(signal);
+        return await makeCall(call);
       } catch (error) {
-        if (!(error instanceof TransientError)) throw error;
-        const freezeMs = freezeAskedBy(error);
-        if (freezeMs !== undefined) await turns.freeze(freezeMs);
-        if (retry >= policy.retries) throw error;
-        // A freeze is waited for with everybody else, as a turn.
-        const waitMs = Math.max(
-          freezeMs === undefined ? (error.retryAfterMs ?? 0) : 0,
-          backoffMs(retry, policy, random),
-        );
+        if (error instanceof RateLimitError) {
+          await waitAsOrdered(error, refusals, options);
+          refusals += 1;
+          continue;
+        }
+        if (!(error instanceof TransientError) || retry >= policy.retries) throw error;
+        const waitMs = Math.max(error.retryAfterMs ?? 0, backoffMs(retry, policy, random));
         if (clock.now() + waitMs >= deadlineMs) throw error;
         await clock.wait(waitMs);
-      } finally {
-        onCall?.(clock.now() - startedMs);
+        retry += 1;
       }
     }
   };
 }
 
-/** "Too many requests" and "unavailable" with a Retry-After are meant for all of us, not only for this call. */
-function freezeAskedBy({ code, retryAfterMs }: TransientError): number | undefined {
-  return code === 'HTTP_429' || code === 'HTTP_503' ? retryAfterMs : undefined;
+async function takeTurn({ turns, clock, deadlineMs }: CallGateOptions, calls: number): Promise<void> {
+  try {
+    await turns.take(deadlineMs);
+  } catch (error) {
+    // Requeued now, it would need as many turns next time, and again, without end.
+    if (!(error instanceof DeferredError && error.code === 'NO_TURN' && calls > 0)) throw error;
+    const message = `The item needs more than the ${calls} calls that its invocation had turns for: raise its level's share of the rate, or the timeout of its function.`;
+    throw new TransientError('OUT_OF_TIME', message, { cause: error });
+  }
+  if (clock.now() >= deadlineMs)
+    throw new TransientError('OUT_OF_TIME', 'The invocation ran out of time before the next call to the API.');
+}
+
+/**
+ * The first orders stop all calls; those of an item that has stopped them for long enough hold for itself only.
+ * @param refusals of this call so far, in this invocation
+ */
+async function waitAsOrdered(error: RateLimitError, refusals: number, options: CallGateOptions): Promise<void> {
+  const { policy, turns, clock, random, deadlineMs, patience } = options;
+  const nowMs = clock.now();
+  // A clock that jumped back, or a forged event, must not make it wait for a time that is still to come.
+  patience.waitingSinceMs = Math.min(patience.waitingSinceMs ?? nowMs, nowMs);
+  if (nowMs - patience.waitingSinceMs >= policy.maxWaitMs) {
+    const hours = (policy.maxWaitMs / 3_600_000).toPrecision(2);
+    const message = `The API has ordered this item to wait for more than ${hours} hours (maxWait). Its last answer: ${error.message}`;
+    throw new ItemError('WAITED_TOO_LONG', message, { cause: error });
+  }
+  // An order of no time at all, again and again, must not become a loop of calls.
+  const waitMs = Math.max(error.waitMs, backoffMs(refusals, policy, random));
+  const frozenMs = patience.frozenMs ?? 0;
+  if (frozenMs < policy.maxItemFreezeMs) {
+    const freezeMs = Math.min(waitMs, policy.maxFreezeMs);
+    patience.frozenMs = frozenMs + freezeMs;
+    // It is waited for as a turn, with all other callers.
+    await turns.freeze(freezeMs);
+    return;
+  }
+  if (nowMs + waitMs >= deadlineMs)
+    throw new DeferredError(
+      'RATE_LIMITED',
+      `The API orders this item to wait, while others may call. ${error.message}`,
+    );
+  await clock.wait(waitMs);
 }

@@ -2,9 +2,9 @@
  * The control objects: the rate that people have set, and the freeze that the API has asked for. An environment reads them
  * again every few seconds while calls are made, and at no other time.
  */
-import { InputError, ItemError } from '../errors.ts';
+import { InputError, ItemError, TransientError } from '../errors.ts';
 import { freezeKey, lastGoodRateKey, rateKey } from '../chain/keys.ts';
-import type { Clock, Log, ObjectStore } from '../ports.ts';
+import type { Clock, Log, ObjectStore, StoredObject } from '../ports.ts';
 import { maxSettingBytes, parseRateSetting, type RateLimits, type RateSetting } from './rate-setting.ts';
 
 /** As old as what is known may be when a call is made, in milliseconds. */
@@ -24,7 +24,7 @@ export type RateControl = {
    * @throws what the store throws, if nothing could be read yet; afterwards the last that was read stays for half a minute
    */
   read(): Promise<RateState>;
-  /** The API asked everyone to stay away for so long. Holds here at once, and everywhere when they read it next. */
+  /** The API ordered all callers to wait. Holds here at once, and elsewhere at the next read. */
   freeze(forMs: number): Promise<void>;
 };
 
@@ -47,10 +47,13 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
   async function readAgain(): Promise<void> {
     const startedMs = clock.now();
     try {
-      const [next, freezeMs] = await Promise.all([readRate(store, limits, rate?.setting), readFreeze(store)]);
-      if (next.problem !== undefined && next.eTag !== rate?.eTag) warnOf(next, log);
+      const [next, freezeMs] = await Promise.all([
+        readRate(store, limits, rate?.setting),
+        readFreeze(store, maxFreezeMs),
+      ]);
+      if (next.problem !== undefined && next.eTag !== rate?.eTag) logInvalidRate(next, log);
       rate = next;
-      frozenUntilMs = Math.max(frozenUntilMs, Math.min(freezeMs, startedMs + maxFreezeMs));
+      frozenUntilMs = Math.max(frozenUntilMs, freezeMs);
       readAtMs = startedMs;
     } catch (error) {
       if (startedMs - readAtMs > keptMs) throw error;
@@ -68,10 +71,12 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
       const untilMs = clock.now() + Math.min(forMs, maxFreezeMs);
       if (untilMs <= frozenUntilMs) return;
       frozenUntilMs = untilMs;
-      const until = new Date(untilMs).toISOString();
-      log.warn('The API asked to be left alone; nobody calls it until then.', { key: freezeKey, until });
+      log.warn('The API ordered its callers to wait; no call is made until then.', {
+        key: freezeKey,
+        until: new Date(untilMs).toISOString(),
+      });
       try {
-        await store.put(freezeKey, JSON.stringify({ until }), {});
+        await writeFreeze(untilMs, store, maxFreezeMs);
       } catch (error) {
         log.error('The freeze could not be written: it holds in this environment only.', { key: freezeKey, error });
       }
@@ -79,11 +84,32 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
   };
 }
 
+/** Environments that write at the same time are some dozens at most; each round has one that wins, and most are content then. */
+const freezeWrites = 10;
+
+/**
+ * The later end stays in the bucket, whichever environment writes last.
+ * @throws TransientError `FREEZE_CONTESTED`; what the store throws
+ */
+async function writeFreeze(untilMs: number, store: ObjectStore, maxFreezeMs: number): Promise<void> {
+  for (let writes = 0; writes < freezeWrites; writes += 1) {
+    // Looked at before it is read: what is written after that look is not overwritten unread.
+    const seen = await store.head(freezeKey);
+    // A millisecond is lost on the way to a text and back only if there is a fraction of one.
+    if ((await readFreeze(store, maxFreezeMs)) >= Math.floor(untilMs)) return;
+    const body = JSON.stringify({ until: new Date(untilMs).toISOString() });
+    if ((await store.replace(freezeKey, body, {}, seen?.eTag)) === 'replaced') return;
+  }
+  throw new TransientError('FREEZE_CONTESTED', `Others wrote ${freezeKey} ${freezeWrites} times meanwhile.`);
+}
+
 export type ReadRate = {
   setting: RateSetting;
   /** Of `control/rate.json`; undefined when there is none. */
   eTag: string | undefined;
   body: string | undefined;
+  /** When it was set, in milliseconds since 1970; 0 when it was not. */
+  setMs: number;
   /** Why it is not understood; then `setting` is the last good one. */
   problem?: InputError;
 };
@@ -93,19 +119,19 @@ export type ReadRate = {
  * @throws what the store throws
  */
 export async function readRate(store: ObjectStore, limits: RateLimits, last?: RateSetting): Promise<ReadRate> {
-  const { body, eTag } = (await getSetting(store, rateKey)) ?? {};
-  if (body === undefined) return { setting: { paused: false }, eTag, body };
+  const { body, eTag, modifiedMs: setMs = 0 } = (await getSetting(store, rateKey)) ?? {};
+  if (body === undefined) return { setting: { paused: false }, eTag, body, setMs };
   try {
-    return { setting: parseRateSetting(body, limits), eTag, body };
+    return { setting: parseRateSetting(body, limits), eTag, body, setMs };
   } catch (problem) {
     if (!(problem instanceof InputError)) throw problem;
-    return { setting: last ?? (await readLastGood(store, limits)) ?? { paused: false }, eTag, body, problem };
+    return { setting: last ?? (await readLastGood(store, limits)) ?? { paused: false }, eTag, body, setMs, problem };
   }
 }
 
-/** Says loudly that what people have set is not understood. */
-export function warnOf({ problem, setting }: ReadRate, log: Log): void {
-  log.error('The rate that was set is not understood, so the last good one stays. Mend it and drop it again.', {
+/** The rate that is set is invalid: the last valid one stays. */
+export function logInvalidRate({ problem, setting }: ReadRate, log: Log): void {
+  log.error('The rate that was set is invalid, so the last valid one stays. Correct it and drop it again.', {
     key: rateKey,
     error: problem,
     kept: setting,
@@ -123,32 +149,36 @@ async function readLastGood(store: ObjectStore, limits: RateLimits): Promise<Rat
   }
 }
 
-/** @returns milliseconds since 1970; 0 when there is no freeze, or none that can be read */
-export async function readFreeze(store: ObjectStore): Promise<number> {
+/**
+ * @param maxFreezeMs no freeze ends later than this after it was written, whatever is in it: S3 says when that was
+ * @returns milliseconds since 1970; 0 when there is no freeze, or none that can be read
+ */
+export async function readFreeze(store: Pick<ObjectStore, 'get'>, maxFreezeMs: number): Promise<number> {
   const object = await getSetting(store, freezeKey);
-  // Functions write it. What a person wrote by hand, and wrongly, stops nobody.
+  // Functions write it. What a person wrote by hand, and wrongly, stops no call.
   const until = /^\{"until":"([^"]+)"\}$/.exec(object?.body ?? '')?.[1] ?? '';
-  return Date.parse(until) || 0;
+  // S3 tells times in whole seconds.
+  return Math.min(Date.parse(until) || 0, (object?.modifiedMs ?? 0) + 1000 + maxFreezeMs);
 }
 
 /** A larger object is some other thing; it is not read, and its text is no setting. */
-async function getSetting(store: ObjectStore, key: string): Promise<{ body: string; eTag: string } | undefined> {
+async function getSetting(
+  store: Pick<ObjectStore, 'get'>,
+  key: string,
+): Promise<Pick<StoredObject, 'body' | 'eTag' | 'modifiedMs'> | undefined> {
   try {
     return await store.get(key, maxSettingBytes);
   } catch (error) {
-    if (error instanceof ItemError) return { body: '', eTag: error.code };
+    if (error instanceof ItemError) return { body: '', eTag: error.code, modifiedMs: 0 };
     throw error;
   }
 }
 
 /**
- * Until when calls were stopped, in milliseconds since 1970: no open item could be brought on before. Infinity in a pause. A
+ * Until when calls were stopped, in milliseconds since 1970: no open item could be worked on before. Infinity in a pause. A
  * change of the rate counts like a pause that ended, since nobody remembers what it was before.
  */
-export async function stoppedUntilMs(store: ObjectStore, limits: RateLimits): Promise<number> {
-  const [{ setting }, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store)]);
-  if (setting.paused) return Infinity;
-  let changedMs = 0;
-  for await (const page of store.list(rateKey)) for (const { modifiedMs } of page) changedMs = modifiedMs;
-  return Math.max(changedMs, freezeMs);
+export async function stoppedUntilMs(store: ObjectStore, limits: RateLimits, maxFreezeMs: number): Promise<number> {
+  const [{ setting, setMs }, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store, maxFreezeMs)]);
+  return setting.paused ? Infinity : Math.max(setMs, freezeMs);
 }

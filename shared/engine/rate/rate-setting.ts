@@ -42,7 +42,8 @@ const shape = 'such as { "requestsPerSecond": 5 }, { "paused": true }';
 export function parseRateSetting(body: string, { deployed, minimumPerSecond }: RateLimits): RateSetting {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    // Editors on Windows put a byte order mark before the text.
+    value = JSON.parse(body.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new InputError([`it is not JSON (${(error as Error).message}); expected is an object ${shape}`]);
   }
@@ -58,7 +59,7 @@ export function parseRateSetting(body: string, { deployed, minimumPerSecond }: R
   else if (typeof rate === 'number' && rate > 0) {
     if (deployed === 'unlimited')
       problems.push(
-        'requestsPerSecond can not be kept by a deployment whose rate is unlimited, since nothing bounds its environments: deploy with --param hermesRate=NUMBER (pausing works)',
+        'requestsPerSecond can not be kept by a deployment whose rate is unlimited, since nothing bounds its environments: deploy with --param rate=NUMBER (pausing works)',
       );
     else if (rate < minimumPerSecond)
       problems.push(

@@ -1,7 +1,7 @@
 /**
- * One environment's turns at the API: who wants to make a call waits here for its turn. It owns the promise that the calls of
+ * One environment's turns at the API: a call waits here for its turn. It owns the promise that the calls of
  * an environment, pages and retries of all its items included, are never closer together than the level's rate says, that
- * nobody calls during a pause or a freeze, and that nobody sleeps longer than its invocation has left.
+ * no call is made during a pause or a freeze, and that no wait is longer than its invocation has left.
  */
 import { DeferredError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
@@ -15,7 +15,7 @@ export type Turns = {
    * @throws DeferredError when that is not before the deadline; what reading the control objects throws
    */
   take(deadlineMs: number): Promise<void>;
-  /** The API asked everyone to stay away for so long. */
+  /** The API ordered all callers to wait for this long, in milliseconds. */
   freeze(forMs: number): Promise<void>;
   /**
    * Sleeps at an invocation's end until the next call may be made. With it the rate is kept by how many invocations there are at
@@ -54,7 +54,7 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
       const apartMs = spacingMs(rate, state);
       if (state.paused) throw new DeferredError('PAUSED', 'The calls to the API are paused by control/rate.json.');
       if (state.frozenUntilMs > nowMs) {
-        // Everybody was stopped at the same time, and must not begin again at the same time.
+        // All were stopped at the same time, and must not begin again at the same time.
         notBeforeMs = state.frozenUntilMs + random() * apartMs;
         if (notBeforeMs >= deadlineMs) throw frozen(state.frozenUntilMs);
       }
@@ -76,7 +76,7 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
   return {
     take(deadlineMs) {
       const turn = lastInLine.then(() => waitForTurn(deadlineMs));
-      lastInLine = turn.catch(() => undefined); // Whoever took it is told; the next in line has a turn of its own.
+      lastInLine = turn.catch(() => undefined); // The caller is told; the next in line has a turn of its own.
       return turn;
     },
     freeze: (forMs) => control.freeze(forMs),
@@ -92,5 +92,5 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
 }
 
 function frozen(untilMs: number): DeferredError {
-  return new DeferredError('FROZEN', `The API asked to be left alone until ${new Date(untilMs).toISOString()}.`);
+  return new DeferredError('FROZEN', `The API ordered its callers to wait until ${new Date(untilMs).toISOString()}.`);
 }

@@ -1,10 +1,10 @@
 /**
- * What is done about the rate beside the calls themselves: a good setting is kept as the last good one, a bad one is refused
- * loudly, and items that waited go on as soon as calls may be made.
+ * Applies what people have set: a valid rate is kept as the last valid one, an invalid one is rejected and logged, and items
+ * that waited are given back to their functions as soon as calls may be made.
  */
 import { freezeKey, lastGoodRateKey } from '../chain/keys.ts';
 import type { ObjectStore } from '../ports.ts';
-import { readFreeze, readRate, warnOf } from '../rate/rate-control.ts';
+import { readFreeze, readRate, logInvalidRate } from '../rate/rate-control.ts';
 import type { Rate, RateLimits } from '../rate/rate-setting.ts';
 import { resume, type ResumeDeps, type WaitingLevel } from './resume.ts';
 
@@ -14,7 +14,7 @@ export type RateReport = {
   paused: boolean;
   /** ISO 8601; absent when there is no freeze. */
   frozenUntil?: string;
-  /** Why `control/rate.json` is not understood, so that the last good one holds. */
+  /** Why `control/rate.json` is invalid, so that the last valid one holds. */
   problem?: string;
   deployed: Rate;
   /** The slowest that can be set. */
@@ -25,23 +25,25 @@ export type RateReport = {
   resumed: number;
 };
 
-export type TakeUpRateDeps = ResumeDeps & {
+export type ApplyRateDeps = ResumeDeps & {
   store: ObjectStore;
   limits: RateLimits;
+  /** No freeze is longer, in milliseconds. */
+  maxFreezeMs: number;
   levels: readonly WaitingLevel[];
 };
 
 /** @throws what the store, SQS and Lambda throw */
-export async function takeUpRate(deps: TakeUpRateDeps): Promise<RateReport> {
-  const { store, limits, levels, clock, log } = deps;
-  const [rate, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store)]);
-  if (rate.problem !== undefined) warnOf(rate, log);
+export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
+  const { store, limits, maxFreezeMs, levels, clock, log } = deps;
+  const [rate, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store, maxFreezeMs)]);
+  if (rate.problem !== undefined) logInvalidRate(rate, log);
   else if (rate.body !== undefined) await store.put(lastGoodRateKey, rate.body, {});
   const isFrozen = freezeMs > clock.now();
   const { requestsPerSecond = limits.deployed, paused } = rate.setting;
   const resumed = paused || isFrozen ? 0 : await resume(levels, deps);
   const counts = await Promise.all(
-    levels.map(async ({ level, waiting }) => [level.level, await waiting.approximateCount()] as const),
+    levels.map(async ({ level, waiting }) => [level.name, await waiting.approximateCount()] as const),
   );
   const report: RateReport = {
     requestsPerSecond,
@@ -53,6 +55,6 @@ export async function takeUpRate(deps: TakeUpRateDeps): Promise<RateReport> {
     waiting: Object.fromEntries(counts),
     resumed,
   };
-  log.info('The rate was taken up.', { ...report, key: isFrozen ? freezeKey : undefined });
+  log.info('The rate was applied.', { ...report, key: isFrozen ? freezeKey : undefined });
   return report;
 }

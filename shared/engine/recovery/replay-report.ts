@@ -1,4 +1,5 @@
-/** What a replay did: counted as it goes, told at the end. */
+/** What a replay did: counted as it happens, told at the end. */
+import type { Cause } from '../events.ts';
 
 export type ReplayReason = {
   level: string;
@@ -10,6 +11,22 @@ export type ReplayReason = {
 
 export type LevelCounts = { replayed: number; alreadyDone: number; parked: number; remaining: number };
 
+export type ReplaySkips = {
+  /** Of another run. */
+  filter: number;
+  unreadable: number;
+  /** The item was deleted. */
+  missing: number;
+  /** Replayed by this replay, and dead again before it ended. */
+  failedAgain: number;
+  /** `from: "failures"` only: Lambda may still retry it. */
+  retrying: number;
+  /** `from: "failures"` only: parked before, and no `force`. */
+  parked: number;
+  /** S3, SQS or Lambda refused something about this one item; `refusals` has samples. */
+  refused: number;
+};
+
 export type ReplayReport = {
   dryRun: boolean;
   /** Items that their function accepted. In a dry run: that it would have been given. */
@@ -18,37 +35,35 @@ export type ReplayReport = {
   /** Letters for an item that another letter had brought back in this replay. */
   duplicates: number;
   parked: number;
-  skipped: {
-    /** Of another run. */
-    filter: number;
-    unreadable: number;
-    /** The item was deleted. */
-    missing: number;
-    /** Replayed by this replay, and dead again before it ended. */
-    failedAgain: number;
-    /** `from: "failures"` only: Lambda may still be at it. */
-    retrying: number;
-    /** `from: "failures"` only: parked before, and no `force`. */
-    parked: number;
-  };
+  skipped: ReplaySkips;
   /** What is left on the queues of the levels looked at, by SQS's count; or of the notes that were read. */
   remaining: number;
   /** SQS's counts lag by up to a minute. */
   remainingIsApproximate: boolean;
   byLevel: Record<string, LevelCounts>;
   reasons: ReplayReason[];
+  /** The first of the items that could not be replayed, and why. */
+  refusals: { level: string; key: string; message: string }[];
   seconds: number;
   stoppedBecause: 'drained' | 'limit' | 'time';
 };
 
-/** What is known of a failure: on a dead letter or in a note. */
-export type Cause = { code: string; condition: string; message: string; atMs: number };
+const maxRefusals = 20;
 
 export class ReplayTally {
   readonly counts = { replayed: 0, alreadyDone: 0, duplicates: 0, parked: 0 };
-  readonly skipped = { filter: 0, unreadable: 0, missing: 0, failedAgain: 0, retrying: 0, parked: 0 };
+  readonly skipped: ReplaySkips = {
+    filter: 0,
+    unreadable: 0,
+    missing: 0,
+    failedAgain: 0,
+    retrying: 0,
+    parked: 0,
+    refused: 0,
+  };
   readonly #byLevel = new Map<string, LevelCounts>();
   readonly #reasons = new Map<string, ReplayReason>();
+  readonly #refusals: ReplayReport['refusals'] = [];
 
   /** Counts an item that is dealt with, in all and for its level. */
   settle(level: string, what: 'replayed' | 'alreadyDone' | 'parked'): void {
@@ -58,6 +73,11 @@ export class ReplayTally {
 
   leave(level: string, messages: number): void {
     this.#ofLevel(level).remaining += messages;
+  }
+
+  refuse(level: string, key: string, message: string): void {
+    this.skipped.refused += 1;
+    if (this.#refusals.length < maxRefusals) this.#refusals.push({ level, key: key.slice(0, 1024), message });
   }
 
   /** Groups what was looked at by level, code and condition, with the first as the sample. */
@@ -81,6 +101,7 @@ export class ReplayTally {
       remainingIsApproximate: end.remainingIsApproximate,
       byLevel: Object.fromEntries(this.#byLevel),
       reasons: [...this.#reasons.values()].sort((a, b) => b.count - a.count),
+      refusals: this.#refusals,
       seconds: end.seconds,
       stoppedBecause: end.stoppedBecause,
     };

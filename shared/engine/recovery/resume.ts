@@ -3,65 +3,60 @@
  * item was accepted.
  */
 import type { Level } from '../chain/chain.ts';
-import type { DeadLetter } from './replay.ts';
-import type { Clock, Log, MessageQueue, QueueMessage, Refire } from '../ports.ts';
+import { waitForAll } from '../concurrency.ts';
+import { TransientError } from '../errors.ts';
+import type { Clock, EventSink, Log, MessageQueue, QueueMessage } from '../ports.ts';
+import { drainQueue } from './drain.ts';
 
-export type WaitingLevel = { level: Level; waiting: MessageQueue; refire: Refire };
+export type WaitingLevel = { level: Level; waiting: MessageQueue; refire: EventSink };
 
 export type ResumeDeps = {
-  /** undefined: it can't be understood. */
-  understand: (message: QueueMessage) => Pick<DeadLetter, 'items'> | undefined;
   clock: Clock;
   log: Log;
   /** Milliseconds since 1970 by which to have stopped. */
   deadlineMs: number;
 };
 
-/** Receives, sends and deletes of one queue that go on side by side. */
-const lanesPerQueue = 4;
-
-/** A message stays invisible for the length of the resumption, and this much longer. */
-const invisibleMarginMs = 10_000;
-
 /**
+ * Each item is given back once, since it may be back at once. A message that can't be resumed is left on its queue, and keeps no other from being resumed.
  * @returns how many items were given back
- * @throws what SQS or Lambda throw; what was not removed is there again after a while
+ * @throws what SQS or Lambda throw for all items alike; what was not removed is visible again
  */
 export async function resume(levels: readonly WaitingLevel[], deps: ResumeDeps): Promise<number> {
-  const lanes = levels.flatMap((level) => Array.from({ length: lanesPerQueue }, () => drain(level, deps)));
-  let resumed = 0;
-  // All are waited for before a failure is told: nothing runs on behind the answer.
-  for (const lane of await Promise.allSettled(lanes)) {
-    if (lane.status === 'rejected') throw lane.reason;
-    resumed += lane.value;
-  }
-  return resumed;
+  const counts = await waitForAll(levels.map((level) => resumeLevel(level, deps)));
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
-async function drain({ level, waiting, refire }: WaitingLevel, deps: ResumeDeps): Promise<number> {
-  const { understand, clock, log, deadlineMs } = deps;
+async function resumeLevel(
+  { level, waiting, refire }: WaitingLevel,
+  { clock, log, deadlineMs }: ResumeDeps,
+): Promise<number> {
   let resumed = 0;
-  while (clock.now() < deadlineMs) {
-    const messages = await waiting.receive(deadlineMs - clock.now() + invisibleMarginMs);
-    if (messages.length === 0) break;
-    const accepted = await Promise.allSettled(
-      messages.map(async (message) => {
-        const { items } = understand(message) ?? {};
-        if (items === undefined) {
-          log.error('A message on the waiting queue is not understood; it stays there. Who sent it?', {
-            level: level.level,
-            body: message.body.slice(0, 200),
-          });
-          return undefined;
-        }
-        for (const { record } of items) await refire.send(record);
-        resumed += items.length;
-        return message.handle;
-      }),
-    );
-    const handles = accepted.map((result) => (result.status === 'fulfilled' ? result.value : undefined));
-    await waiting.remove(handles.filter((handle) => handle !== undefined));
-    for (const result of accepted) if (result.status === 'rejected') throw result.reason;
-  }
+  const startedMs = clock.now();
+  const take = async ({ letter, excerpt, sentAtMs }: QueueMessage): Promise<boolean> => {
+    // An item that the API orders to wait again is back at once: taken again, it would be called without end.
+    if (sentAtMs >= startedMs) return false;
+    if (letter === undefined) {
+      log.error('A message on the waiting queue holds no event; it stays there. What sent it?', {
+        level: level.name,
+        body: excerpt,
+      });
+      return false;
+    }
+    try {
+      for (const event of letter.items) await refire.send(event);
+    } catch (error) {
+      if (error instanceof TransientError) throw error;
+      log.error('A waiting item was refused by its function or queue; it stays where it is.', {
+        level: level.name,
+        key: letter.items[0]?.key,
+        error,
+      });
+      return false;
+    }
+    resumed += letter.items.length;
+    return true;
+  };
+  await drainQueue(waiting, { clock, deadlineMs, isStopped: () => clock.now() >= deadlineMs, take });
   return resumed;
 }

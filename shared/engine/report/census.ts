@@ -1,23 +1,25 @@
 /**
  * Counts a run: one streaming merge of all its listings, in constant memory, each prefix listed once although it holds one
- * level's children and the next one's items. It only looks; what is done about what it finds is the sweep's.
+ * level's children and the next one's items. It only looks; what is done about its findings is the sweep's.
  *
  * In byte order an item's path comes right before all that lies beneath it (keys.ts says why), so that merging the listings
  * by path walks the tree from the top down, and an item's children are counted when the walk leaves it.
  */
-import { chain, nextLevel, type Level } from '../chain/chain.ts';
-import { maxNoteBytes, parseFailureNote, type FailureNote } from '../item/failure-note.ts';
-import { failureKey, itemPathOf, receiptKey } from '../chain/keys.ts';
-import { mergeListings } from './merged-listing.ts';
+import type { Chain, Level } from '../chain/chain.ts';
+import { failureKey, itemPathOf, listingsOf, successName, type Listing } from '../chain/keys.ts';
+import { mapConcurrently } from '../concurrency.ts';
+import { readNoteAt, type FailureNote } from '../item/failure-note.ts';
+import { KeyDigest } from '../item/key-digest.ts';
+import { readReceipt } from '../item/receipt.ts';
 import type { Listed, ObjectStore } from '../ports.ts';
-import { readReceiptMetadata } from '../item/receipt.ts';
+import { mergeListings } from './merged-listing.ts';
 
 /**
  * Something that keeps a run from being complete.
  * - `open`: an item that is neither done nor failed; a note of the sweep may say when it was re-fired.
- * - `failed`: an item whose last try is noted.
- * - `short`: a parent that is done, but has fewer children than its receipt counts.
- * - `stray`: an object under the run's prefix that is no item.
+ * - `failed`: an item whose last attempt is noted.
+ * - `short`: a parent that is done, but whose children are not those that its receipt counts.
+ * - `stray`: an object in the run's tree that is no item: the tree is not exactly the API's.
  */
 export type Finding = {
   kind: 'open' | 'failed' | 'short' | 'stray';
@@ -37,142 +39,168 @@ export type LevelCensus = {
   open: number;
   short: number;
   stray: number;
+  /** Of the keys and ETags of its items, as `KeyDigest` makes it: another one means that something changed. */
+  contents: string;
+};
+
+/** Whole once its findings have been read to their end. */
+export type Census = {
+  /** In no particular order. @throws what listing or reading throws: a census is whole or it is none */
+  findings: AsyncIterable<Finding>;
+  /** By level, in the chain's order. */
+  levels: () => LevelCensus[];
+  /** Calls to the API behind what is done, by the receipts; a result counts as one. */
+  apiCalls: () => number;
+  /** Of the keys and ETags of the results, as `KeyDigest` makes it. */
+  results: () => string;
 };
 
 export type CensusStore = Pick<ObjectStore, 'list' | 'head' | 'get'>;
 
-/** Reads of receipts and notes that go on side by side. */
+/** Reads of receipts and notes at the same time. */
 const readsAtOnce = 32;
 
-/**
- * @param onFinding told of everything that is in the way of completeness, in no particular order; awaited
- * @returns the counts by level, in the level table's order; and the calls to the API behind what is done, by the receipts,
- * a result counting as one
- * @throws what listing or reading throws: a census is whole or it is none
- */
-export async function takeCensus(
-  run: string,
-  store: CensusStore,
-  onFinding: (finding: Finding) => Promise<void> | void,
-): Promise<{ levels: LevelCensus[]; apiCalls: number }> {
-  let apiCalls = 0;
-  const counts = new Map<Level, LevelCensus>(
-    chain.map((level) => [level, { level: level.level, items: 0, done: 0, failed: 0, open: 0, short: 0, stray: 0 }]),
-  );
-  const reads = new BoundedTasks(readsAtOnce);
-
-  const judge = async ({ level, key, listed, hasReceipt, hasFailure, children }: Walked): Promise<void> => {
-    const count = countOf(counts, level);
-    const find = (kind: Finding['kind'], modifiedMs: number, note?: FailureNote): Promise<void> | void =>
-      onFinding({ kind, level, key, modifiedMs, note });
-    const path = itemPathOf(level, key);
-    if (path === undefined) return; // Strays never come here.
-    if (hasReceipt !== undefined) {
-      const receipt = level.children === 'one' ? 'result' : await readReceipt(receiptKey(level, path), store);
-      // A receipt for what the item was before it was dropped again is none.
-      if (receipt === 'result' || receipt?.inputETag === listed.eTag) {
-        count.done += 1;
-        apiCalls += receipt === 'result' ? 1 : receipt.apiCalls;
-        if (receipt !== 'result' && children < receipt.children) {
-          count.short += 1;
-          await find('short', hasReceipt.modifiedMs);
-        }
-        return;
-      }
-    }
-    const note = hasFailure ? await readFailure(failureKey(level, path), store) : undefined;
-    // A note that the sweep left when it gave the item out again is no failure yet.
-    const kind = note === undefined || note.status === 'refired' ? 'open' : 'failed';
-    count[kind] += 1;
-    await find(kind, listed.modifiedMs, note);
+export function takeCensus(chain: Chain, run: string, store: CensusStore): Census {
+  const tally = new Tally(chain);
+  return {
+    findings: findingsOf(chain, run, store, tally),
+    levels: () => tally.levels(),
+    apiCalls: () => tally.apiCalls,
+    results: () => tally.results.toString(),
   };
+}
 
-  /** The item that the walk is in at each depth, until it is left. */
-  const within: (Walked | undefined)[] = [];
-  const leave = async (depth: number): Promise<void> => {
-    for (let deepest = within.length - 1; deepest >= depth; deepest -= 1) {
-      const walked = within[deepest];
-      within[deepest] = undefined;
-      if (walked !== undefined) await reads.add(() => judge(walked));
-    }
-  };
-
-  try {
-    for await (const { path, objects } of walk(run, store)) {
-      for (const [depth, level] of chain.entries()) {
-        const listed = objects.get(`items ${level.level}`);
-        if (listed === undefined) continue;
-        const count = countOf(counts, level);
-        count.items += 1;
-        if (itemPathOf(level, listed.key) === undefined) {
-          count.stray += 1;
-          await onFinding({ kind: 'stray', level, key: listed.key, modifiedMs: listed.modifiedMs, note: undefined });
-          continue;
-        }
-        await leave(depth);
-        const parent = within[depth - 1];
-        if (parent !== undefined && isBeneath(path, parent.path)) parent.children += 1;
-        within[depth] = {
-          level,
-          path,
-          key: listed.key,
-          listed,
-          hasReceipt: objects.get(`done ${level.level}`),
-          hasFailure: objects.has(`failures ${level.level}`),
-          children: 0,
-        };
-      }
-    }
-    await leave(0);
-    await reads.all();
-  } finally {
-    // Nothing runs on behind the answer, nor behind an error: Lambda would wake it within the next invocation.
-    await reads.ended();
+async function* findingsOf(chain: Chain, run: string, store: CensusStore, tally: Tally): AsyncGenerator<Finding> {
+  const strays: Finding[] = [];
+  const walked = walkTree(chain, run, store, tally, (stray) => strays.push(stray));
+  for await (const finding of mapConcurrently(walked, readsAtOnce, (item) => judge(item, store, tally))) {
+    yield* strays.splice(0);
+    if (finding !== undefined) yield finding;
   }
-  return { levels: [...counts.values()], apiCalls };
+  yield* strays;
 }
 
-/** @returns undefined when it is gone since it was listed, or is no receipt */
-async function readReceipt(key: string, store: CensusStore) {
-  const head = await store.head(key);
-  return head && readReceiptMetadata(head.metadata);
-}
-
-/** @returns undefined when it is gone since it was listed, or is no failure note */
-async function readFailure(key: string, store: CensusStore): Promise<FailureNote | undefined> {
-  const object = await store.get(key, maxNoteBytes);
-  return object && parseFailureNote(object.body);
-}
-
+/** An item that the walk has left, with what the listings tell of it. */
 type Walked = {
   level: Level;
   path: string;
-  key: string;
   listed: Listed;
-  hasReceipt: Listed | undefined;
+  done: Listed | undefined;
   hasFailure: boolean;
   children: number;
+  digest: KeyDigest;
 };
+
+async function judge(
+  { level, listed, done, hasFailure, children, digest }: Walked,
+  store: CensusStore,
+  tally: Tally,
+): Promise<Finding | undefined> {
+  const { key, modifiedMs } = listed;
+  const path = itemPathOf(level, key);
+  if (path === undefined) return undefined; // Strays never come here.
+  const count = tally.of(level);
+  if (done !== undefined && level.children === 'one') {
+    count.done += 1;
+    tally.apiCalls += 1;
+    tally.results.add(contentOf(done));
+    return undefined;
+  }
+  const receipt = done === undefined ? undefined : await readReceipt(level, path, store);
+  // A receipt for what the item was before it was dropped again is none.
+  if (done !== undefined && receipt?.inputETag === listed.eTag) {
+    count.done += 1;
+    tally.apiCalls += receipt.apiCalls;
+    // Version 0.1 counted only; there, children that an earlier list had brought are no fault.
+    const isWhole = receipt.digest === undefined ? children >= receipt.children : digest.toString() === receipt.digest;
+    if (isWhole) return undefined;
+    count.short += 1;
+    return { kind: 'short', level, key, modifiedMs: done.modifiedMs, note: undefined };
+  }
+  const note = hasFailure ? await readNoteAt(failureKey(level, path), store) : undefined;
+  // A note that the sweep left when it re-fired the item is no failure yet.
+  const kind = note === undefined || note.status === 'refired' ? 'open' : 'failed';
+  count[kind] += 1;
+  return { kind, level, key, modifiedMs, note };
+}
 
 type ListingName = `${'items' | 'done' | 'failures'} ${string}`;
 
-/** All that a run has, top down: the seed, then the tree beneath it. */
-async function* walk(
+/** The items of a run, each when the walk leaves it: after everything beneath it. */
+async function* walkTree(
+  chain: Chain,
   run: string,
   store: CensusStore,
-): AsyncGenerator<{ path: string; objects: ReadonlyMap<string, Listed> }> {
-  const top = new Map<ListingName, string>();
-  const tree = new Map<ListingName, string>();
-  for (const level of chain) {
-    const listings = level.ids.length === 0 ? top : tree;
-    const end = level.ids.length === 0 ? '.json' : '/';
-    const isLeaf = nextLevel(level) === undefined;
-    listings.set(`items ${level.level}`, `${level.reads}/${run}${end}`);
-    listings.set(`done ${level.level}`, `${isLeaf ? level.writes : `receipts/${level.level}`}/${run}${end}`);
-    listings.set(`failures ${level.level}`, `failures/${level.level}/${run}${end}`);
+  tally: Tally,
+  onStray: (stray: Finding) => void,
+): AsyncGenerator<Walked> {
+  const strayAt = (level: Level, { key, modifiedMs }: Listed): void => {
+    tally.of(level).stray += 1;
+    onStray({ kind: 'stray', level, key, modifiedMs, note: undefined });
+  };
+  /** The item that the walk is in at each depth, until it is left. */
+  const within: (Walked | undefined)[] = [];
+  function* leave(depth: number): Generator<Walked> {
+    for (let deepest = within.length - 1; deepest >= depth; deepest -= 1) {
+      const walked = within[deepest];
+      within[deepest] = undefined;
+      if (walked !== undefined) yield walked;
+    }
   }
-  yield* mergeListings(top, store);
-  yield* mergeListings(tree, store);
+  for await (const { path, objects } of mergedTree(chain, run, store, strayAt)) {
+    for (const [depth, level] of chain.levels.entries()) {
+      const listed = objects.get(`items ${level.name}`);
+      if (listed === undefined) continue;
+      if (itemPathOf(level, listed.key) === undefined) {
+        strayAt(level, listed);
+        continue;
+      }
+      tally.add(level, listed);
+      yield* leave(depth);
+      const parent = within[depth - 1];
+      if (parent !== undefined && isBeneath(path, parent.path)) {
+        parent.children += 1;
+        parent.digest.add(listed.key);
+      }
+      within[depth] = {
+        level,
+        path,
+        listed,
+        done: objects.get(`done ${level.name}`),
+        hasFailure: objects.has(`failures ${level.name}`),
+        children: 0,
+        digest: new KeyDigest(),
+      };
+    }
+  }
+  yield* leave(0);
+}
+
+/** All that a run has, top down: the seed, then the tree beneath it. */
+async function* mergedTree(
+  { levels }: Chain,
+  run: string,
+  store: CensusStore,
+  onStray: (level: Level, object: Listed) => void,
+): AsyncGenerator<{ path: string; objects: ReadonlyMap<string, Listed> }> {
+  const top = new Map<ListingName, Listing>();
+  const tree = new Map<ListingName, Listing>();
+  const levelOf = new Map<ListingName, Level>();
+  for (const level of levels) {
+    const listings = level.ids.length === 0 ? top : tree;
+    const { items, done, failures } = listingsOf(level, run);
+    listings.set(`items ${level.name}`, items);
+    listings.set(`done ${level.name}`, done);
+    listings.set(`failures ${level.name}`, failures);
+    levelOf.set(`items ${level.name}`, level);
+  }
+  const onForeign = (object: Listed, name: ListingName): void => {
+    // `seeds/r1.json.bak` is in no run's tree, and the success marker lies next to the results.
+    const level = levelOf.get(name);
+    if (level !== undefined && level.ids.length > 0 && !object.key.endsWith(`/${successName}`)) onStray(level, object);
+  };
+  yield* mergeListings(top, store, onForeign);
+  yield* mergeListings(tree, store, onForeign);
 }
 
 /** Whether a path is a child's of a path, e.g. `a/b.json` of `a.json`, and any path that of the seed. */
@@ -180,44 +208,45 @@ function isBeneath(path: string, parent: string): boolean {
   return parent === '' || path.startsWith(`${parent.slice(0, -'.json'.length)}/`);
 }
 
-function countOf(counts: ReadonlyMap<Level, LevelCensus>, level: Level): LevelCensus {
-  const count = counts.get(level);
-  if (count === undefined) throw new Error(`There is no level ${level.level}.`);
-  return count;
+/** What changes when an object is overwritten. */
+function contentOf({ key, eTag }: Listed): string {
+  return `${key} ${eTag}`;
 }
 
-/** At most so many at a time; the first failure is thrown by the next call. */
-class BoundedTasks {
-  readonly #limit: number;
-  readonly #running = new Set<Promise<void>>();
-  #failure: { error: unknown } | undefined;
+class Tally {
+  apiCalls = 0;
+  readonly results = new KeyDigest();
+  readonly #levels: Map<string, { count: Omit<LevelCensus, 'contents'>; contents: KeyDigest }>;
 
-  constructor(limit: number) {
-    this.#limit = limit;
+  constructor({ levels }: Chain) {
+    this.#levels = new Map(
+      levels.map(({ name }) => [
+        name,
+        {
+          count: { level: name, items: 0, done: 0, failed: 0, open: 0, short: 0, stray: 0 },
+          contents: new KeyDigest(),
+        },
+      ]),
+    );
   }
 
-  async add(work: () => Promise<void>): Promise<void> {
-    if (this.#running.size >= this.#limit) await Promise.race(this.#running);
-    this.#mustBeWell();
-    const task: Promise<void> = work()
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .finally(() => this.#running.delete(task));
-    this.#running.add(task);
+  of({ name }: Level): Omit<LevelCensus, 'contents'> {
+    return this.#entry(name).count;
   }
 
-  async all(): Promise<void> {
-    await this.ended();
-    this.#mustBeWell();
+  add({ name }: Level, item: Listed): void {
+    const { count, contents } = this.#entry(name);
+    count.items += 1;
+    contents.add(contentOf(item));
   }
 
-  /** Nothing runs any more, whatever came of it. */
-  async ended(): Promise<void> {
-    await Promise.all(this.#running);
+  levels(): LevelCensus[] {
+    return [...this.#levels.values()].map(({ count, contents }) => ({ ...count, contents: contents.toString() }));
   }
 
-  #mustBeWell(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
+  #entry(name: string) {
+    const entry = this.#levels.get(name);
+    if (entry === undefined) throw new Error(`There is no level ${name}.`);
+    return entry;
   }
 }

@@ -2,6 +2,7 @@
  * Reads several listings of a run side by side, merged by path, holding a page of each and no more. It owns the promise that
  * a listing which is out of order is an error: the merge would silently pass over what comes too late.
  */
+import type { Listing } from '../chain/keys.ts';
 import { TransientError } from '../errors.ts';
 import type { Listed, ObjectStore } from '../ports.ts';
 
@@ -9,15 +10,21 @@ import type { Listed, ObjectStore } from '../ports.ts';
 export type PathGroup<Name extends string> = { path: string; objects: ReadonlyMap<Name, Listed> };
 
 /**
- * @param listings the prefix of each, by name; an object's path is its key less that prefix
+ * @param listings by name. An object's path is its key less the listing's prefix, with `.json` for the listing's suffix: what
+ * an item and its result have in common
+ * @param onForeign told of every key that the engine can't have written: such a key is not merged
  * @returns the paths in byte order, each once
  * @throws TransientError `S3_BAD_LIST` when a listing is out of order or leaves its prefix; what the store throws
  */
 export async function* mergeListings<Name extends string>(
-  listings: ReadonlyMap<Name, string>,
+  listings: ReadonlyMap<Name, Listing>,
   store: Pick<ObjectStore, 'list'>,
+  onForeign: (object: Listed, name: Name) => void,
 ): AsyncGenerator<PathGroup<Name>> {
-  const cursors = [...listings].map(([name, prefix]) => ({ name, cursor: new Cursor(prefix, store.list(prefix)) }));
+  const cursors = [...listings].map(([name, listing]) => ({
+    name,
+    cursor: new Cursor(listing, store.list(listing.prefix), (object) => onForeign(object, name)),
+  }));
   try {
     await Promise.all(cursors.map(({ cursor }) => cursor.turnPage()));
     for (;;) {
@@ -39,35 +46,60 @@ export async function* mergeListings<Name extends string>(
   }
 }
 
-/** Stands on one object of a listing. All keys are ASCII (see keys.ts), so that comparing texts compares bytes. */
+/**
+ * All keys of the engine are printable ASCII (see keys.ts). Among these, comparing texts compares bytes, as S3 orders them; of
+ * other texts it would not be true.
+ */
+const ownKey = /^[!-~]*$/;
+
+/** Stands on one object of a listing. */
 class Cursor {
   path: string | undefined;
   object: Listed | undefined;
-  readonly #prefix: string;
+  readonly #listing: Listing;
   readonly #pages: AsyncIterator<readonly Listed[]>;
+  readonly #onForeign: (object: Listed) => void;
   #page: readonly Listed[] = [];
   #index = 0;
   #upcoming: Promise<IteratorResult<readonly Listed[]>> | undefined;
 
-  constructor(prefix: string, pages: AsyncIterable<readonly Listed[]>) {
-    this.#prefix = prefix;
+  constructor(listing: Listing, pages: AsyncIterable<readonly Listed[]>, onForeign: (object: Listed) => void) {
+    this.#listing = listing;
     this.#pages = pages[Symbol.asyncIterator]();
+    this.#onForeign = onForeign;
   }
 
   /** @returns false at the end of the page */
   advance(): boolean {
-    const object = this.#page[this.#index];
-    if (object === undefined) return false;
-    this.#index += 1;
-    if (!object.key.startsWith(this.#prefix)) throw badList(`gave ${object.key}, which is not under it`, this.#prefix);
-    const path = object.key.slice(this.#prefix.length);
-    if (this.path !== undefined && path <= this.path) throw badList(`is out of order at ${object.key}`, this.#prefix);
-    this.path = path;
-    this.object = object;
-    return true;
+    const { prefix } = this.#listing;
+    for (let object = this.#page[this.#index]; object !== undefined; object = this.#page[this.#index]) {
+      this.#index += 1;
+      if (!object.key.startsWith(prefix)) throw badList(`gave ${object.key}, which is not under it`, prefix);
+      const path = this.#pathOf(object.key);
+      if (path === undefined) {
+        this.#onForeign(object);
+        continue;
+      }
+      if (this.path !== undefined && path <= this.path) throw badList(`is out of order at ${object.key}`, prefix);
+      this.path = path;
+      this.object = object;
+      return true;
+    }
+    return false;
   }
 
-  /** Goes on to the next page, and begins to fetch the one after it. */
+  /** @returns undefined for a key that the engine can't have written */
+  #pathOf(key: string): string | undefined {
+    const { prefix, suffix } = this.#listing;
+    if (!ownKey.test(key)) return undefined;
+    const path = key.slice(prefix.length);
+    // The seed's listing is one whole key; `seeds/r1.json.bak` is no part of the run r1.
+    if (suffix === '') return path === '' ? path : undefined;
+    // A dot is never in an encoded id, so that the order of paths is that of their keys, whatever the suffix.
+    return path.endsWith(suffix) ? `${path.slice(0, -suffix.length)}.json` : undefined;
+  }
+
+  /** Moves to the next page, and begins to fetch the one after it. */
   async turnPage(): Promise<void> {
     for (;;) {
       const page = await (this.#upcoming ?? this.#pages.next());

@@ -1,10 +1,11 @@
 /** Answers how runs stand. It only reads. */
+import { seedPrefix, type Chain, type Level } from '../chain/chain.ts';
+import { runOfKey, seedKey } from '../chain/keys.ts';
 import { InputError } from '../errors.ts';
-import { itemKey, reportKey, runOfKey } from '../chain/keys.ts';
-import { levelNamed } from '../chain/chain.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
-import { parseRunReport, takeRunReport, type RunReport, type RunReportOptions } from './run-report.ts';
-import { maxReportBytes } from '../recovery/sweep.ts';
+import { takeCensus } from './census.ts';
+import { takeRunReport, type RunReport, type SweepProblem } from './run-report.ts';
+import { readStoredRun } from './stored-report.ts';
 
 export type StatusRequest = {
   /** Absent: the latest runs. */
@@ -14,10 +15,13 @@ export type StatusRequest = {
 };
 
 export type StatusDeps = {
+  chain: Chain;
   store: ObjectStore;
   clock: Clock;
   stoppedUntilMs: () => Promise<number>;
-} & Pick<RunReportOptions, 'lostAfterMs' | 'retryingForMs'>;
+  lostAfterMs: (level: Level) => number;
+  retryingForMs: number;
+};
 
 /** A run's report, and how old its figures are. */
 export type RunStatus = RunReport & { ageSeconds: number; from: 'report' | 'census' };
@@ -27,7 +31,7 @@ export type RunLine = { run: string; line: string; complete: boolean | undefined
 
 export type Status = RunStatus | { runs: RunLine[] };
 
-/** A report of a run that is still going on is used this long; then status takes a census of its own. */
+/** A report of a run that is not complete is used this long; then status takes a census of its own. */
 const usefulForMs = 60_000;
 
 const latestRuns = 20;
@@ -40,32 +44,23 @@ export async function status(request: StatusRequest, deps: StatusDeps): Promise<
 }
 
 async function runStatus(run: string, fresh: boolean, deps: StatusDeps): Promise<RunStatus> {
-  const { store, clock } = deps;
-  const last = await lastReport(run, store);
+  const { chain, store, clock, lostAfterMs, retryingForMs } = deps;
+  const { report: last, problem } = await readStoredRun(run, store);
   const ageMs = last === undefined ? Infinity : clock.now() - Date.parse(last.at);
   if (last !== undefined && !fresh && (last.complete || ageMs < usefulForMs))
     return { ...last, ageSeconds: ageMs / 1000, from: 'report' };
-  if ((await store.head(itemKey(levelNamed('troops'), { run, ids: [] }))) === undefined) {
-    throw new InputError([`there is no run ${run}: no seed lies under seeds/${run}.json`]);
-  }
-  const { lostAfterMs, retryingForMs } = deps;
-  const report = await takeRunReport({
-    run,
-    store,
-    now: () => clock.now(),
-    lostAfterMs,
-    stoppedUntilMs: await deps.stoppedUntilMs(),
-    retryingForMs,
-    before: last,
-  });
-  return { ...report, ageSeconds: 0, from: 'census' };
+  if ((await store.head(seedKey(run))) === undefined)
+    throw new InputError([`there is no run ${run}: there is no seed ${seedKey(run)}`]);
+  const terms = { now: () => clock.now(), lostAfterMs, retryingForMs, stoppedUntilMs: await deps.stoppedUntilMs() };
+  const report = await takeRunReport(run, takeCensus(chain, run, store), terms, last);
+  return { ...report, ...(problem !== undefined && { problem }), ageSeconds: 0, from: 'census' };
 }
 
 async function runLines({ store, clock }: StatusDeps): Promise<RunLine[]> {
   const seeds = new Map<string, number>();
-  for await (const page of store.list(`${levelNamed('troops').reads}/`)) {
+  for await (const page of store.list(`${seedPrefix}/`)) {
     for (const { key, modifiedMs } of page) {
-      const run = runOfKey(levelNamed('troops').reads, key);
+      const run = runOfKey(seedPrefix, key);
       if (run !== undefined) seeds.set(run, modifiedMs);
     }
   }
@@ -73,12 +68,18 @@ async function runLines({ store, clock }: StatusDeps): Promise<RunLine[]> {
   const latest = [...seeds].sort(([runA, a], [runB, b]) => b - a || (runA < runB ? 1 : -1)).slice(0, latestRuns);
   return Promise.all(
     latest.map(async ([run]) => {
-      const report = await lastReport(run, store);
-      if (report === undefined) return { run, line: `${run}: no report yet`, complete: undefined, at: undefined };
+      const { report, problem } = await readStoredRun(run, store);
+      if (report === undefined)
+        return { run, line: `${run}: no report yet${problemOf(problem)}`, complete: undefined, at: undefined };
       const age = Math.round((clock.now() - Date.parse(report.at)) / 1000);
-      return { run, line: `${run}: ${summaryOf(report)}, ${age} s ago`, complete: report.complete, at: report.at };
+      const line = `${run}: ${summaryOf(report)}, ${age} s ago${problemOf(problem)}`;
+      return { run, line, complete: report.complete, at: report.at };
     }),
   );
+}
+
+function problemOf(problem: SweepProblem | undefined): string {
+  return problem === undefined ? '' : `; its last sweep failed: ${problem.code}: ${problem.message}`;
 }
 
 /** A report in half a line. */
@@ -88,9 +89,4 @@ export function summaryOf({ complete, levels, apiCalls }: RunReport): string {
   const failed = sum(({ failed: { retrying, dead, parked } }) => retrying + dead + parked);
   const word = complete ? 'complete' : failed > 0 ? 'has failures' : 'open';
   return `${word}, ${sum(({ done }) => done)} of ${sum(({ items }) => items)} items done, ${failed} failed, ${sum(({ lost }) => lost)} lost, ${apiCalls} API calls`;
-}
-
-async function lastReport(run: string, store: ObjectStore): Promise<RunReport | undefined> {
-  const object = await store.get(reportKey(run), maxReportBytes);
-  return object && parseRunReport(object.body);
 }

@@ -2,23 +2,31 @@
  * What says that a run is complete: the success marker, which people read, and the marker that spares the sweep a look, which is
  * never there without the other.
  */
+import type { Chain } from '../chain/chain.ts';
 import { finishedKey, finishedPrefix, successKey } from '../chain/keys.ts';
 import type { ObjectStore } from '../ports.ts';
-import type { RunReport } from '../report/run-report.ts';
 
-/** @param seedETag the seed that the run is complete for */
-export async function mark(report: RunReport, seedETag: string, store: ObjectStore): Promise<void> {
+/**
+ * @param report the run's; it becomes the marker's content
+ * @param seedETag the seed that the run is complete for
+ */
+export async function markComplete(
+  chain: Pick<Chain, 'levels'>,
+  report: { run: string; at: string },
+  seedETag: string,
+  store: ObjectStore,
+): Promise<void> {
   const { run, at } = report;
   const key = finishedKey(run, seedETag);
   await removeFinished(run, store, key);
-  await store.put(successKey(run), JSON.stringify(report), {});
+  await store.put(successKey(chain, run), JSON.stringify(report), {});
   await store.put(key, JSON.stringify({ run, at }), {});
 }
 
-/** The run is not complete, or not any more. DELETE costs nothing. */
-export async function unmark(run: string, store: ObjectStore): Promise<void> {
+/** The run is not complete, or no longer. DELETE costs nothing. */
+export async function unmarkComplete(chain: Pick<Chain, 'levels'>, run: string, store: ObjectStore): Promise<void> {
   await removeFinished(run, store);
-  await store.remove(successKey(run));
+  await store.remove(successKey(chain, run));
 }
 
 /** Also those of earlier seeds: such a seed may be dropped once more. */

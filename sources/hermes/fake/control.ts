@@ -1,4 +1,4 @@
-/** Steers a local Hermes from another thread or process, over its control face. */
+/** Steers a local Hermes from another thread or process, over its control interface. */
 import { parseCallLog } from './audit.ts';
 import type { HermesCall } from './call-log.ts';
 import type { HermesSettings } from './options.ts';
@@ -17,7 +17,7 @@ export function hermesControl(url: string): HermesControl {
     const response = await fetch(`${url}/_hermes/${name}`, init);
     const body = await response.text();
     if (response.status === 400) throw new RangeError(body);
-    if (!response.ok) throw new Error(`Hermes's control face answered ${response.status} to ${name}: ${body}`);
+    if (!response.ok) throw new Error(`Hermes's control interface answered ${response.status} to ${name}: ${body}`);
     return body;
   };
   return {

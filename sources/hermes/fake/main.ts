@@ -14,8 +14,8 @@ const help = `Serves a made-up Hermes on 127.0.0.1 until Ctrl-C.
   --token TEXT       ask for this bearer token
   --latency-ms N     wait before each answer
   --fail-rate N      0 to 1: the share of calls that fail at random
-  --fail-forever N   so many calls answer 500 every time
-  --rate-limit N     answer 429 above so many calls in a second
+  --fail-forever N   this many calls answer 500 every time
+  --rate-limit N     answer 429 above this many calls in a second
   --log-file FILE    append a line of JSON for each call
   --help             this text
 

@@ -24,7 +24,7 @@ export type Override =
   /** A list: empty pages, each with a new next cursor, without end. */
   | 'endless-pages'
   | { status: number; headers?: Record<string, string>; body?: string }
-  /** A list: so many children instead of the tree's number. */
+  /** A list: this many children instead of the tree's number. */
   | { children: number };
 
 export type HermesSettings = {
@@ -40,7 +40,7 @@ export type HermesSettings = {
   latencyMs: number;
   /** 0 to 1: the share of calls that fail at random, each time they are made. */
   failRate: number;
-  /** So many calls answer 500 every time. */
+  /** This many calls answer 500 every time. */
   failForever: number;
   /** Calls that are let through in any sliding second; above it 429. 0 for no limit. */
   rateLimit: number;

@@ -1,12 +1,12 @@
 /**
  * The local Hermes on a socket: an HTTP API that a crawl can be run against, as fast, slow or broken as it is told to be.
- * Loopback only. Beside the API (see call-key.ts) it has a control face, for whoever started it in another thread or
+ * Loopback only. It has the API (see call-key.ts) and a control interface, for the program that started it in another thread or
  * process: `GET /_hermes/calls` (a line of JSON a call), `GET /_hermes/stats`, `GET /_hermes/fail-forever`,
  * `POST /_hermes/configure` (a JSON object of settings), `POST /_hermes/clear`. It is neither logged nor delayed.
  *
  * In this order a call meets: the token check (401), the rate limit (429), its override, failures for good, failures at
  * random, the truth. The rate limit is a sliding window: a call is let through if fewer than `rateLimit` were in the second
- * before it. Calls that are refused don't count, so a client that keeps knocking is not locked out.
+ * before it. Calls that are refused don't count, so a client that continues to call is not locked out.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -110,7 +110,7 @@ export async function startHermes(options: HermesOptions = {}): Promise<LocalHer
         }
         return;
       default:
-        sendJson(response, 404, { error: { code: 'not_found', message: 'The control face has no such call.' } });
+        sendJson(response, 404, { error: { code: 'not_found', message: 'The control interface has no such call.' } });
     }
   };
 

@@ -1,4 +1,4 @@
-/** Counts what happened in the last so many milliseconds, exactly, up to a limit. */
+/** Counts what happened in a number of latest milliseconds, exactly, up to a limit. */
 
 export type SlidingWindow = {
   /**

@@ -11,7 +11,7 @@ export type HermesThread = HermesControl & {
   stop: () => Promise<void>;
 };
 
-/** What the thread says first. An error's own properties don't survive the way between threads, so its code goes beside it. */
+/** What the thread says first. An error's own properties are lost between threads, so its code is sent separately. */
 export type ThreadReport = { port: number } | { error: Error; code: string | undefined };
 
 /** @throws what `startHermes` throws */

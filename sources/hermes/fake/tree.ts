@@ -1,6 +1,6 @@
 /**
  * The tree that the local Hermes serves: every id and every body is a pure function of the sizes and the seed.
- * Nothing is stored, so a tree of any size costs nothing, and a test can walk the truth beside the server.
+ * Nothing is stored, so a tree of any size costs nothing, and a test can walk the same tree without the server.
  */
 import { callKey, parseCall } from './call-key.ts';
 import { hash } from './hash.ts';
@@ -44,7 +44,7 @@ const amazons = ['hippolyta', 'penthesilea', 'antiope', 'melanippe', 'otrera', '
 const metrics = ['heart-rate', 'arrow-count', 'march-speed', 'shield-wear', 'horse-rest', 'rations', 'sleep', 'aim'];
 const units = ['ms', 'count', 'km/h', 'percent'];
 const pointsPerGroup = 12;
-/** 2026-11-01T00:00:00Z. In nanoseconds it is beyond 2^53: whoever reads it as a double loses its last digits. */
+/** 2026-11-01T00:00:00Z. In nanoseconds it is beyond 2^53: a reader that takes it for a double loses its last digits. */
 const startSeconds = 1_793_491_200;
 
 const pick = (words: readonly string[], number: number): string => words[number % words.length] ?? '';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { callKey, cursorAt, offsetAt, parseCall } from '../fake/call-key.ts';
 import { hostileIds } from '../fake/hostile-ids.ts';
+import chain from '../chain.ts';
 import { hermesTree } from '../fake/tree.ts';
 import { levelNamed } from '../../../shared/engine/chain/chain.ts';
 import { failureKey, maxKeyBytes } from '../../../shared/engine/chain/keys.ts';
@@ -53,7 +54,7 @@ describe('the tree of the local Hermes', () => {
     }
   });
 
-  test('meets every hostile id somewhere, and plain ones beside them', () => {
+  test('meets every hostile id somewhere, and plain ones too', () => {
     const tree = hermesTree({ troops: 3, warriors: 200, groups: 0, hostile: true });
     const ids = [...tree.walk()].filter(({ kind }) => kind === 'warrior').map((node) => node.ids[1] ?? '');
     expect(new Set(ids.filter((id) => hostileIds.includes(id)))).toEqual(new Set(hostileIds));
@@ -62,7 +63,7 @@ describe('the tree of the local Hermes', () => {
 
   test('has hostile ids that are all different, and whose longest keys fit S3', () => {
     expect(new Set(hostileIds).size).toBe(hostileIds.length);
-    const level = levelNamed('data');
+    const level = levelNamed(chain, 'data');
     const run = 'r'.repeat(64);
     const bytes = hostileIds.map((id) => failureKey(level, { run, ids: [id, id, id] }).length);
     // Three times the same id, for each: three different ones are no longer than three times the longest of them.

@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import type { Metrics } from '@aws-lambda-powertools/metrics';
-import type { SweptRun } from '../../../shared/engine/recovery/sweep.ts';
+import type { SweepReport, SweptRun } from '../../../shared/engine/recovery/sweep.ts';
 import { publishRuns } from '../../../shared/lambda/run-metrics.ts';
 
 const level = (open: number, change: object = {}) => ({
-  level: 'data',
+  level: 'stock',
   items: 10,
   done: 10 - open,
   failed: { retrying: 0, dead: 0, parked: 0 },
@@ -27,14 +27,18 @@ const run = (name: string, open: number, change: object = {}, levelChange: objec
   ...change,
 });
 
-function published(runs: SweptRun[], isStopped = false): Record<string, unknown> {
+function published(
+  runs: SweptRun[],
+  isStopped = false,
+  unsweepable: SweepReport['unsweepable'] = [],
+): Record<string, unknown> {
   const figures: Record<string, unknown> = {};
   const metrics = {
     addDimension: (name: string, value: string) => (figures[name] = value),
     addMetric: (name: string, _unit: string, value: number) => (figures[name] = value),
     publishStoredMetrics: () => undefined,
   };
-  publishRuns(metrics as unknown as Metrics, { runs }, { functionName: 'f', isStopped });
+  publishRuns(metrics as unknown as Metrics, { runs, unsweepable }, { functionName: 'f', isStopped });
   return figures;
 }
 
@@ -48,6 +52,8 @@ test('what is open, failed and lost is summed over the runs that are not complet
   expect(published(runs)).toEqual({
     function_name: 'f',
     UnfinishedRuns: 2,
+    UnsweepableRuns: 0,
+    ChangedRuns: 0,
     StuckRuns: 0,
     OpenItems: 7,
     LostItems: 4,
@@ -59,10 +65,29 @@ test('a run with something open of which nothing was done is stuck; one that onl
   expect(published([run('a', 1), run('b', 0), run('c', 3, { itemsPerSecond: 0.1 })])).toMatchObject({ StuckRuns: 1 });
 });
 
+test('a run that could not be swept is unfinished, and has a figure of its own for an alarm', () => {
+  const unsweepable = [{ run: 'b', code: 'AccessDenied', message: 'Access Denied' }];
+  expect(published([run('a', 1, { itemsPerSecond: 1 })], false, unsweepable)).toMatchObject({
+    UnfinishedRuns: 2,
+    UnsweepableRuns: 1,
+    StuckRuns: 0,
+    OpenItems: 1,
+  });
+});
+
 test('no run is stuck while calls are stopped', () => {
   expect(published([run('a', 1)], true)).toMatchObject({ UnfinishedRuns: 1, StuckRuns: 0 });
 });
 
 test('without a run everything is 0, so that an alarm ends', () => {
   expect(published([])).toMatchObject({ UnfinishedRuns: 0, StuckRuns: 0, OpenItems: 0 });
+});
+
+test('counts the runs that changed since they were complete', () => {
+  expect(
+    published([
+      run('a', 0, { complete: true, changes: ['the results'] }),
+      run('b', 0, { complete: true, changes: [] }),
+    ]),
+  ).toMatchObject({ ChangedRuns: 1 });
 });

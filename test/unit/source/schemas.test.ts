@@ -1,6 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import { elementTexts } from '../../../shared/source/element-texts.ts';
 import { mustBeObject, readPage } from '../../../shared/source/schemas.ts';
 
 const call = 'GET http://hermes.test/troops';
@@ -72,69 +70,5 @@ describe('a result', () => {
 
   test('that is an object is taken', () => {
     expect(() => mustBeObject({}, call)).not.toThrow();
-  });
-});
-
-/** JSON texts as no printer of ours writes them: odd white space, numbers beyond a double, escapes, names that stand twice. */
-const { value: jsonText } = fc.letrec<{ value: string }>((tie) => {
-  const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 2 });
-  const number = fc.oneof(
-    fc.constantFrom('-0', '1.0', '1e400', '-1E-7', '12345678901234567890', '0.10000000000000000555'),
-    fc.stringMatching(/^-?[1-9][0-9]{0,30}(\.[0-9]{1,9})?$/),
-  );
-  const string = fc.oneof(
-    fc.string({ unit: 'binary' }).map((text) => JSON.stringify(text)),
-    fc
-      .string({ unit: fc.constantFrom('\\"', '\\\\', '\\u00e9', '\\/', '{', '}', '[', ']', ',', ':', 'é') })
-      .map((text) => `"${text}"`),
-    fc.constantFrom('"__proto__"', '"items"', '"next"'),
-  );
-  const list = (element: fc.Arbitrary<string>) =>
-    fc.array(
-      fc.tuple(space, element, space).map((parts) => parts.join('')),
-      { maxLength: 4 },
-    );
-  const member = fc
-    .tuple(string, space, space, tie('value'))
-    .map(([name, before, after, value]) => `${name}${before}:${after}${value}`);
-  return {
-    value: fc.oneof(
-      { maxDepth: 4 },
-      fc.constantFrom('true', 'false', 'null'),
-      number,
-      string,
-      list(tie('value')).map((parts) => `[${parts.join(',')}]`),
-      list(member).map((parts) => `{${parts.join(',')}}`),
-    ),
-  };
-});
-
-describe('cutting a list into its elements', () => {
-  test('gives back exactly the texts that were put in, whatever stands around them', () => {
-    const space = fc.string({ unit: fc.constantFrom(' ', '\n', '\r', '\t'), maxLength: 3 });
-    fc.assert(
-      fc.property(fc.array(jsonText, { maxLength: 6 }), jsonText, jsonText, space, (texts, before, after, gap) => {
-        const list = `[${gap}${texts.join(`${gap},${gap}`)}${gap}]`;
-        const json = `${gap}{${gap}"before":${before},"\\u0069tems"${gap}:${gap}${list}${gap},${gap}"after":${after}}${gap}`;
-        expect(() => void JSON.parse(json)).not.toThrow();
-        expect(elementTexts(json, 'items')).toEqual(texts);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  test('agrees with JSON.parse on any object, also where a name stands twice', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.constantFrom('items', 'next', 'item\\u0073'), jsonText), { maxLength: 5 }),
-        (members) => {
-          const json = `{${members.map(([name, value]) => `"${name}":${value}`).join(', ')}}`;
-          const { items } = JSON.parse(json) as { items?: unknown };
-          const expected = Array.isArray(items) ? items : [];
-          expect(elementTexts(json, 'items').map((text) => JSON.parse(text) as unknown)).toEqual(expected);
-        },
-      ),
-      { numRuns: 500 },
-    );
   });
 });

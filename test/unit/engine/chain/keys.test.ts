@@ -1,19 +1,28 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { chain, levelNamed, nextLevel } from '../../../../shared/engine/chain/chain.ts';
+import { levelNamed, nextIdOf } from '../../../../shared/engine/chain/chain.ts';
 import {
   childKey,
+  childrenPrefix,
   decodeSegment,
   encodeSegment,
   failureKey,
+  failureKeyOf,
   isRunName,
   itemKey,
+  listingsOf,
   maxKeyBytes,
+  paramsKey,
   parseItemKey,
   receiptKey,
+  reportKey,
   resultKey,
-  failureKeyOf,
+  runOfKey,
+  seedKey,
+  successKey,
+  finishedKey,
 } from '../../../../shared/engine/chain/keys.ts';
+import { eightLevels, everyDepth, fourLevels, oneLevel, twoLevels } from '../../../chains.ts';
 
 const id = fc.oneof(
   fc.string({ minLength: 1, maxLength: 20, unit: 'binary' }),
@@ -83,9 +92,11 @@ describe('runs', () => {
   });
 });
 
-describe('item keys', () => {
+const shopsOf = levelNamed(fourLevels, 'shops');
+
+describe.each(everyDepth)('the keys of a chain of %i', (_depth, chain) => {
   const itemPath = fc
-    .constantFrom(...chain)
+    .constantFrom(...chain.levels)
     .chain((level) => fc.record({ level: fc.constant(level), run, ids: fc.tuple(...level.ids.map(() => id)) }));
 
   test('the path of an item comes back from its key', () => {
@@ -96,76 +107,143 @@ describe('item keys', () => {
     );
   });
 
-  test("a child's key is the item key of the level below, or the result of the leaf", () => {
+  test("a child's key is the item key of the level below", () => {
     fc.assert(
       fc.property(itemPath, id, ({ level, run, ids }, child) => {
-        const next = nextLevel(level);
+        const next = chain.levels.find(({ name }) => name === level.next);
         if (next === undefined) return;
-        expect(childKey(level, { run, ids }, child)).toBe(itemKey(next, { run, ids: [...ids, child] }));
+        const key = childKey(level, { run, ids }, child);
+        expect(key).toBe(itemKey(next, { run, ids: [...ids, child] }));
+        expect(key.startsWith(childrenPrefix(level, { run, ids }))).toBe(true);
+        expect(nextIdOf(chain, level)).toBe(next.ids.at(-1));
       }),
     );
   });
 
+  test("a result's key is its item's path under the last prefix, with the last level's suffix", () => {
+    const last = chain.levels.at(-1);
+    if (last === undefined) return;
+    fc.assert(
+      fc.property(run, fc.tuple(...last.ids.map(() => id)), (name, ids) => {
+        const path = { run: name, ids };
+        const pathOf = (key: string, prefix: string, suffix: string): string =>
+          key.slice(prefix.length, -suffix.length);
+        expect(resultKey(last, path).endsWith(last.suffix)).toBe(true);
+        expect(pathOf(resultKey(last, path), last.writes, last.suffix)).toBe(
+          pathOf(itemKey(last, path), last.reads, '.json'),
+        );
+      }),
+    );
+    expect(nextIdOf(chain, last)).toBe('result');
+  });
+
+  test("every object of a run is in its level's listings, and no object of another run", () => {
+    fc.assert(
+      fc.property(itemPath, ({ level, run, ids }) => {
+        const { items, done, failures } = listingsOf(level, run);
+        const isIn = (key: string, { prefix, suffix }: typeof items): boolean =>
+          key.startsWith(prefix) && key.endsWith(suffix);
+        const keysOf = (name: string): [string, typeof items][] => [
+          [itemKey(level, { run: name, ids }), items],
+          [
+            level.children === 'one' ? resultKey(level, { run: name, ids }) : receiptKey(level, { run: name, ids }),
+            done,
+          ],
+          [failureKey(level, { run: name, ids }), failures],
+        ];
+        for (const [key, listing] of keysOf(run)) expect(isIn(key, listing)).toBe(true);
+        for (const other of [`${run}x`, `${run}-`, `x${run}`])
+          for (const [key, listing] of keysOf(other)) expect(isIn(key, listing)).toBe(false);
+      }),
+    );
+  });
+});
+
+describe('item keys', () => {
   test("a level's items and what they become list in one order, so that the census can merge them as it reads", () => {
-    const warriors = levelNamed('warriors');
     fc.assert(
       fc.property(fc.uniqueArray(id, { minLength: 2, maxLength: 20 }), id, (ids, child) => {
         const byItem = [...ids].sort((a, b) =>
-          compare(itemKey(warriors, { run: 'r', ids: [a] }), itemKey(warriors, { run: 'r', ids: [b] })),
+          compare(itemKey(shopsOf, { run: 'r', ids: [a] }), itemKey(shopsOf, { run: 'r', ids: [b] })),
         );
         const byReceipt = [...ids].sort((a, b) =>
-          compare(receiptKey(warriors, { run: 'r', ids: [a] }), receiptKey(warriors, { run: 'r', ids: [b] })),
+          compare(receiptKey(shopsOf, { run: 'r', ids: [a] }), receiptKey(shopsOf, { run: 'r', ids: [b] })),
         );
         const byChild = [...ids].sort((a, b) =>
-          compare(childKey(warriors, { run: 'r', ids: [a] }, child), childKey(warriors, { run: 'r', ids: [b] }, child)),
+          compare(childKey(shopsOf, { run: 'r', ids: [a] }, child), childKey(shopsOf, { run: 'r', ids: [b] }, child)),
         );
         expect(byReceipt).toEqual(byItem);
         expect(byChild).toEqual(byItem);
+        const sales = levelNamed(twoLevels, 'sales');
+        const byResult = [...ids].sort((a, b) =>
+          compare(resultKey(sales, { run: 'r', ids: [a] }), resultKey(sales, { run: 'r', ids: [b] })),
+        );
+        expect(byResult).toEqual(byItem);
       }),
     );
   });
 
   test('every kind of key, as people read them', () => {
-    const path = { run: '2026-11-20', ids: ['checkout.eu', 'i-1', 'cpu'] };
-    const data = levelNamed('data');
-    expect(itemKey(data, path)).toBe('data_groups/2026-11-20/checkout%2Eeu/i-1/cpu.json');
-    expect(resultKey(data, path)).toBe('data/2026-11-20/checkout%2Eeu/i-1/cpu.json');
-    expect(receiptKey(data, path)).toBe('receipts/data/2026-11-20/checkout%2Eeu/i-1/cpu.json');
-    expect(failureKey(data, path)).toBe('failures/data/2026-11-20/checkout%2Eeu/i-1/cpu.json');
-    expect(itemKey(levelNamed('troops'), { run: '2026-11-20', ids: [] })).toBe('seeds/2026-11-20.json');
+    const run = '2026-11-20';
+    const path = { run, ids: ['checkout.eu', 'i-1', 'cpu'] };
+    const stock = levelNamed(fourLevels, 'stock');
+    expect(itemKey(stock, path)).toBe('shelves/2026-11-20/checkout%2Eeu/i-1/cpu.json');
+    expect(resultKey(stock, path)).toBe('stock/2026-11-20/checkout%2Eeu/i-1/cpu.json');
+    expect(receiptKey(stock, path)).toBe('receipts/stock/2026-11-20/checkout%2Eeu/i-1/cpu.json');
+    expect(failureKey(stock, path)).toBe('failures/stock/2026-11-20/checkout%2Eeu/i-1/cpu.json');
+    expect(itemKey(levelNamed(fourLevels, 'regions'), { run, ids: [] })).toBe('seeds/2026-11-20.json');
+    expect(itemKey(levelNamed(fourLevels, 'shelves'), { run, ids: ['a', 'b'] })).toBe(
+      'local_shops/2026-11-20/a/b.json',
+    );
+    expect(resultKey(levelNamed(twoLevels, 'sales'), { run, ids: ['a.b'] })).toBe('sales/2026-11-20/a%2Eb.csv');
+    expect(resultKey(levelNamed(oneLevel, 'summary'), { run, ids: [] })).toBe('summary/2026-11-20.json');
+    expect(seedKey(run)).toBe('seeds/2026-11-20.json');
+    expect(paramsKey(run)).toBe('params/2026-11-20.json');
+    expect(reportKey(run)).toBe('runs/2026-11-20.json');
+    expect(successKey(eightLevels, run)).toBe('room-readings/2026-11-20/_SUCCESS');
+    expect(finishedKey(run, 'abc-2')).toBe('finished/2026-11-20/abc-2.json');
   });
 
   test.each([
-    ['seeds/a/b.json', 'troops', 'has 1 id after the run, not 0'],
-    ['seeds/bad run.json', 'troops', 'has the bad run name "bad run"'],
-    ['seeds/.json', 'troops', 'has the bad run name ""'],
-    ['troops/r/a.txt', 'warriors', 'does not end with .json'],
-    ['troops/junk.json', 'warriors', 'has 0 ids after the run, not 1'],
-    ['troops/r/a/b.json', 'warriors', 'has 2 ids after the run, not 1'],
-    ['troops/r/a b.json', 'warriors', 'has the segment "a b", which is not an encoded id'],
-    ['troops/r/.json', 'warriors', 'has the segment "", which is not an encoded id'],
-    ['data_groups/r/a.json', 'warriors', 'is not under troops/'],
+    ['seeds/r1.json', 'r1'],
+    ['seeds/r1.json.bak', undefined],
+    ['seeds/r1.json\uFFFD', undefined],
+    ['seeds/r1.json😀', undefined],
+    ['seeds/r1', undefined],
+    ['seeds/.json', undefined],
+    ['seeds/a/b.json', undefined],
+    ['seeds/_x.json', undefined],
+  ])('of the key %j the run is %s', (key, name) => expect(runOfKey('seeds', key)).toBe(name));
+
+  test.each([
+    ['seeds/a/b.json', 'regions', 'has 1 id after the run, not 0'],
+    ['seeds/bad run.json', 'regions', 'has the bad run name "bad run"'],
+    ['seeds/.json', 'regions', 'has the bad run name ""'],
+    ['regions/r/a.txt', 'shops', 'does not end with .json'],
+    ['regions/junk.json', 'shops', 'has 0 ids after the run, not 1'],
+    ['regions/r/a/b.json', 'shops', 'has 2 ids after the run, not 1'],
+    ['regions/r/a b.json', 'shops', 'has the segment "a b", which is not an encoded id'],
+    ['regions/r/.json', 'shops', 'has the segment "", which is not an encoded id'],
+    ['shelves/r/a.json', 'shops', 'is not under regions/'],
   ] as const)('%s is no item of %s: it %s', (key, level, why) => {
-    expect(() => parseItemKey(levelNamed(level), key)).toThrow(
+    expect(() => parseItemKey(levelNamed(fourLevels, level), key)).toThrow(
       expect.objectContaining({ name: 'ItemError', code: 'BAD_KEY', message: expect.stringContaining(why) }),
     );
   });
 
   test('a child whose failure note could not be written is refused, and the longest that fits is not', () => {
-    const warriors = levelNamed('warriors');
-    const left = maxKeyBytes - 'failures/data_groups/r/t/.json'.length;
-    expect(childKey(warriors, { run: 'r', ids: ['t'] }, 'x'.repeat(left))).toHaveLength(
-      maxKeyBytes - 'failures/data_groups'.length + 'amazon_warriors'.length,
+    const left = maxKeyBytes - 'failures/shelves/r/t/.json'.length;
+    expect(childKey(shopsOf, { run: 'r', ids: ['t'] }, 'x'.repeat(left))).toHaveLength(
+      maxKeyBytes - 'failures/shelves'.length + 'local_shops'.length,
     );
-    expect(() => childKey(warriors, { run: 'r', ids: ['t'] }, 'x'.repeat(left + 1))).toThrow(
+    expect(() => childKey(shopsOf, { run: 'r', ids: ['t'] }, 'x'.repeat(left + 1))).toThrow(
       expect.objectContaining({ code: 'KEY_TOO_LONG' }),
     );
   });
 
-  test("a stray object's note is nobody else's, and fits", () => {
-    const warriors = levelNamed('warriors');
-    expect(failureKeyOf(warriors, 'troops/junk.json')).toBe('failures/warriors/_stray/troops%2Fjunk%2Ejson.json');
-    expect(failureKeyOf(warriors, 'é'.repeat(500)).length).toBeLessThanOrEqual(maxKeyBytes);
+  test("a stray object's note has a key of its own, which fits", () => {
+    expect(failureKeyOf(shopsOf, 'regions/junk.json')).toBe('failures/shops/_stray/regions%2Fjunk%2Ejson.json');
+    expect(failureKeyOf(shopsOf, 'é'.repeat(500)).length).toBeLessThanOrEqual(maxKeyBytes);
   });
 });
 

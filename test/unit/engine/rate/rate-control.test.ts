@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { TransientError } from '../../../../shared/engine/errors.ts';
 import {
   createRateControl,
+  readFreeze,
   staleMs,
   stoppedUntilMs,
   type RateControl,
@@ -10,6 +11,7 @@ import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 
 const limits = { deployed: 20, minimumPerSecond: 0.5 };
+const maxFreezeMs = 60_000;
 let clock: TestClock;
 let store: MemoryObjectStore;
 let errors: Record<string, unknown>[];
@@ -25,7 +27,7 @@ const open = (): RateControl =>
     store,
     clock,
     limits,
-    maxFreezeMs: 60_000,
+    maxFreezeMs,
     log: { info: () => undefined, warn: () => undefined, error: (_, fields = {}) => void errors.push(fields) },
   });
 
@@ -48,7 +50,7 @@ describe('the rate that is set', () => {
     expect(await later(control)).toEqual({ paused: false, frozenUntilMs: 0 });
   });
 
-  test('stays the last good one when it is not understood, which is said once', async () => {
+  test('stays the last valid one when it is invalid, which is logged once', async () => {
     const control = open();
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
     await control.read();
@@ -59,7 +61,7 @@ describe('the rate that is set', () => {
     expect(errors[0]).toMatchObject({ key: 'control/rate.json', kept: { requestsPerSecond: 5 } });
   });
 
-  test('is the last good one of the bucket for an environment that has just started', async () => {
+  test('is the last valid one of the bucket for an environment that has just started', async () => {
     store.drop('control/last-good-rate.json', '{"requestsPerSecond": 7}');
     store.drop('control/rate.json', 'x'.repeat(20_000));
     expect(await open().read()).toMatchObject({ requestsPerSecond: 7 });
@@ -97,17 +99,105 @@ describe('a freeze', () => {
   });
 
   test('holds here even if it can not be written, which is said', async () => {
-    store.put = () => Promise.reject(new TransientError('S3_503', 'SlowDown'));
+    store.replace = () => Promise.reject(new TransientError('S3_503', 'SlowDown'));
     const control = open();
     await control.freeze(50_000);
     expect((await control.read()).frozenUntilMs).toBe(clock.now() + 50_000);
     expect(errors).toHaveLength(1);
   });
 
-  test('that somebody wrote by hand, and wrongly, stops nobody', async () => {
+  test('that a person wrote by hand, and wrongly, stops no call', async () => {
     store.drop('control/freeze.json', '{"until": "tomorrow"}');
     expect((await open().read()).frozenUntilMs).toBe(0);
   });
+});
+
+describe('two freezes', () => {
+  const inTheBucket = (): Promise<number> => readFreeze(store, maxFreezeMs);
+
+  test.each([
+    ['first', 50_000, 1_000],
+    ['last', 1_000, 50_000],
+  ])('of two environments, the longer one written %s: the later end is in the bucket', async (_when, one, other) => {
+    const [a, b] = [open(), open()];
+    await a.freeze(one);
+    await b.freeze(other);
+    expect(await inTheBucket()).toBe(clock.now() + 50_000);
+    expect((await later(a)).frozenUntilMs).toBe(clock.now() - staleMs + 50_000);
+    expect((await b.read()).frozenUntilMs).toBe(clock.now() - staleMs + 50_000);
+  });
+
+  test('at the same time, of many environments: the latest end is in the bucket', async () => {
+    const orders = [3, 41, 7, 50, 12, 2, 49, 30].map((seconds) => seconds * 1000);
+    await Promise.all(orders.map((ms) => open().freeze(ms)));
+    expect(await inTheBucket()).toBe(clock.now() + 50_000);
+  });
+
+  test.each([
+    ['longer', 50_000, 1_000],
+    ['shorter', 1_000, 50_000],
+  ])(
+    'of which the %s one is written while the other is about to write: the later end is in the bucket',
+    async (_which, one, other) => {
+      const [a, b] = [open(), open()];
+      const replace = store.replace.bind(store);
+      let isFirst = true;
+      store.replace = async (...args) => {
+        if (isFirst) {
+          isFirst = false;
+          await b.freeze(other);
+        }
+        return replace(...args);
+      };
+      await a.freeze(one);
+      expect(isFirst).toBe(false);
+      expect(await inTheBucket()).toBe(clock.now() + 50_000);
+    },
+  );
+
+  test('after one another: a freeze that is over does not keep the next from being written', async () => {
+    await open().freeze(50_000);
+    clock.nowMs += 100_000;
+    await open().freeze(1_000);
+    expect(await inTheBucket()).toBe(clock.now() + 1_000);
+  });
+});
+
+describe('a freeze that is forged', () => {
+  test.each(['9999-12-31T23:59:59.999Z', '+275760-09-13T00:00:00.000Z'])(
+    'until %s ends when the longest would that was written at that time, however often it is read',
+    async (until) => {
+      store.drop('control/freeze.json', JSON.stringify({ until }));
+      const writtenMs = clock.now();
+      const control = open();
+      for (let reads = 0; reads < 20; reads += 1)
+        expect((await later(control)).frozenUntilMs).toBeLessThanOrEqual(writtenMs + maxFreezeMs + 1000);
+      expect((await open().read()).frozenUntilMs).toBeLessThan(clock.now());
+      expect(await stoppedUntilMs(store, limits, maxFreezeMs)).toBeLessThan(clock.now());
+    },
+  );
+
+  test('does not keep a true one from being written', async () => {
+    store.drop('control/freeze.json', '{"until":"9999-12-31T23:59:59.999Z"}');
+    clock.nowMs += 100_000;
+    await open().freeze(50_000);
+    expect(await readFreeze(store, maxFreezeMs)).toBe(clock.now() + 50_000);
+  });
+
+  test.each(['', 'hello', '[]', '{}', '{"until":5}', '{"until":null}', `{"until":"${'9'.repeat(20_000)}"}`])(
+    'as %j stops no call',
+    async (body) => {
+      store.drop('control/freeze.json', body);
+      expect((await open().read()).frozenUntilMs).toBe(0);
+    },
+  );
+});
+
+test('a pause with a byte order mark, as an editor on Windows saves it, pauses', async () => {
+  store.drop('control/rate.json', '\uFEFF{"paused": true}');
+  expect(await open().read()).toMatchObject({ paused: true });
+  expect(errors).toEqual([]);
+  expect(await stoppedUntilMs(store, limits, maxFreezeMs)).toBe(Infinity);
 });
 
 describe('what the sweep knows of a standstill', () => {
@@ -119,6 +209,13 @@ describe('what the sweep knows of a standstill', () => {
   ])('%s', async (_what, rate, freeze, expected) => {
     if (rate !== undefined) store.drop('control/rate.json', rate);
     if (freeze !== undefined) store.drop('control/freeze.json', freeze);
-    expect(await stoppedUntilMs(store, limits)).toBe(expected());
+    expect(await stoppedUntilMs(store, limits, 24 * 3_600_000)).toBe(expected());
+  });
+
+  test('is not changed by what lies next to the setting', async () => {
+    store.drop('control/rate.json', '{}');
+    clock.nowMs += 1000;
+    store.drop('control/rate.json.bak', '{"paused": true}');
+    expect(await stoppedUntilMs(store, limits, maxFreezeMs)).toBe(clock.now() - 1000);
   });
 });

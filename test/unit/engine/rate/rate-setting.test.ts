@@ -12,6 +12,8 @@ describe('control/rate.json', () => {
     ['{"paused": true}', { paused: true }],
     ['{"requestsPerSecond": 5, "paused": true}', { requestsPerSecond: 5, paused: true }],
     ['{}', { paused: false }],
+    ['\uFEFF{"paused": true}', { paused: true }],
+    ['\uFEFF{"requestsPerSecond": 5}\r\n', { requestsPerSecond: 5, paused: false }],
   ])('%s is understood', (body, expected) => expect(parseRateSetting(body, limits)).toEqual(expected));
 
   test.each([
@@ -38,7 +40,7 @@ describe('control/rate.json', () => {
   test('can pause a deployment without a rate, but not give it one', () => {
     const unlimited = { deployed: 'unlimited', minimumPerSecond: 0 } as const;
     expect(parseRateSetting('{"paused": true}', unlimited)).toEqual({ paused: true });
-    expect(() => parseRateSetting('{"requestsPerSecond": 5}', unlimited)).toThrow('--param hermesRate=NUMBER');
+    expect(() => parseRateSetting('{"requestsPerSecond": 5}', unlimited)).toThrow('--param rate=NUMBER');
   });
 });
 

@@ -26,7 +26,7 @@ const open = (random = () => 0, environments = 2): Turns =>
   });
 const inAMinute = (): number => clock.now() + 60_000;
 
-/** When each of so many calls, all wanted at once, was let through; in milliseconds from now. */
+/** When each of `count` calls, all wanted at once, was let through; in milliseconds from now. */
 async function take(turns: Turns, count: number, deadlineMs = inAMinute()): Promise<number[]> {
   const startMs = clock.now();
   const taken = Array.from({ length: count }, async () => {
@@ -93,16 +93,16 @@ describe('turns', () => {
     );
   });
 
-  test('are no sooner than the deadline: then the item is handed back, and nobody slept', async () => {
+  test('are no sooner than the deadline: then the item is requeued, and no caller slept', async () => {
     const turns = open();
     await take(turns, 1);
     await expect(turns.take(clock.now() + 500)).rejects.toMatchObject({ name: 'DeferredError', code: 'NO_TURN' });
     expect(slept).toBe(0);
-    // Who gave up has not used up anybody's turn.
+    // A caller that gave up has used no turn.
     expect(await take(turns, 1)).toEqual([1000]);
   });
 
-  test('come sooner when the rate is raised while somebody sleeps', async () => {
+  test('come sooner when the rate is raised while a caller sleeps', async () => {
     const turns = createTurns({
       control: { read: () => Promise.resolve(state), freeze: () => Promise.resolve() },
       rate: { deployed: 0.02, minimumPerSecond: 0.01, share: 1, environments: 1 },
@@ -130,13 +130,13 @@ describe('a freeze', () => {
     ).toEqual([20_500, 21_500]);
   });
 
-  test('that outlasts the invocation hands the item back at once', async () => {
+  test('that outlasts the invocation requeues the item at once', async () => {
     state = { ...state, frozenUntilMs: clock.now() + 70_000 };
     await expect(open().take(inAMinute())).rejects.toMatchObject({ code: 'FROZEN' });
     expect(slept).toBe(0);
   });
 
-  test('becomes a pause while somebody sleeps', async () => {
+  test('becomes a pause while a caller sleeps', async () => {
     state = { ...state, frozenUntilMs: clock.now() + 20_000 };
     const turns = createTurns({
       control: { read: () => Promise.resolve(state), freeze: () => Promise.resolve() },
@@ -158,7 +158,7 @@ describe("an invocation's end", () => {
     expect(clock.now() - lastCallMs).toBe(1000);
   });
 
-  test('is not put off when nobody was called, when the last call was long ago, nor beyond its deadline', async () => {
+  test('is not put off when no call was made, when the last call was long ago, nor beyond its deadline', async () => {
     const turns = open();
     const startedMs = clock.now();
     await turns.settle(inAMinute());

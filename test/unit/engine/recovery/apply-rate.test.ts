@@ -1,16 +1,18 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { readDeadLetter } from '../../../../shared/aws/dead-letter-message.ts';
-import { makeS3Record } from '../../../../shared/aws/s3-event.ts';
+import { buildS3Event } from '../../../../shared/aws/event-codec.ts';
 import { levelNamed } from '../../../../shared/engine/chain/chain.ts';
-import { takeUpRate, type RateReport } from '../../../../shared/engine/recovery/apply-rate.ts';
+import { TransientError } from '../../../../shared/engine/errors.ts';
+import { newEvent, type ItemEvent } from '../../../../shared/engine/events.ts';
+import { applyRate, type RateReport } from '../../../../shared/engine/recovery/apply-rate.ts';
+import { fourLevels } from '../../../chains.ts';
 import { TestClock } from '../../../memory/clock.ts';
-import { MemoryMessageQueue } from '../../../memory/message-queue.ts';
+import { memoryBucket, MemoryMessageQueue } from '../../../memory/message-queue.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 
 let clock: TestClock;
 let store: MemoryObjectStore;
 let waiting: MemoryMessageQueue;
-let refired: unknown[];
+let refired: ItemEvent[];
 let errors: string[];
 
 beforeEach(() => {
@@ -21,21 +23,24 @@ beforeEach(() => {
   errors = [];
 });
 
-const record = (key: string): object => makeS3Record('b', key, clock.now());
-const message = (key: string): string =>
-  JSON.stringify({
-    source: 's3-cascade',
-    version: '1',
-    reason: { code: 'PAUSED', message: 'paused', at: new Date(clock.now()).toISOString() },
-    event: { Records: [record(key)] },
+const wait = (event: ItemEvent): Promise<void> =>
+  waiting.send(event, {
+    level: 'shops',
+    run: 'r',
+    key: event.key,
+    code: 'PAUSED',
+    message: 'paused',
+    at: new Date(clock.now()).toISOString(),
   });
 
-function run(send = (sent: unknown): Promise<void> => Promise.resolve(void refired.push(sent))): Promise<RateReport> {
-  return takeUpRate({
+function run(
+  send = (event: ItemEvent): Promise<void> => Promise.resolve(void refired.push(event)),
+): Promise<RateReport> {
+  return applyRate({
     store,
     limits: { deployed: 20, minimumPerSecond: 0.5 },
-    levels: [{ level: levelNamed('warriors'), waiting, refire: { send } }],
-    understand: readDeadLetter,
+    maxFreezeMs: 3_600_000,
+    levels: [{ level: levelNamed(fourLevels, 'shops'), waiting, refire: { send } }],
     clock,
     log: { info: () => undefined, warn: () => undefined, error: (text) => void errors.push(text) },
     deadlineMs: clock.now() + 60_000,
@@ -44,46 +49,78 @@ function run(send = (sent: unknown): Promise<void> => Promise.resolve(void refir
 
 describe('items that wait', () => {
   beforeEach(async () => {
-    for (let item = 0; item < 25; item += 1) await waiting.send(message(`troops/r/t${item}.json`));
+    for (let item = 0; item < 25; item += 1)
+      await wait({ ...newEvent(`regions/r/t${item}.json`, 5, { replays: 1 }), waitingSinceMs: 7, frozenMs: 9 });
   });
 
   test('are given back when calls may be made, each with the event that it had', async () => {
-    expect(await run()).toMatchObject({ resumed: 25, waiting: { warriors: 0 }, paused: false, requestsPerSecond: 20 });
+    expect(await run()).toMatchObject({ resumed: 25, waiting: { shops: 0 }, paused: false, requestsPerSecond: 20 });
     expect(refired).toHaveLength(25);
-    expect(refired).toContainEqual(record('troops/r/t7.json'));
+    expect(refired).toContainEqual({
+      ...newEvent('regions/r/t7.json', 5, { replays: 1 }),
+      waitingSinceMs: 7,
+      frozenMs: 9,
+      record: expect.any(Object),
+    });
     expect(waiting.bodies).toEqual([]);
   });
 
   test.each([
     ['a pause', 'control/rate.json', '{"paused": true}'],
+    ['a pause with a byte order mark', 'control/rate.json', '\uFEFF{"paused": true}'],
     ['a freeze', 'control/freeze.json', '{"until":"2026-11-20T00:10:00.000Z"}'],
   ])('stay in %s', async (_why, key, body) => {
     store.drop(key, body);
-    expect(await run()).toMatchObject({ resumed: 0, waiting: { warriors: 25 } });
+    expect(await run()).toMatchObject({ resumed: 0, waiting: { shops: 25 } });
     expect(refired).toEqual([]);
   });
 
-  test('stay on the queue when their function does not accept them', async () => {
-    await expect(run(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  test('stay when Lambda or SQS fails for all of them, and are visible at once', async () => {
+    const failure = new TransientError('TooManyRequestsException', 'busy');
+    await expect(run(() => Promise.reject(failure))).rejects.toThrow('busy');
     expect(waiting.bodies).toHaveLength(25);
+    expect(waiting.visible).toBe(25);
+  });
+
+  test('stay when they are refused one by one, and keep no other from being given back', async () => {
+    const send = (event: ItemEvent): Promise<void> => {
+      if (event.key === 'regions/r/t7.json') return Promise.reject(new Error('InvalidRequestContentException'));
+      refired.push(event);
+      return Promise.resolve();
+    };
+    expect(await run(send)).toMatchObject({ resumed: 24, waiting: { shops: 1 } });
+    expect(refired).toHaveLength(24);
+    expect(waiting.bodies).toHaveLength(1);
+    expect(errors).toHaveLength(1);
   });
 });
 
-test('a message that nobody understands stays, and is told of', async () => {
-  await waiting.send('{"hello": 1}');
-  expect(await run()).toMatchObject({ resumed: 0 });
-  expect(waiting.bodies).toHaveLength(1);
+test.each([
+  ['holds no event', '{"hello": 1}'],
+  ['is no JSON', 'hello'],
+  ["holds another bucket's event", JSON.stringify(buildS3Event(newEvent('regions/r/a.json', 0), 'another'))],
+  [
+    'holds an event of which a part is of another bucket',
+    JSON.stringify({
+      Records: [memoryBucket, 'another'].flatMap((name) => buildS3Event(newEvent('regions/r/a.json', 0), name).Records),
+    }),
+  ],
+])('a message that %s stays, is told of, and keeps no other from being given back', async (_what, body) => {
+  await waiting.sendRaw(body);
+  await wait(newEvent('regions/r/b.json', 0));
+  expect(await run()).toMatchObject({ resumed: 1, waiting: { shops: 1 } });
+  expect(waiting.bodies).toEqual([body]);
   expect(errors).toHaveLength(1);
 });
 
 describe('a rate that was set', () => {
-  test('is kept as the last good one', async () => {
+  test('is kept as the last valid one', async () => {
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
     expect(await run()).toMatchObject({ requestsPerSecond: 5, deployed: 20 });
     expect(store.json('control/last-good-rate.json')).toEqual({ requestsPerSecond: 5 });
   });
 
-  test('is refused loudly when it is not understood, and the last good one holds', async () => {
+  test('is rejected and logged when it is invalid, and the last valid one holds', async () => {
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
     await run();
     store.drop('control/rate.json', '{"requestsPerSecond": "ten"}');

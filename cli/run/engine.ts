@@ -1,0 +1,42 @@
+/** The local engine as the commands use it: the packaged service, its seeds, and what its functions needed. */
+import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import { type LocalAws, peoplesCredentials, region } from '../../local-aws/index.ts';
+import { seedKey } from '../../shared/engine/chain/keys.ts';
+
+/** Metrics of the functions that the commands read: milliseconds slept for turns at the API, and calls to it. */
+export const waitedForTurn = 'WaitedForTurn';
+export const apiCalls = 'ApiCalls';
+
+/** Through the S3 client, as a person would. A seed that is there already is left alone: its run continues. */
+export async function dropSeed({ endpoint, bucket }: LocalAws, run: string, seed: string): Promise<void> {
+  const client = new S3Client({ endpoint, region, credentials: peoplesCredentials });
+  const object = { Bucket: bucket, Key: seedKey(run), Body: seed, ContentType: 'application/json' };
+  try {
+    await client.send(new PutObjectCommand({ ...object, IfNoneMatch: '*' }));
+  } catch (error) {
+    if (!(error instanceof S3ServiceException && error.name === 'PreconditionFailed')) throw error;
+  } finally {
+    client.destroy();
+  }
+}
+
+export function* storedKeys({ s3, bucket }: LocalAws): Generator<string> {
+  let continuationToken: string | undefined;
+  do {
+    const page = s3.list(bucket, { continuationToken });
+    for (const { key } of page.contents) yield key;
+    continuationToken = page.nextContinuationToken;
+  } while (continuationToken !== undefined);
+}
+
+/** What the functions slept, in the memory that each of them has. */
+export function waitingGbSeconds({ metrics, lambda }: LocalAws): number {
+  return [...metrics.sums(waitedForTurn)]
+    .map(([name, ms]) => (ms / 1000) * (lambda.definition(name).memoryMb / 1024))
+    .reduce((sum, gbSeconds) => sum + gbSeconds, 0);
+}
+
+/** Calls to the API, as the functions counted them. */
+export function countedCalls({ metrics }: LocalAws): number {
+  return [...metrics.sums(apiCalls)].reduce((sum, [, calls]) => sum + calls, 0);
+}

@@ -1,0 +1,211 @@
+/**
+ * A role for each function, with the rights that it needs and no other. A right to write names what is written, by prefix and
+ * suffix: so no fetch function may write a success marker. docs/decisions/0016-rights.md says why listings are not bound.
+ */
+import { firstLevel, lastLevel, type Chain, type Level } from '../shared/engine/chain/chain.ts';
+import {
+  donePrefix,
+  failurePrefix,
+  freezeKey,
+  lastGoodRateKey,
+  recordPrefixes,
+  successName,
+} from '../shared/engine/chain/keys.ts';
+import type { Deployment } from './deployment.ts';
+import { arnOf, bucketArn, functionId, functionName, objectArn, queueId, roleId } from './names.ts';
+import { merge, type Resources } from './resources.ts';
+
+type Statement = Readonly<Record<string, unknown>>;
+
+export function roles(deployment: Deployment): Resources {
+  const { chain } = deployment;
+  const refire = refireItems(deployment);
+  const list = listBucket(deployment, 'List');
+  const read = (sid: string, ...prefixes: readonly string[]): Statement => readObjects(deployment, sid, prefixes);
+  const write = (sid: string, ...keys: readonly string[]): Statement => writeObjects(deployment, sid, keys);
+  const { control, reports, finished } = recordPrefixes;
+  const seeds = firstLevel(chain).reads;
+  const readReports = read('ReadReports', reports);
+  const readControl = read('ReadControl', control);
+  const noteFailures = write('NoteFailures', `${recordPrefixes.failures}/*.json`);
+  const seeSeeds = read('SeeSeeds', seeds);
+  // A census lists items and results, and reads what the records say of them.
+  const takeACensus = read('TakeACensus', ...chain.levels.flatMap(recordsOf));
+  return merge(
+    ...chain.levels.map((level) => fetchRole(deployment, level)),
+    roleOf(
+      deployment,
+      'replay',
+      drain(deployment, 'dead-letters'),
+      refire,
+      // The item itself, and whether it is done.
+      read('LookAtItems', ...chain.levels.flatMap((level) => [level.reads, donePrefix(level), failurePrefix(level)])),
+      noteFailures,
+      list,
+    ),
+    roleOf(
+      deployment,
+      'sweep',
+      refire,
+      seeSeeds,
+      takeACensus,
+      noteFailures,
+      readReports,
+      allow('CompareWithMarkers', 's3:GetObject', objectArn(deployment, successMarkers(chain))),
+      readControl,
+      write('WriteReportsAndMarkers', `${reports}/*.json`, `${finished}/*.json`, successMarkers(chain)),
+      removeMarkers(deployment),
+      list,
+    ),
+    roleOf(
+      deployment,
+      'rate',
+      readControl,
+      write('KeepTheLastGoodRate', lastGoodRateKey),
+      drain(deployment, 'waiting'),
+      refire,
+      list,
+    ),
+    roleOf(deployment, 'status', seeSeeds, takeACensus, readReports, readControl, list),
+  );
+}
+
+function fetchRole(deployment: Deployment, level: Level): Resources {
+  const { chain, parameters } = deployment;
+  const { params, control } = recordPrefixes;
+  const isFirst = level.name === firstLevel(chain).name;
+  const failures = failurePrefix(level);
+  const done = donePrefix(level);
+  const created = [`${level.writes}/*${level.suffix}`, ...(isFirst ? [`${params}/*.json`] : [])];
+  const records = [...(level.children === 'many' ? [`${done}/*.json`] : []), `${failures}/*.json`, freezeKey];
+  return roleOf(
+    deployment,
+    level.function,
+    readObjects(deployment, 'ReadItems', [level.reads, done, failures, params, control]),
+    createObjects(deployment, 'WriteChildren', created),
+    writeObjects(deployment, 'WriteRecords', records),
+    // A seed that is expanded anew makes its run incomplete.
+    ...(isFirst ? [removeMarkers(deployment)] : []),
+    listBucket(deployment, 'TellMissingFromForbidden'),
+    // Lambda sends to the failure destination with this role, and deletes the event if it may not. The function sends what
+    // must not wait for the retries.
+    send('SendDeadLetters', queueId(level, 'dead-letters')),
+    send('RequeueItems', queueId(level, 'waiting')),
+    ...(parameters.trigger === 'queue' ? takeMessages(level) : []),
+    ...(parameters.apiTokenSecret === undefined ? [] : [readTheToken(parameters.apiTokenSecret)]),
+  );
+}
+
+function roleOf(deployment: Deployment, name: string, ...statements: readonly Statement[]): Resources {
+  const log = `arn:\${AWS::Partition}:logs:\${AWS::Region}:\${AWS::AccountId}:log-group:/aws/lambda/${functionName(deployment, name)}:*`;
+  const writeItsLog = allow('WriteItsLog', ['logs:CreateLogStream', 'logs:PutLogEvents'], { 'Fn::Sub': log });
+  return {
+    [roleId(name)]: {
+      Type: 'AWS::IAM::Role',
+      Properties: {
+        AssumeRolePolicyDocument: assumedByLambda,
+        Policies: [
+          {
+            PolicyName: name,
+            PolicyDocument: { Version: '2012-10-17', Statement: [writeItsLog, ...statements] },
+          },
+        ],
+      },
+    },
+  };
+}
+
+const assumedByLambda = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' }, Action: 'sts:AssumeRole' }],
+};
+
+function allow(Sid: string, Action: string | readonly string[], Resource: unknown): Statement {
+  return { Sid, Effect: 'Allow', Action, Resource };
+}
+
+function readObjects(deployment: Deployment, sid: string, prefixes: readonly string[]): Statement {
+  return allow(
+    sid,
+    's3:GetObject',
+    [...new Set(prefixes)].map((prefix) => objectArn(deployment, `${prefix}/*`)),
+  );
+}
+
+function writeObjects(deployment: Deployment, sid: string, keys: readonly string[]): Statement {
+  const arns = keys.map((key) => objectArn(deployment, key));
+  return allow(sid, 's3:PutObject', arns.length === 1 ? arns[0] : arns);
+}
+
+/** Only with If-None-Match: what exists is never overwritten, whatever the code does (page conditional-writes-enforce). */
+function createObjects(deployment: Deployment, sid: string, keys: readonly string[]): Statement {
+  return { ...writeObjects(deployment, sid, keys), Condition: { Null: { 's3:if-none-match': 'false' } } };
+}
+
+/**
+ * Without it, S3 answers 403 instead of 404 for an object that does not exist (pages API_GetObject, API_HeadObject), and no
+ * condition on s3:prefix may be put on it: these requests carry no prefix.
+ */
+function listBucket(deployment: Deployment, sid: string): Statement {
+  return allow(sid, 's3:ListBucket', bucketArn(deployment));
+}
+
+/** A run that was complete may be so no more: its seed was dropped again, or an object deleted. */
+function removeMarkers(deployment: Deployment): Statement {
+  const markers = [`${recordPrefixes.finished}/*.json`, successMarkers(deployment.chain)];
+  return allow(
+    'RemoveMarkers',
+    's3:DeleteObject',
+    markers.map((key) => objectArn(deployment, key)),
+  );
+}
+
+const successMarkers = (chain: Chain): string => `${lastLevel(chain).writes}/*/${successName}`;
+
+/** A level with many children keeps receipts; the last level's result is its receipt, and is only listed. */
+const recordsOf = (level: Level): string[] => [
+  ...(level.children === 'many' ? [donePrefix(level)] : []),
+  failurePrefix(level),
+];
+
+const send = (sid: string, id: string): Statement => allow(sid, 'sqs:SendMessage', arnOf(id));
+
+/** Lambda polls with the function's role; the function says how long a message that failed stays away. */
+function takeMessages(level: Level): Statement[] {
+  const queue = arnOf(queueId(level, 'trigger'));
+  return [
+    allow('TakeMessages', ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], queue),
+    allow('PostponeMessages', 'sqs:ChangeMessageVisibility', queue),
+  ];
+}
+
+/** Secrets Manager puts six characters of its own behind a secret's name. */
+function readTheToken(secret: string): Statement {
+  return allow('ReadTheToken', 'secretsmanager:GetSecretValue', {
+    'Fn::Sub': `arn:\${AWS::Partition}:secretsmanager:\${AWS::Region}:\${AWS::AccountId}:secret:${secret}-??????`,
+  });
+}
+
+/** An item's event goes where S3 would send it. */
+function refireItems({ chain, parameters }: Deployment): Statement {
+  const { levels } = chain;
+  return parameters.trigger === 'queue'
+    ? allow(
+        'RefireItems',
+        'sqs:SendMessage',
+        levels.map((level) => arnOf(queueId(level, 'trigger'))),
+      )
+    : allow(
+        'RefireItems',
+        'lambda:InvokeFunction',
+        levels.map((level) => arnOf(functionId(level.function))),
+      );
+}
+
+function drain({ chain }: Deployment, kind: 'dead-letters' | 'waiting'): Statement {
+  return allow(
+    kind === 'dead-letters' ? 'DrainDeadLetters' : 'DrainWaiting',
+    ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
+    chain.levels.map((level) => arnOf(queueId(level, kind))),
+  );
+}

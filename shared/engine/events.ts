@@ -1,0 +1,62 @@
+/** What travels between the bucket, the queues and the functions: an item's event, and why it could not be worked on. */
+
+/** An object that appeared under a level's prefix. */
+export type ItemEvent = {
+  /** Decoded. */
+  key: string;
+  /** When S3 says that the object was written, in milliseconds since 1970. */
+  atMs: number;
+  /** How many times a replay gave it to the function again. 0 for what S3 sent. */
+  replays: number;
+  /** How many times the sweep did, since the last replay. */
+  refires: number;
+  /** Which delivery of a queue's message this is, from 1; undefined when Lambda was invoked with the event. */
+  delivery?: number | undefined;
+  /** The sweep found that the item is done but short of children: expand it all the same. */
+  reexpand: boolean;
+  /** When the API first ordered this item to wait, in milliseconds since 1970; undefined: it has not, since the last replay. */
+  waitingSinceMs?: number | undefined;
+  /** How long all calls were stopped because of this item since then, in milliseconds. */
+  frozenMs?: number | undefined;
+  /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
+  record?: object | undefined;
+};
+
+/** The event of an item that has none any more. */
+export function newEvent(
+  key: string,
+  atMs: number,
+  counts: Partial<Pick<ItemEvent, 'replays' | 'refires' | 'reexpand'>> = {},
+): ItemEvent {
+  return { key, atMs, replays: 0, refires: 0, reexpand: false, ...counts };
+}
+
+/** Why an item is on a dead-letter or waiting queue. */
+export type FailureReason = {
+  level: string;
+  run: string | undefined;
+  key: string;
+  code: string;
+  message: string;
+  /** Absent for an item that waits. */
+  attempts?: number | undefined;
+  /** ISO 8601. */
+  at: string;
+  requestId?: string | undefined;
+};
+
+/** What is known of a failure: on a dead letter or in a note. */
+export type Cause = {
+  code: string;
+  /** Lambda's word (`RetriesExhausted`, `EventAgeExceeded`), or `ItemError` for a letter that was sent at once. */
+  condition: string;
+  message: string;
+  /** Milliseconds since 1970. */
+  atMs: number;
+};
+
+/** What a message on a dead-letter queue turned out to be. No items: there is nothing in it to bring back. */
+export type DeadLetter = Cause & { items: readonly ItemEvent[] };
+
+/** The code of a letter that does not say why it is there. */
+export const unknownCode = 'UNKNOWN';

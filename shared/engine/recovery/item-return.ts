@@ -1,0 +1,126 @@
+/** One item that a replay wants back: how it stands, and what is done about it. */
+import type { Level } from '../chain/chain.ts';
+import { doneKey, itemPathOf } from '../chain/keys.ts';
+import type { Cause, ItemEvent } from '../events.ts';
+import { nextNote, readFailureNote, writeFailureNote } from '../item/failure-note.ts';
+import { isDone, isDoneSince } from '../item/receipt.ts';
+import type { EventSink } from '../ports.ts';
+import { createPacer } from '../rate/pacer.ts';
+import type { ReplayDeps, ReplayLevel, ReplayRequest } from './replay-request.ts';
+import type { ReplayTally } from './replay-report.ts';
+
+/** How an item stands that a replay has come upon. */
+export type Standing = 'missing' | 'done' | 'exhausted' | 'replayable';
+
+/** Gives items back to their functions, each once, at the replay's rate and up to its limit. */
+export class ItemReturn {
+  /** undefined: it has not stopped early. */
+  stoppedBecause: 'limit' | 'time' | undefined;
+  readonly #request: ReplayRequest;
+  readonly #deps: ReplayDeps;
+  readonly #tally: ReplayTally;
+  readonly #nextTurnMs: () => number;
+  /** The items that this replay brought back, with the replays that they had before, and whether they were accepted. */
+  readonly #taken = new Map<string, { replays: number; accepted: Promise<boolean> }>();
+
+  constructor(request: ReplayRequest, deps: ReplayDeps, tally: ReplayTally) {
+    this.#request = request;
+    this.#deps = deps;
+    this.#tally = tally;
+    this.#nextTurnMs = createPacer(request.rate, deps.clock);
+  }
+
+  isStopped(): boolean {
+    const { clock, deadlineMs } = this.#deps;
+    if (clock.now() >= deadlineMs) this.stoppedBecause ??= 'time';
+    return this.stoppedBecause !== undefined;
+  }
+
+  async standing(item: ItemEvent, level: Level): Promise<Standing> {
+    const { store, maxReplays } = this.#deps;
+    const path = itemPathOf(level, item.key);
+    const [object, done] = await Promise.all([
+      store.head(item.key),
+      path === undefined ? undefined : store.head(doneKey(level, path)),
+    ]);
+    if (object === undefined) return 'missing';
+    if (done !== undefined && isDone(level, done, object.eTag) && isDoneSince(item, done)) return 'done';
+    return item.replays >= maxReplays && this.#request.force !== true ? 'exhausted' : 'replayable';
+  }
+
+  /** @returns whether nothing is left to do for the item */
+  async bringBack(item: ItemEvent, standing: Standing, cause: Cause, { level, refire }: ReplayLevel): Promise<boolean> {
+    const { skipped, counts } = this.#tally;
+    if (standing === 'missing') {
+      skipped.missing += 1;
+      return this.#request.force === true;
+    }
+    if (standing === 'done') {
+      this.#tally.settle(level.name, 'alreadyDone');
+      return true;
+    }
+    const taken = this.#taken.get(item.key);
+    if (taken !== undefined) {
+      // Another letter of the same failure; or the item's next death, which is the next replay's work, or this one would
+      // never end.
+      const isSameDeath = item.replays <= taken.replays;
+      if (isSameDeath) counts.duplicates += 1;
+      else skipped.failedAgain += 1;
+      // Not before the first letter's item was accepted: until then this letter may be the last that tells of it.
+      return isSameDeath && (await taken.accepted);
+    }
+    if (standing === 'exhausted') {
+      if (this.#request.dryRun !== true) await this.#park(item, cause, level);
+      this.#tally.settle(level.name, 'parked');
+      return true;
+    }
+    if (this.#taken.size >= (this.#request.limit ?? Infinity)) this.stoppedBecause ??= 'limit';
+    if (this.isStopped()) return false;
+    // Taken before the first wait, so that a second letter of the same item does not slip through beside it.
+    const accepted = this.#refire(item, level, refire);
+    this.#taken.set(item.key, { replays: item.replays, accepted });
+    return accepted;
+  }
+
+  /** @returns whether the function accepted it; false when there is no time left */
+  async #refire(item: ItemEvent, level: Level, refire: EventSink): Promise<boolean> {
+    const { clock, deadlineMs } = this.#deps;
+    if (this.#request.dryRun !== true) {
+      const turnMs = this.#nextTurnMs();
+      if (turnMs >= deadlineMs) {
+        this.stoppedBecause ??= 'time';
+        return false;
+      }
+      if (turnMs > clock.now()) await clock.wait(turnMs - clock.now());
+      // What it had waited for the API is forgotten: a person asks for it anew.
+      await refire.send({
+        ...item,
+        replays: item.replays + 1,
+        refires: 0,
+        waitingSinceMs: undefined,
+        frozenMs: undefined,
+      });
+    }
+    this.#tally.settle(level.name, 'replayed');
+    return true;
+  }
+
+  async #park(item: ItemEvent, cause: Cause, level: Level): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    const before = await readFailureNote(level, item.key, store);
+    const note = nextNote(level, item.key, before, {
+      class: before?.class ?? 'transient',
+      code: before?.code ?? cause.code,
+      message: before?.message ?? cause.message,
+      status: 'parked',
+      replays: item.replays,
+      at: new Date(clock.now()).toISOString(),
+    });
+    await writeFailureNote(level, note, store);
+    const fields = { run: note.run, level: level.name, key: item.key, code: note.code, replays: item.replays };
+    log.warn(
+      'The item failed after every replay that is allowed; it is parked. Correct the cause, then replay with force.',
+      fields,
+    );
+  }
+}

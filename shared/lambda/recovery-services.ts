@@ -1,0 +1,36 @@
+/** AWS's services as the recovery functions use them: the bucket, each level's queues, and where its events go. */
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { createMessageQueue } from '../aws/message-queue.ts';
+import { createObjectStore } from '../aws/object-store.ts';
+import { createFunctionSink, createQueueSink } from '../aws/refire.ts';
+import { limited, requestHandlerOptions } from '../aws/request-limits.ts';
+import { createS3Client } from '../aws/s3-client.ts';
+import type { Level } from '../engine/chain/chain.ts';
+import type { EventSink, MessageQueue, ObjectStore } from '../engine/ports.ts';
+import type { RecoverySettings } from './settings.ts';
+
+export type LevelServices = { level: Level; deadLetters: MessageQueue; waiting: MessageQueue; refire: EventSink };
+
+/** More connections than replay makes at once: its lanes, each with the messages of a receive, and two looks at each item. */
+const maxSockets = 200;
+
+/** @param s3Sockets connections to S3 at once */
+export function openStore({ bucket }: RecoverySettings, s3Sockets = maxSockets): ObjectStore {
+  return createObjectStore(createS3Client(s3Sockets), bucket);
+}
+
+export function openLevels({ bucket, trigger, levels }: RecoverySettings): LevelServices[] {
+  const sqs = limited(new SQSClient({ requestHandler: requestHandlerOptions(maxSockets) }));
+  const lambda =
+    trigger === 'queue' ? undefined : limited(new LambdaClient({ requestHandler: requestHandlerOptions(maxSockets) }));
+  return levels.map(({ level, target, deadLetterQueueUrl, waitingQueueUrl }) => ({
+    level,
+    deadLetters: createMessageQueue(sqs, { queueUrl: deadLetterQueueUrl, bucket }),
+    waiting: createMessageQueue(sqs, { queueUrl: waitingQueueUrl, bucket }),
+    refire:
+      lambda === undefined
+        ? createQueueSink(sqs, { queueUrl: target, bucket })
+        : createFunctionSink(lambda, { functionName: target, bucket }),
+  }));
+}

@@ -1,0 +1,205 @@
+/**
+ * What the functions are told of their deployment: each setting once. infra/ writes these variables into the template, and
+ * settings.ts reads them. Those that a person sets are parameters, with a default and a line for docs/settings.md.
+ */
+import {
+  address,
+  anyText,
+  baseUrl,
+  decimal,
+  matching,
+  oneOf,
+  orEmpty,
+  orWord,
+  wholeNumber,
+  type Kind,
+  type Setting,
+} from './setting.ts';
+
+/** What a person sets with `--param NAME=…`, or under `params:` in serverless.yml. */
+export type Parameter<Value> = Kind<Value> & {
+  default: string;
+  /** For docs/settings.md. */
+  about: string;
+};
+
+/** The largest rate that is accepted; a larger one is a typing error, or `unlimited`. */
+const maxRate = 100_000;
+
+/** SQS deletes a message 14 days after it was sent, also one that moved to a dead-letter queue in between. */
+export const longestRetentionSeconds = 1_209_600;
+/** A dead letter is kept for a day at the least, so that a person or a replay can find it. */
+export const leastLetterSeconds = 86_400;
+
+export const rateKind: Kind<number | 'unlimited'> = orWord(
+  'unlimited',
+  decimal(0.001, maxRate),
+  `a number of requests a second up to ${maxRate}, or unlimited`,
+);
+
+/** "Alphanumeric characters and the following: /_+=.@-" (page API_CreateSecret). */
+const secretName = matching(/^[\w/+=.@-]{1,512}$/, 'the name of a secret: letters, digits and /_+=.@-');
+
+/** The parameters that functions read, by the parameter's name. */
+export const functionParameters = {
+  apiUrl: {
+    variable: 'API_URL',
+    default: '',
+    ...baseUrl,
+    about: "The API's address: the chain's paths are below it. Needed to deploy.",
+  },
+  apiTokenSecret: {
+    variable: 'API_TOKEN_SECRET',
+    default: '',
+    ...orEmpty(secretName, 'the API wants no token'),
+    about: "The name of the Secrets Manager secret whose text is the API's token.",
+  },
+  rate: {
+    variable: 'RATE',
+    default: '10',
+    ...rateKind,
+    about: 'Requests a second to the API, of all levels together, retries included.',
+  },
+  trigger: {
+    variable: 'TRIGGER',
+    default: 'direct',
+    ...oneOf(['direct', 'queue']),
+    about:
+      '`direct`: S3 invokes the functions. `queue`: S3 sends to a queue for each level, from which Lambda takes batches.',
+  },
+  maxFreeze: {
+    variable: 'MAX_FREEZE_SECONDS',
+    default: '900',
+    ...wholeNumber(0, 86_400),
+    about: "Seconds: an answer's Retry-After stops the calls for this long at most.",
+  },
+  maxItemFreeze: {
+    variable: 'MAX_ITEM_FREEZE_SECONDS',
+    default: '1800',
+    ...wholeNumber(0, 86_400),
+    about:
+      'Seconds: one item may stop the calls of all for this long in all. After that it waits alone, and the others are fetched.',
+  },
+  maxWait: {
+    variable: 'MAX_WAIT_SECONDS',
+    default: '86400',
+    ...wholeNumber(60, 1_209_600),
+    about: 'Seconds: an item that the API keeps waiting for longer, with 429 or Retry-After, fails.',
+  },
+  callRetries: {
+    variable: 'CALL_RETRIES',
+    default: '3',
+    ...wholeNumber(0, 10),
+    about:
+      "Attempts after the first within one invocation, after 429, 5xx and network errors. Lambda's own two retries come on top.",
+  },
+  callTimeoutMs: {
+    variable: 'CALL_TIMEOUT_MS',
+    default: '20000',
+    ...wholeNumber(100, 600_000),
+    about: 'Milliseconds: a call that takes longer is a network error.',
+  },
+  maxChildren: {
+    variable: 'MAX_CHILDREN',
+    default: '100000',
+    ...wholeNumber(1, 10_000_000),
+    about: 'An item with more children fails.',
+  },
+  maxBodyBytes: {
+    variable: 'MAX_BODY_BYTES',
+    default: '10000000',
+    ...wholeNumber(1_000, 100_000_000),
+    about: 'Bytes: an item whose answer is larger fails.',
+  },
+  writeConcurrency: {
+    variable: 'WRITE_CONCURRENCY',
+    default: '32',
+    ...wholeNumber(1, 1_000),
+    about: 'Children that one function writes at the same time.',
+  },
+  maximumEventAge: {
+    variable: 'FETCH_MAX_EVENT_AGE_SECONDS',
+    default: '21600',
+    ...wholeNumber(60, 21_600),
+    about:
+      'Seconds that an event may wait while its function is throttled, before it is a dead letter. An item counts as lost only when it is older than this and its attempts, so the sweep is as patient as this number.',
+  },
+  maxReceives: {
+    variable: 'QUEUE_MAX_RECEIVES',
+    default: '5',
+    ...wholeNumber(1, 1_000),
+    about: '`queue`: receives before a message is a dead letter.',
+  },
+  queueRetention: {
+    variable: 'QUEUE_RETENTION_SECONDS',
+    default: '86400',
+    ...wholeNumber(60, longestRetentionSeconds - leastLetterSeconds),
+    about:
+      '`queue`: seconds that a message may wait in all. A dead letter keeps the age of its message, and is deleted at 14 days: so this is at most 13.',
+  },
+  maxReplays: {
+    variable: 'MAX_REPLAYS',
+    default: '3',
+    ...wholeNumber(1, 1_000),
+    about: 'An item that was replayed this often, and failed each time, is parked until a person forces it.',
+  },
+  maxRefires: {
+    variable: 'MAX_REFIRES',
+    default: '3',
+    ...wholeNumber(1, 1_000),
+    about: 'A lost item is re-fired this often, then noted as failed.',
+  },
+} satisfies Record<string, Parameter<unknown> & Setting<unknown>>;
+
+/** What infra/ works out. */
+export const derivedSettings = {
+  bucket: { variable: 'BUCKET', ...anyText },
+  level: { variable: 'LEVEL', ...anyText },
+  minimumRate: { variable: 'MINIMUM_RATE', ...decimal(0, maxRate) },
+  rateShare: { variable: 'RATE_SHARE', ...decimal(0.000_001, 1) },
+  environments: {
+    variable: 'ENVIRONMENTS',
+    ...orEmpty(wholeNumber(1, 1_000_000), 'nothing bounds how many environments run at once'),
+  },
+  deadLetterQueueUrl: { variable: 'DEAD_LETTER_QUEUE_URL', ...address },
+  waitingQueueUrl: { variable: 'WAITING_QUEUE_URL', ...address },
+  triggerQueueUrl: { variable: 'TRIGGER_QUEUE_URL', ...orEmpty(address, 'S3 invokes the function, no queue does') },
+  fetchTimeoutSeconds: { variable: 'FETCH_TIMEOUT_SECONDS', ...wholeNumber(1, 900) },
+  fetchRetryAttempts: { variable: 'FETCH_RETRY_ATTEMPTS', ...wholeNumber(0, 2) },
+  /** Set by the local engine only: Lambda's waits are this many times shorter there. */
+  lambdaTimeScale: { variable: 'LAMBDA_TIME_SCALE', fallback: '1', ...wholeNumber(1, 1_000_000) },
+} satisfies Record<string, Setting<unknown>>;
+
+const { apiUrl, apiTokenSecret, rate, trigger, maxFreeze, maxItemFreeze, maxWait } = functionParameters;
+const { callRetries, callTimeoutMs } = functionParameters;
+const { maxChildren, maxBodyBytes, writeConcurrency, maximumEventAge } = functionParameters;
+const { maxReceives, queueRetention, maxReplays, maxRefires } = functionParameters;
+const { bucket, level, minimumRate, rateShare, environments, lambdaTimeScale } = derivedSettings;
+const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
+  derivedSettings;
+
+/** A fetch function's. */
+export const fetchSettings = {
+  ...{ bucket, level, rate, minimumRate, rateShare, environments },
+  ...{ maxFreeze, maxItemFreeze, maxWait },
+  ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
+  ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },
+  lambdaTimeScale,
+};
+
+/** Of replay, sweep, rate and status, beside those for each level. */
+export const recoverySettings = {
+  ...{ bucket, trigger, rate, minimumRate, maxFreeze, maxReplays, maxRefires },
+  ...{ fetchTimeoutSeconds, fetchRetryAttempts, maximumEventAge, maxReceives, queueRetention },
+  lambdaTimeScale,
+};
+
+/** What the recovery functions are told of each level: where its events go, and its queues. */
+export function levelSettings({ name }: { name: string }) {
+  const variable = (kind: string): string => `${kind}_${name.toUpperCase()}`;
+  return {
+    target: { variable: variable('TARGET'), ...anyText },
+    deadLetterQueueUrl: { variable: variable('DEAD_LETTER_QUEUE_URL'), ...address },
+    waitingQueueUrl: { variable: variable('WAITING_QUEUE_URL'), ...address },
+  } satisfies Record<string, Setting<unknown>>;
+}

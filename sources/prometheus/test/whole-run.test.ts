@@ -1,0 +1,125 @@
+/** Whole runs against a real Prometheus, where it is installed: the bucket holds what Prometheus answers, value by value. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
+import { dropSeed, storedKeys } from '../../../cli/run/engine.ts';
+import { sweepToTheEnd } from '../../../cli/run/sweep-run.ts';
+import { packageService, startLocalAws, type LocalAws } from '../../../local-aws/index.ts';
+import { lastLevel } from '../../../shared/engine/chain/chain.ts';
+import { failureKey, resultKey, successKey } from '../../../shared/engine/chain/keys.ts';
+import { findOnPath } from '../../../test/commands.ts';
+import chain from '../chain.ts';
+import { startPrometheus, until, type Matrix, type PrometheusServer } from './prometheus-server.ts';
+
+const projectDir = join(import.meta.dirname, '../../..');
+
+const oddJob = 'a "quoted" \\ job/..';
+const oddInstances = ['{line\n"x"} ü`', '..', "it's\\"];
+const oddMetrics = ['prometheus_build_info', 'prometheus_http_request_duration_seconds_bucket'];
+const scrapes = [
+  { job: 'prometheus', instances: ['self'] },
+  { job: oddJob, instances: oddInstances, metrics: oddMetrics },
+];
+
+const program = findOnPath('prometheus');
+if (program === undefined)
+  process.stderr.write('\nORACLE SKIPPED: prometheus is not on PATH; no run was compared with a real Prometheus.\n\n');
+
+(program === undefined ? describe.skip : describe)('a run against a Prometheus that scrapes itself', () => {
+  const data = lastLevel(chain);
+  let prometheus: PrometheusServer;
+  let engine: LocalAws;
+  /** Also of a start that fails halfway. */
+  const closers: (() => Promise<void>)[] = [];
+  /** Seconds since 1970: the last moment for which every target has all its samples. */
+  let to: number;
+
+  beforeAll(async () => {
+    prometheus = await startPrometheus(program ?? '', scrapes);
+    closers.push(() => prometheus.stop());
+    const { packageDir } = await packageService({
+      serviceDir: projectDir,
+      params: { source: 'prometheus', rate: 'unlimited' },
+    });
+    engine = await startLocalAws(packageDir, { timeScale: 1000, environment: { API_URL: prometheus.url } });
+    closers.push(() => engine.stop());
+    await until(everyTargetHasSamples);
+    const lastScrapes = await prometheus.query('min(timestamp(prometheus_build_info))');
+    to = Number(lastScrapes[0]?.value[1]);
+  });
+
+  afterAll(async () => {
+    for (const close of closers.reverse()) await close();
+  });
+
+  async function everyTargetHasSamples(): Promise<boolean> {
+    const counts = await prometheus.query('count_over_time(prometheus_build_info[1h])');
+    const targets = scrapes.flatMap(({ instances }) => instances).length;
+    return counts.length === targets && counts.every(({ value }) => Number(value[1]) >= 5);
+  }
+
+  const stored = (prefix: string): Map<string, unknown> =>
+    new Map(
+      [...storedKeys(engine)]
+        .filter((key) => key.startsWith(prefix))
+        .map((key) => [key, JSON.parse(Buffer.from(engine.s3.get(engine.bucket, key).body).toString()) as unknown]),
+    );
+
+  const windowOf = (lengthSeconds: number): { from: string; to: string } => {
+    const iso = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString();
+    return { from: iso(to - lengthSeconds), to: iso(to) };
+  };
+
+  test('stores each metric of each instance of each job, with all its samples', async () => {
+    const window = windowOf(5);
+    await dropSeed(engine, 'r1', JSON.stringify({ params: { ...window, step: '1s' } }));
+    expect(await sweepToTheEnd(engine, 'r1')).toMatchObject({ complete: true });
+
+    const found = stored('data/r1/');
+    expect(found.delete(successKey(chain, 'r1'))).toBe(true);
+    const results = [...found].map(([key, value]) => [key, resultOf(value)] as const);
+    // All series in one answer, instead of a call for each metric.
+    const all = await prometheus.queryRange('{job!=""}', { start: window.from, end: window.to, step: '1s' });
+    const expected = new Map<string, Matrix>();
+    for (const series of all) {
+      const { job = '', instance = '', __name__: metric = '' } = series.metric;
+      const key = resultKey(data, { run: 'r1', ids: [job, instance, metric] });
+      expected.set(key, [...(expected.get(key) ?? []), series]);
+    }
+    // Prometheus also names metrics of its newest block that have no sample in the window.
+    const withSamples = results.filter(([, matrix]) => matrix.length > 0);
+    expect(sorted(withSamples)).toEqual(sorted([...expected]));
+    for (const instance of oddInstances)
+      for (const metric of [...oddMetrics, 'up'])
+        expect(expected.has(resultKey(data, { run: 'r1', ids: [oddJob, instance, metric] }))).toBe(true);
+  });
+
+  test('fails with Prometheus’ own words when the window has more points than it gives', async () => {
+    const [instance = ''] = oddInstances;
+    const seed = { only: { job: [oddJob], instance: [instance] }, params: { ...windowOf(20), step: '1ms' } };
+    await dropSeed(engine, 'r2', JSON.stringify(seed));
+    expect(await sweepToTheEnd(engine, 'r2')).toMatchObject({ complete: false });
+    expect(stored('data/r2/').size).toBe(0);
+    const failures = stored('failures/data/r2/');
+    expect(failures.get(failureKey(data, { run: 'r2', ids: [oddJob, instance, 'up'] }))).toMatchObject({
+      class: 'item',
+      code: 'HTTP_400',
+      message: expect.stringContaining('exceeded maximum resolution of 11,000 points per timeseries'),
+    });
+    expect(failures.size).toBe(stored('metrics/r2/').size);
+  });
+});
+
+function resultOf(stored: unknown): Matrix {
+  const { status, data } = stored as { status: string; data: { resultType: string; result: Matrix } };
+  expect({ status, resultType: data.resultType }).toEqual({ status: 'success', resultType: 'matrix' });
+  return data.result;
+}
+
+/** In an order of their own: Prometheus gives the series of a query in any. */
+function sorted(results: readonly (readonly [string, Matrix])[]): (readonly [string, Matrix])[] {
+  const labels = ({ metric }: Matrix[number]): string =>
+    JSON.stringify(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return results
+    .map(([key, matrix]) => [key, [...matrix].sort((a, b) => (labels(a) < labels(b) ? -1 : 1))] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}

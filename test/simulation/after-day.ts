@@ -1,0 +1,71 @@
+/** What is tried on complete runs in a well world: a seed that asks for something else, and results that are changed afterwards. */
+import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
+import type { Site } from './faults.ts';
+import type { People } from './people.ts';
+import type { Scene } from './scene.ts';
+
+export type AfterDay = {
+  scene: Scene;
+  people: People;
+  /** Lets everything happen that happens by itself. */
+  settle: (when: string) => Promise<void>;
+  /** Sweeps and replays until every run is complete. */
+  converge: () => Promise<void>;
+};
+
+/** A run's parameters never change: the seed is a failure that says so, and costs no call. */
+export async function refuseOtherParams(site: Site, { scene, people, settle, converge }: AfterDay): Promise<void> {
+  const { api, bucket, checker, faults, plan, runs } = scene;
+  const run = faults.pick(site, 'run', runs);
+  const [first] = plan.rows;
+  // A result that is there is never fetched again, whatever its seed says.
+  if (first?.id === undefined || !scene.dropChanged(run, site)) return;
+  const calls = api.calls;
+  await settle('after a seed with other parameters');
+  const note = bucket.objects.get(`failures/${first.level}/${run}.json`)?.body ?? 'none';
+  if (!note.includes('"code":"PARAMS_CHANGED"') || !note.includes('"status":"failed"'))
+    checker.break(
+      'termination',
+      `a seed of ${run} with other parameters is no failure with that reason; its note: ${note}`,
+    );
+  if (api.calls > calls) checker.break('idempotence', `${run} asks the API with parameters that are not its own`);
+  people.sweep({});
+  await settle('after a sweep of a run with a seed that was refused');
+  if (bucket.objects.has(checker.ledger.markerOf(run)))
+    checker.break('truth', `${run} is marked complete for a seed that was refused`);
+  scene.drop(run);
+  await settle('after the right seed was dropped again');
+  await converge();
+}
+
+/** A result that is deleted comes back; one that is overwritten is told of by the next sweep that looks at the run. */
+export async function noticeTampering(site: Site, { scene, people, settle, converge }: AfterDay): Promise<void> {
+  const { bucket, checker, faults } = scene;
+  const leaves = scene.modelNodes().filter(({ api, doneKey }) => api.isLeaf && bucket.objects.has(doneKey));
+  if (leaves.length === 0) return;
+  const { doneKey, run } = faults.pick(site, 'leaf', leaves);
+  const marker = checker.ledger.markerOf(run);
+  // Where a person has put something else, there is nothing to compare with.
+  if (!bucket.objects.get(marker)?.body.startsWith('{"run":')) return;
+  // A run that lacks something else is not complete, and is not compared with what it was.
+  const isOverwritten = !scene.isTampered && faults.between(site, 'overwritten', 0, 1) === 1;
+  scene.isTampered = true;
+  if (isOverwritten) bucket.write(doneKey, '{"value":"another"}', {}, 'person');
+  else bucket.delete(doneKey, 'person');
+  const before = bucket.objects.get(marker)?.body;
+  const reports: SweepReport[] = [];
+  people.sweep(faults.pick(site, 'request', [{ run }, { verify: true }]), (report) => reports.push(report));
+  await settle('after a sweep of a run that was changed');
+  if (isOverwritten) {
+    const changes = reports[0]?.runs.find((swept) => swept.run === run)?.changes ?? [];
+    if (changes.length === 0)
+      checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} does not say so`);
+    if (bucket.objects.get(marker)?.body !== before)
+      checker.break('truth', `${marker} was written anew although ${doneKey} was overwritten`);
+    bucket.delete(doneKey, 'person');
+    bucket.delete(marker, 'person');
+  } else if (bucket.objects.has(marker) && !bucket.objects.has(doneKey)) {
+    checker.break('truth', `${marker} stays although ${doneKey} is gone and the run was swept`);
+  }
+  await converge();
+}

@@ -1,0 +1,71 @@
+/** The functions, triggers and queues of a schedule's deployment, level by level. */
+import type { Checker } from './checker.ts';
+import { fetchHandler, type LevelParts, type World } from './deployment.ts';
+import { Environments } from './environments.ts';
+import type { Message } from './queue.ts';
+import { Queue } from './queue.ts';
+import type { RateWatch } from './rate-watch.ts';
+import { createDirectTrigger, createQueueTrigger, type TriggerOptions } from './triggers.ts';
+import type { Life } from './life.ts';
+import type { Level } from './core.ts';
+
+export type BuiltLevel = LevelParts & { environments: Environments };
+
+export type LevelOptions = {
+  world: World;
+  checker: Checker;
+  rateWatch: RateWatch;
+  /** Events of these items are lost each time. */
+  isLost: (payload: string) => boolean;
+  onWaiting: () => void;
+  say: (line: string) => void;
+};
+
+export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
+  const { world, checker, rateWatch, isLost, onWaiting, say } = options;
+  const { core, time, faults, settings } = world;
+  const { name } = level;
+  const rate = settings.rates.get(name);
+  if (rate === undefined) throw new Error(`The model does not know the level ${name}.`);
+  const environments = new Environments({
+    name,
+    limit: settings.environments.get(name) ?? 1,
+    time,
+    faults,
+    timeoutMs: settings.deployment.fetchTimeoutMs,
+    onWorkBehindAnswer: checker.onWorkBehindAnswer,
+    onLost: () => rateWatch.crash(name),
+  });
+  const onRemove = (message: Message, by: Life): void => checker.onRemove(message, by);
+  const queue = (kind: string, onAdd?: () => void): Queue =>
+    new Queue({ name: `${name}-${kind}`, core, time, faults, onRemove, onAdd });
+  const deadLetters = queue('dead');
+  const trigger = createTrigger({
+    level: name,
+    time,
+    faults,
+    environments,
+    deadLetters,
+    handler: fetchHandler(world, level),
+    patienceMs: patienceOf(world),
+    onConsumed: checker.onConsumed,
+    say,
+  });
+  const open = {
+    accept(payload: string): void {
+      if (!isLost(payload)) trigger.accept(payload);
+    },
+  };
+  return { level, rate, trigger: open, deadLetters, waiting: queue('waiting', onWaiting), environments };
+
+  function createTrigger(its: TriggerOptions): LevelParts['trigger'] {
+    const { batchSize, deployment, plainLetters } = settings;
+    if (deployment.trigger === 'direct') return createDirectTrigger(its, plainLetters);
+    const visibilityMs = 6 * deployment.fetchTimeoutMs;
+    return createQueueTrigger(its, { batchSize, maxReceives: deployment.queueMaxReceives, visibilityMs });
+  }
+}
+
+function patienceOf({ settings: { deployment } }: World): number {
+  return deployment.trigger === 'queue' ? deployment.queueRetentionMs : deployment.fetchMaxEventAgeMs;
+}
