@@ -65,6 +65,7 @@ async function main(): Promise<ExitStatus> {
       name: definition.logicalId.replace(/LambdaFunction$/, ''),
       codeDir: definition.codeDir,
       handler: definition.handler,
+      level: definition.environment['LEVEL'],
       zipBytes: statSync(`${definition.codeDir.replace(/code\/([^/]+)$/, '$1')}.zip`).size,
       environment: {
         ...definition.environment,
@@ -72,7 +73,7 @@ async function main(): Promise<ExitStatus> {
         API_URL: hermes.url,
       },
     }));
-    const fetchData = functions.find(({ environment }) => environment.LEVEL === leaf.name);
+    const fetchData = functions.find(({ level }) => level === leaf.name);
     if (fetchData === undefined) throw new Error('The package has no function of the leaf.');
     const beside = [bare, lean].map((handler) => ({ ...handler, environment: fetchData.environment }));
     const all = [...beside, ...functions];
