@@ -1,5 +1,6 @@
 /** One measurement of one contender: a whole run, timed from the seed to the last task, and checked. */
 import { resolve } from 'node:path';
+import { tokenSecret } from '../../cli/run/api.ts';
 import { packageService } from '../../local-aws/index.ts';
 import type { Contender } from './contenders.ts';
 import { openScene, quiet, type Conditions, type Scene, type Tree, type Uses } from './scene.ts';
@@ -19,9 +20,6 @@ export type Measured = {
 };
 
 export type Outcome = { measured: Measured } | { failed: string };
-
-/** The name that the local engine keeps Hermes's token under: see `apiAccess`. */
-const tokenSecret = 'local/hermes-token';
 
 /** What a sitting has for all of its measurements. */
 export type Sitting = Conditions & {
