@@ -6,7 +6,8 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'cjs', 'json', 'node'],
   transform: { '\\.ts$': '<rootDir>/test/strip-types.js' },
-  testTimeout: 120_000,
+  // No test is judged by it: a whole run on a busy machine takes minutes.
+  testTimeout: 600_000,
   // Whole runs at a rate sleep most of their time.
   maxWorkers: 2,
 };
