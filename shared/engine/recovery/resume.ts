@@ -35,7 +35,7 @@ async function resumeLevel(
   const startedMs = clock.now();
   const take = async ({ letter, excerpt, sentAtMs }: QueueMessage): Promise<boolean> => {
     // An item that the API orders to wait again is back at once: taken again, it would be called without end.
-    if (sentAtMs >= startedMs) return false;
+    if (sentAtMs > startedMs) return false;
     if (letter === undefined) {
       log.error('A message on the waiting queue holds no event; it stays there. What sent it?', {
         level: level.name,
