@@ -1,6 +1,6 @@
 /** `npm run status`: how a run stands, drawn in the terminal, from a deployment on AWS or from the local engine. */
 import type { Status, StatusRequest } from '../shared/engine/report/status.ts';
-import { createFunctionClient, DeploymentError, type FunctionClient } from './run/function-client.ts';
+import { askDeployment, createFunctionClient, type FunctionClient } from './run/function-client.ts';
 import { interruption } from './terminal/interruption.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError, type Given } from './terminal/options.ts';
 import { checkRunName } from './terminal/run-name.ts';
@@ -90,11 +90,4 @@ function pageWidth(): number {
   return process.stdout.isTTY ? Math.min(widestPage, process.stdout.columns) : widestPage;
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isTheirs = error instanceof UsageError || error instanceof DeploymentError;
-  const message = isTheirs ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${message ?? 'failed'}\n`);
-  process.exitCode = 3;
-}
+await askDeployment(main);

@@ -4,7 +4,7 @@ import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/clie
 import { forEachConcurrently } from '../shared/engine/concurrency.ts';
 import type { SweepRequest, SweptRun } from '../shared/engine/recovery/sweep.ts';
 import type { SweepAnswer } from '../shared/lambda/sweep-answer.ts';
-import { createFunctionClient, DeploymentError } from './run/function-client.ts';
+import { askDeployment, createFunctionClient, DeploymentError } from './run/function-client.ts';
 import { count, plural } from './terminal/format.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
 import { checkRunName } from './terminal/run-name.ts';
@@ -144,11 +144,4 @@ function isSweep(answer: unknown): answer is SweepAnswer {
   return typeof answer === 'object' && answer !== null && 'runs' in answer && 'resultPrefix' in answer;
 }
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const isTheirs = error instanceof UsageError || error instanceof DeploymentError;
-  const message = isTheirs ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${message ?? 'failed'}\n`);
-  process.exitCode = 3;
-}
+await askDeployment(main);

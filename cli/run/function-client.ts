@@ -1,4 +1,5 @@
 /** Asks a function of a deployment, on AWS or on the local engine; when there is no answer, one line says why. */
+import { UsageError } from '../terminal/options.ts';
 import { InvokeCommand, LambdaClient, ResourceNotFoundException } from '@aws-sdk/client-lambda';
 
 /** The deployment can't be asked, or does not answer what was asked. The message is one line that says what to do. */
@@ -95,5 +96,17 @@ function parse(payload: string): unknown {
     return JSON.parse(payload) as unknown;
   } catch {
     return undefined;
+  }
+}
+
+/** Runs a command that asks a deployment. Exit status 3: an option is wrong, or there was no answer. */
+export async function askDeployment(main: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main();
+  } catch (error) {
+    const isTheirs = error instanceof UsageError || error instanceof DeploymentError;
+    const message = isTheirs ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`${message ?? 'failed'}\n`);
+    process.exitCode = 3;
   }
 }
