@@ -3,7 +3,7 @@
  * in memory. It decides nothing.
  */
 import type { ItemEvent } from '../../shared/engine/events.ts';
-import type { ItemDeps, Outcome } from '../../shared/engine/item/item.ts';
+import type { ItemDeps, Outcome } from '../../shared/engine/item/attempt.ts';
 import type { Clock, Log, ObjectStore } from '../../shared/engine/ports.ts';
 import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Api } from './api.ts';
@@ -77,6 +77,7 @@ export function fetchHandler(world: World, level: Level): Handler {
       deadlineMs,
       signal: deadline.signal,
       onCall: () => undefined,
+      onBatch: () => undefined,
     };
     const takeItem = async (item: ItemEvent): Promise<Outcome> => {
       try {
@@ -204,6 +205,8 @@ function portsOf(world: World, level: Level, life: Life) {
       writeConcurrency: settings.writeConcurrency,
       maxChildren: 1_000,
       maxItemBytes: 100_000,
+      maxBatchBytes: 10_000,
+      maxPartBytes: 10_000,
       firstRetryMs: core.firstRetryMs(settings.deployment),
     },
   };
