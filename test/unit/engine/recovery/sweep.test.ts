@@ -15,6 +15,7 @@ import { MemoryObjectStore } from '../../../memory/object-store.ts';
 import { completeItem, completeRun } from '../../../memory/run.ts';
 
 const hourMs = 3_600_000;
+const weekMs = 7 * 24 * hourMs;
 
 let clock: TestClock;
 let store: MemoryObjectStore;
@@ -50,6 +51,13 @@ function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Pr
     deadlineMs: clock.now() + 600_000,
     ...overrides,
   });
+}
+
+/** A run with both its markers. */
+function finish(name: string): void {
+  store.drop(`seeds/${name}.json`, '{}');
+  store.drop(`finished/${name}/${store.objects.get(`seeds/${name}.json`)?.eTag}.json`, '{}');
+  store.drop(`stock/${name}/_SUCCESS`, '{}');
 }
 
 const failureOf = (key: string, change: object = {}): string =>
@@ -91,12 +99,42 @@ describe('a run that is complete', () => {
   });
 
   test('is not looked at again, and a thousand of them cost a few requests', async () => {
-    for (let i = 0; i < 1000; i += 1) {
-      store.drop(`seeds/run-${i}.json`, '{}');
-      store.drop(`finished/run-${i}/${store.objects.get(`seeds/run-${i}.json`)?.eTag}.json`, '{}');
-    }
+    for (let i = 0; i < 1000; i += 1) finish(`run-${i}`);
+    clock.nowMs += weekMs;
+    finish('recent');
+    const heads: string[] = [];
+    const head = store.head.bind(store);
+    store.head = (key) => (heads.push(key), head(key));
     expect(await run()).toMatchObject({ runs: [] });
-    expect(store.lists).toHaveLength(3);
+    // A run more than a page of a thousand, and its marker too.
+    expect(store.lists).toHaveLength(5);
+    expect(heads).toHaveLength(11);
+    expect(heads).toContain('stock/recent/_SUCCESS');
+  });
+
+  test('is counted again when only its finished marker is there, as after a crash that parted the two', async () => {
+    await completeRun(fourLevels, store, ['a']);
+    await run();
+    store.objects.delete('stock/r/_SUCCESS');
+    expect(await run()).toMatchObject({ runs: [{ run: 'r', complete: true }] });
+    expect(store.keys('stock/r/_SUCCESS')).toHaveLength(1);
+    expect(await run()).toMatchObject({ runs: [] });
+    store.objects.delete('stock/r/_SUCCESS');
+    store.objects.delete('stock/r/a/a/a.json');
+    expect(await run()).toMatchObject({ runs: [{ run: 'r', complete: false }] });
+    expect(store.keys('finished/')).toEqual([]);
+  });
+
+  test('is counted again without its success marker in the end, however long no sweep has run', async () => {
+    for (let i = 0; i < 25; i += 1) finish(`run-${i}`);
+    store.objects.delete('stock/run-17/_SUCCESS');
+    clock.nowMs += weekMs;
+    const seen = new Set<string>();
+    for (let sweeps = 0; sweeps < 3; sweeps += 1) {
+      for (const swept of (await run({ dryRun: true })).runs) seen.add(swept.run);
+      clock.nowMs += 1;
+    }
+    expect([...seen]).toEqual(['run-17']);
   });
 
   test('is not complete any more when its seed is dropped again with more in it: the markers go until it is', async () => {
