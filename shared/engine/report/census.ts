@@ -19,7 +19,7 @@ import { mergeListings } from './merged-listing.ts';
  * - `open`: an item that is neither done nor failed; a note of the sweep may say when it was re-fired.
  * - `failed`: an item whose last attempt is noted.
  * - `short`: a parent that is done, but whose children are not those that its receipt counts.
- * - `stray`: an object in the run's tree that is no item: the tree is not exactly the API's.
+ * - `stray`: an object in the run's tree that is no item, or a result without one: the tree is not exactly the API's.
  */
 export type Finding = {
   kind: 'open' | 'failed' | 'short' | 'stray';
@@ -29,6 +29,8 @@ export type Finding = {
   /** When the item was written. For `short`: when its receipt was. In milliseconds since 1970. */
   modifiedMs: number;
   note: FailureNote | undefined;
+  /** There is something in the place of its note that is no note. */
+  isNoteUnreadable?: boolean;
 };
 
 export type LevelCensus = {
@@ -91,11 +93,12 @@ type Walked = {
   digest: KeyDigest;
 };
 
-async function judge(
-  { level, listed, done, hasFailure, children, digest }: Walked,
-  store: CensusStore,
-  tally: Tally,
-): Promise<Finding | undefined> {
+/** A result whose item was not listed. */
+type Orphan = { level: Level; result: Listed; itemKey: string };
+
+async function judge(walked: Walked | Orphan, store: CensusStore, tally: Tally): Promise<Finding | undefined> {
+  if ('result' in walked) return judgeOrphan(walked, store, tally);
+  const { level, listed, done, hasFailure, children, digest } = walked;
   const { key, modifiedMs } = listed;
   const path = itemPathOf(level, key);
   if (path === undefined) return undefined; // Strays never come here.
@@ -121,7 +124,18 @@ async function judge(
   // A note that the sweep left when it re-fired the item is no failure yet.
   const kind = note === undefined || note.status === 'refired' ? 'open' : 'failed';
   count[kind] += 1;
-  return { kind, level, key, modifiedMs, note };
+  return { kind, level, key, modifiedMs, note, ...(hasFailure && note === undefined && { isNoteUnreadable: true }) };
+}
+
+async function judgeOrphan(
+  { level, result: { key, modifiedMs }, itemKey }: Orphan,
+  store: CensusStore,
+  tally: Tally,
+): Promise<Finding | undefined> {
+  // Item and result may both have been written after the items were listed.
+  if ((await store.head(itemKey)) !== undefined) return undefined;
+  tally.of(level).stray += 1;
+  return { kind: 'stray', level, key, modifiedMs, note: undefined };
 }
 
 type ListingName = `${'items' | 'done' | 'failures'} ${string}`;
@@ -133,7 +147,7 @@ async function* walkTree(
   store: CensusStore,
   tally: Tally,
   onStray: (stray: Finding) => void,
-): AsyncGenerator<Walked> {
+): AsyncGenerator<Walked | Orphan> {
   const strayAt = (level: Level, { key, modifiedMs }: Listed): void => {
     tally.of(level).stray += 1;
     onStray({ kind: 'stray', level, key, modifiedMs, note: undefined });
@@ -150,7 +164,11 @@ async function* walkTree(
   for await (const { path, objects } of mergedTree(chain, run, store, strayAt)) {
     for (const [depth, level] of chain.levels.entries()) {
       const listed = objects.get(`items ${level.name}`);
-      if (listed === undefined) continue;
+      if (listed === undefined) {
+        const result = level.children === 'one' ? objects.get(`done ${level.name}`) : undefined;
+        if (result !== undefined) yield { level, result, itemKey: `${listingsOf(level, run).items.prefix}${path}` };
+        continue;
+      }
       if (itemPathOf(level, listed.key) === undefined) {
         strayAt(level, listed);
         continue;

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Chain } from '../../../../shared/engine/chain/chain.ts';
-import { childKey, doneKey, itemKey, reportKey, resultKey, successKey } from '../../../../shared/engine/chain/keys.ts';
+import {
+  childKey,
+  doneKey,
+  itemKey,
+  reportKey,
+  resultKey,
+  successKey,
+  type ItemPath,
+} from '../../../../shared/engine/chain/keys.ts';
 import { TransientError } from '../../../../shared/engine/errors.ts';
 import type { ItemEvent } from '../../../../shared/engine/events.ts';
 import {
@@ -21,12 +29,14 @@ let clock: TestClock;
 let store: MemoryObjectStore;
 let refired: ItemEvent[];
 let errors: Record<string, unknown>[];
+let warnings: Record<string, unknown>[];
 
 beforeEach(() => {
   clock = new TestClock();
   store = new MemoryObjectStore(clock);
   refired = [];
   errors = [];
+  warnings = [];
 });
 
 function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Promise<SweepReport> {
@@ -40,7 +50,7 @@ function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Pr
     clock,
     log: {
       info: () => undefined,
-      warn: () => undefined,
+      warn: (_message, fields = {}) => void warnings.push(fields),
       error: (_message, fields = {}) => void errors.push(fields),
     },
     lostAfterMs: () => 7 * hourMs,
@@ -438,7 +448,8 @@ describe('time', () => {
       yield* list(prefix);
     };
     const first = await run({}, { deadlineMs: clock.now() + 1500 });
-    expect(first).toMatchObject({ stoppedBecause: 'time', runs: [{ run: 'r1' }], runsLeft: 2, unsweepable: [] });
+    expect(first).toMatchObject({ stoppedBecause: 'time', runs: [{ run: 'r1' }], cutShort: 'r2', unsweepable: [] });
+    expect(first.runsLeft).toBe(1);
     const second = await run();
     expect(second.stoppedBecause).toBe('finished');
     expect(second.runs.map(({ run }) => run)).toEqual(['r3', 'r1', 'r2']);
@@ -624,6 +635,14 @@ describe('a report that is none', () => {
 });
 
 describe('a note that is none', () => {
+  test('at an open item is ignored, and named in the log', async () => {
+    await completeRun(fourLevels, store, ['a']);
+    store.objects.delete('receipts/shops/r/a.json');
+    store.drop('failures/shops/r/a.json', 'junk');
+    expect(await run()).toMatchObject({ runs: [{ levels: [{}, { open: 1 }, {}, {}] }] });
+    expect(warnings).toEqual([{ run: 'r', key: 'regions/r/a.json' }]);
+  });
+
   test('at a short parent does not keep it from being expanded again', async () => {
     await completeRun(fourLevels, store, ['a', 'b']);
     store.objects.delete('local_shops/r/a/b.json');
@@ -678,6 +697,19 @@ describe.each(everyDepth)('a run of a chain of %i', (_depth, chain: Chain) => {
     expect(refired.map(({ key }) => key).sort()).toEqual(lost.map(({ level, path }) => itemKey(level, path)).sort());
     for (const [key, object] of done) if (object !== undefined) store.objects.set(key, object);
     expect(await sweepIt()).toMatchObject({ runs: [{ complete: true, refired: 0 }] });
+  });
+
+  test('that lacks a child or result and has an overwritten result is told of before it loses its marker', async () => {
+    await completeRun(chain, store, ['a', 'b']);
+    await sweepIt();
+    const path = (id: string): ItemPath => ({ run: 'r', ids: last.ids.map(() => id) });
+    if (last.ids.length > 0) store.drop(resultKey(last, path('a')), 'overwritten');
+    store.objects.delete(resultKey(last, path('b')));
+    const message = expect.stringContaining('It is not complete any more');
+    expect(await sweepIt({ verify: true })).toMatchObject({ runs: [{ complete: false, changes: ['the results'] }] });
+    expect(store.objects.has(successKey(chain, 'r'))).toBe(false);
+    expect(store.json(reportKey('r'))).toMatchObject({ complete: false, problem: { code: 'CHANGED', message } });
+    expect(errors).toMatchObject([{ run: 'r', code: 'CHANGED' }]);
   });
 
   test('that has changed since it was complete is told of, and its marker stays as it was', async () => {
