@@ -24,6 +24,7 @@ const s3Record = v.looseObject({
       again: v.optional(v.boolean(), false),
       waitingSinceMs: v.optional(v.pipe(v.number(), v.finite())),
       frozenMs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+      notBeforeMs: v.optional(v.pipe(v.number(), v.finite())),
     }),
   ),
 });
@@ -67,11 +68,12 @@ function itemOf(record: v.InferOutput<typeof s3Record>, bucket: string): ItemEve
   const { name } = record.s3.bucket;
   if (name !== bucket)
     throw new ItemError('FOREIGN_BUCKET', `The event is of the bucket ${name}; this deployment's bucket is ${bucket}.`);
-  const { replays = 0, refires = 0, again = false, waitingSinceMs, frozenMs } = record.s3Cascade ?? {};
+  const { replays = 0, refires = 0, again = false, waitingSinceMs, frozenMs, notBeforeMs } = record.s3Cascade ?? {};
   const key = decodeEventKey(record.s3.object.key);
   const waits = {
     ...(waitingSinceMs !== undefined && { waitingSinceMs }),
     ...(frozenMs !== undefined && { frozenMs }),
+    ...(notBeforeMs !== undefined && { notBeforeMs }),
   };
   return { key, atMs: Date.parse(record.eventTime), replays, refires, reexpand: again, ...waits, record };
 }
@@ -86,7 +88,7 @@ export function isS3Event(event: unknown): boolean {
  * @param bucket its name
  */
 export function buildS3Event(event: ItemEvent, bucket: string): { Records: object[] } {
-  const { replays, refires, reexpand, waitingSinceMs, frozenMs } = event;
+  const { replays, refires, reexpand, waitingSinceMs, frozenMs, notBeforeMs } = event;
   const record = withoutCounts(event.record ?? newRecord(event, bucket));
   const counts = {
     ...(replays > 0 && { replays }),
@@ -94,6 +96,7 @@ export function buildS3Event(event: ItemEvent, bucket: string): { Records: objec
     ...(reexpand && { again: true }),
     ...(waitingSinceMs !== undefined && { waitingSinceMs }),
     ...(frozenMs !== undefined && { frozenMs }),
+    ...(notBeforeMs !== undefined && { notBeforeMs }),
   };
   return { Records: [Object.keys(counts).length === 0 ? record : { ...record, s3Cascade: counts }] };
 }

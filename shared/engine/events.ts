@@ -18,6 +18,8 @@ export type ItemEvent = {
   waitingSinceMs?: number | undefined;
   /** How long all calls were stopped because of this item since then, in milliseconds. */
   frozenMs?: number | undefined;
+  /** The API ordered this item alone to wait until then, in milliseconds since 1970. */
+  notBeforeMs?: number | undefined;
   /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
   record?: object | undefined;
 };

@@ -99,6 +99,7 @@ export class ItemReturn {
         refires: 0,
         waitingSinceMs: undefined,
         frozenMs: undefined,
+        notBeforeMs: undefined,
       });
     }
     this.#tally.settle(level.name, 'replayed');
