@@ -6,6 +6,8 @@ export type Waiting = {
   waitingSinceMs?: number | undefined;
   /** How long all calls were stopped because of it since then, in milliseconds. */
   frozenMs?: number | undefined;
+  /** The API ordered it alone to wait until then, in milliseconds since 1970. Of a batch: the first of its items. */
+  notBeforeMs?: number | undefined;
 };
 
 /** An object that appeared under a level's prefix. */
@@ -30,7 +32,7 @@ export type ItemEvent = Waiting & {
 
 /** A replay begins anew: what the API had ordered before is forgotten. */
 export function withoutWaits(event: ItemEvent): ItemEvent {
-  return { ...event, waitingSinceMs: undefined, frozenMs: undefined, waits: undefined };
+  return { ...event, waitingSinceMs: undefined, frozenMs: undefined, notBeforeMs: undefined, waits: undefined };
 }
 
 /** The event of an item that has none any more. */

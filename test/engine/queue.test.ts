@@ -1,5 +1,5 @@
 /** Whole runs whose events come from queues: what fails, what is lost, and how it comes back. */
-import { StartMessageMoveTaskCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { SendMessageCommand, StartMessageMoveTaskCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type LocalAwsOptions, peoplesCredentials } from '../../local-aws/index.ts';
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
@@ -120,6 +120,38 @@ describe('an item that can not be fetched', () => {
     await world.engine.idle();
     sqs.destroy();
     expectWholeTree(world, 'r1');
+  });
+});
+
+describe('a message whose key can not be decoded', () => {
+  test('becomes a dead letter, and the items that come with it are done', async () => {
+    await start({ troops: 1, warriors: 1, groups: 3 });
+    await world.run('r1');
+    const keys = [...world.objects('data/r1/').keys()];
+    for (const key of keys) world.engine.s3.delete(world.engine.bucket, key);
+    const items = [...world.objects('data_groups/r1/').keys()].map((key) => encodeURIComponent(key));
+    const sqs = new SQSClient({
+      endpoint: world.engine.endpoint,
+      region: 'us-east-1',
+      credentials: peoplesCredentials,
+    });
+    const QueueUrl = world.engine.queues.find(({ name }) => name.endsWith('-data-trigger'))?.url;
+    const recordOf = (key: string): object => ({
+      eventVersion: '2.1',
+      eventSource: 'aws:s3',
+      eventTime: new Date().toISOString(),
+      eventName: 'ObjectCreated:Put',
+      s3: { bucket: { name: world.engine.bucket }, object: { key } },
+    });
+    const [first = '', ...others] = items;
+    for (const records of [[first, 'data_groups/%E0%A4%A'], ...others.map((key) => [key])])
+      await sqs.send(
+        new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify({ Records: records.map(recordOf) }) }),
+      );
+    sqs.destroy();
+    await world.engine.idle();
+    expect([...world.objects('data/r1/').keys()]).toEqual(keys);
+    expect(await openDeadLetters(world).count()).toBe(1);
   });
 });
 

@@ -176,12 +176,22 @@ class BatchAttempt {
     const [deferred] = this.#deferred.values();
     if (deferred !== undefined) {
       event.waits = this.#waits;
+      event.notBeforeMs = this.#notBeforeMs();
       if (this.#failed.size > 0) await noteFailure(event, work, this.#error(), deps);
       else await this.#isolation.end(this.#work.attempt);
       throw deferred;
     }
     if (this.#failed.size > 0) throw this.#error();
     return { outcome: 'expanded', written: this.#done, apiCalls: work.apiCalls, items: counts };
+  }
+
+  /** When the first of those that the API keeps waiting may be called; if others have to wait as well, there is no such time. */
+  #notBeforeMs(): number | undefined {
+    const times = [...this.#deferred].map(([index, { code }]) =>
+      code === 'RATE_LIMITED' ? (this.#waits[index]?.notBeforeMs ?? 0) : 0,
+    );
+    const first = Math.min(...times);
+    return first > 0 ? first : undefined;
   }
 
   /** What the batch as a whole failed with: transient as long as another attempt can help. */
