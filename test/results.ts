@@ -45,3 +45,18 @@ function resultIn(level: Level, line: string, key: string): ReadResult {
 export function resultValues(results: readonly ReadResult[]): Map<string, unknown> {
   return new Map(results.map(({ ids, data }) => [JSON.stringify(ids), JSON.parse(data) as unknown]));
 }
+
+/** The items in the batches of a level, in the same shape: `data` is the item's own text. */
+export function readBatchedItems(level: Level, run: string, objects: Iterable<ResultObject>): ReadResult[] {
+  const items: ReadResult[] = [];
+  for (const { key, body } of objects) {
+    if (!key.startsWith(`${level.reads}/${run}/`)) continue;
+    if (!/\/\d{5}\.json$/.test(key)) throw new Error(`${key} is not the key of a batch.`);
+    for (const line of body.slice(1, -1).split('\n')) {
+      const element = line.replace(/,$/, '');
+      const { ids } = JSON.parse(element) as { ids: string[] };
+      items.push({ ids, data: element.slice(`{"ids":${JSON.stringify(ids)},"item":`.length, -1) });
+    }
+  }
+  return items;
+}

@@ -26,13 +26,25 @@ export type ItemEvent = Waiting & {
   reexpand: boolean;
   /** The same for each item of a batch that was ordered to wait, by its index. */
   waits?: Readonly<Record<string, Waiting>> | undefined;
+  /** How many times it was sent to the waiting queue since the last replay. */
+  waited?: number | undefined;
+  /** It was given up, and is on the dead-letter queue: a person who moves it back by hand wants all of it called again. */
+  isDead?: boolean | undefined;
   /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
   record?: object | undefined;
 };
 
 /** A replay begins anew: what the API had ordered before is forgotten. */
 export function withoutWaits(event: ItemEvent): ItemEvent {
-  return { ...event, waitingSinceMs: undefined, frozenMs: undefined, notBeforeMs: undefined, waits: undefined };
+  return {
+    ...event,
+    waitingSinceMs: undefined,
+    frozenMs: undefined,
+    notBeforeMs: undefined,
+    waits: undefined,
+    waited: undefined,
+    isDead: undefined,
+  };
 }
 
 /** The event of an item that has none any more. */

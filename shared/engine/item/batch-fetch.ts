@@ -43,7 +43,7 @@ function isRepeat({ replays, refires, reexpand, delivery = 1 }: ItemEvent): bool
   return replays + refires > 0 || reexpand || delivery > 1;
 }
 
-/** An item that fails transiently in so many attempts, while others of its batch wait, is not called again until a replay. */
+/** An item that fails in so many attempts, while others of its batch wait, is not called again until a replay: nothing else would end it. */
 const mostAttempts = 3;
 
 type Fetched =
@@ -83,7 +83,7 @@ class BatchAttempt {
     }
     for (const index of open) {
       const before = this.#before.get(index);
-      if (before !== undefined && isSpent(before)) this.#failed.set(index, before);
+      if (before !== undefined && isSpent(before, event)) this.#failed.set(index, before);
     }
     // What has failed before comes last, so that it does not take the turns of the others.
     this.#todo = open
@@ -216,9 +216,9 @@ function outOfTime(): DeferredError {
 function failuresBefore(
   { items }: PartsOf,
   note: FailureNote | undefined,
-  { replays }: ItemEvent,
+  { replays, isDead }: ItemEvent,
 ): ReadonlyMap<number, ItemFailure> {
-  if (note?.items === undefined || note.replays < replays) return new Map();
+  if (note?.items === undefined || note.replays < replays || isDead === true) return new Map();
   return new Map(
     note.items
       .filter(({ index, id }) => items[index]?.id === id)
@@ -227,6 +227,6 @@ function failuresBefore(
 }
 
 /** Another call can't help, until a person asks for one. */
-function isSpent({ class: kind, attempts }: ItemFailure): boolean {
-  return kind === 'item' || attempts >= mostAttempts;
+function isSpent({ class: kind, attempts }: ItemFailure, { waited = 0 }: ItemEvent): boolean {
+  return kind === 'item' || (waited > 0 && attempts >= mostAttempts);
 }

@@ -40,10 +40,11 @@ export class Isolation {
 
   /** Those that are not suspected first: if one of them is the cause after all, it becomes a suspect. */
   groups(todo: readonly number[]): number[][] {
-    if (!this.isOn) return todo.length === 0 ? [] : [[...todo]];
+    // An event that was lost looks the same as one that stopped its function: nothing is suspected the first time.
+    if (this.#suspects.size === 0) return todo.length === 0 ? [] : [[...todo]];
     const others = todo.filter((index) => !this.#suspects.has(index));
     const suspects = todo.filter((index) => this.#suspects.has(index));
-    return [...chunks(others, groupSize(others.length)), ...chunks(suspects, this.#size)];
+    return [...(others.length > 0 ? [others] : []), ...chunks(suspects, this.#size)];
   }
 
   /** Notes what is under way, and what has failed so far: one that was alone is not fetched again. */

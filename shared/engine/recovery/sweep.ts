@@ -166,11 +166,12 @@ async function sweepRun(
   // scheduled sweep would look at the run again.
   const mayBeMarked = !terms.isDry && (request.run !== undefined || request.verify === true);
   const unmarkOnce = once(() => (mayBeMarked ? unmarkComplete(chain, run, store) : Promise.resolve()));
-  for await (const outcome of mapConcurrently(toRefire, refiresAtOnce, async (finding) => {
+  for await (const { outcome, items } of mapConcurrently(toRefire, refiresAtOnce, async (finding) => {
     await unmarkOnce();
-    return refireOrGiveUp(finding, terms, deps);
+    // A short parent is one item.
+    return { outcome: await refireOrGiveUp(finding, terms, deps), items: Math.max(1, finding.open) };
   }))
-    counts[outcome] += 1;
+    counts[outcome] += items;
   // A seed that was dropped again meanwhile has more to do than was counted.
   const isSameSeed = seedETag !== undefined && (await seedETagOf(run, store)) === seedETag;
   const found = builder.report(run, census, before);
