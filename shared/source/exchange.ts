@@ -41,6 +41,9 @@ export type Exchange = (
   mask: Mask,
 ) => Promise<Reply>;
 
+/** A body that is larger is read while no other such is: with many calls side by side, they would fill the memory together. */
+const smallBodyBytes = 1_000_000;
+
 /** Of an answer without success only the beginning is of use: to a person, and to the source's answer rules. */
 const mostRefusalBytes = 65_536;
 
@@ -51,6 +54,7 @@ const mostRefusalBytes = 65_536;
  */
 export function createExchange(limits: { timeoutMs: number; maxBodyBytes: number }): Exchange {
   const { timeoutMs, maxBodyBytes } = limits;
+  const largeBodies = createLock();
   return async (request, signal, isWanted, mask) => {
     const { call } = request;
     const limit = new AbortController();
@@ -63,7 +67,7 @@ export function createExchange(limits: { timeoutMs: number; maxBodyBytes: number
     signal.addEventListener('abort', onDeadline, { once: true });
     if (signal.aborted) onDeadline();
     try {
-      return await exchange(request, limit.signal, isWanted, maxBodyBytes);
+      return await exchange(request, limit.signal, { isWanted, maxBodyBytes, largeBodies });
     } catch (error) {
       if (limit.signal.aborted) throw limit.signal.reason;
       if (error instanceof TransientError || error instanceof ItemError) throw error;
@@ -77,11 +81,12 @@ export function createExchange(limits: { timeoutMs: number; maxBodyBytes: number
   };
 }
 
+type Reading = { isWanted: (status: number) => boolean; maxBodyBytes: number; largeBodies: Lock };
+
 async function exchange(
   request: Outgoing,
   signal: AbortSignal,
-  isWanted: (status: number) => boolean,
-  maxBodyBytes: number,
+  { isWanted, maxBodyBytes, largeBodies }: Reading,
 ): Promise<Reply> {
   signal.throwIfAborted();
   const response = await send(request, signal);
@@ -90,14 +95,20 @@ async function exchange(
   const isFramed = 'content-length' in headers || 'transfer-encoding' in headers;
   const isWhole = isWanted(status);
   const mostBytes = isWhole ? maxBodyBytes : mostRefusalBytes;
-  const raw = await readBody(response, mostBytes);
-  const body = await decodeBody(raw, {
-    codings: codingsOf(headers['content-encoding']),
-    isWhole: isWhole && !hasNoBody(status),
-    mostBytes,
-    call: request.call,
-  });
-  return { status, headers, ...body, isFramed };
+  let unlock: (() => void) | undefined;
+  const onLarge = async (): Promise<void> => void (unlock = await largeBodies(signal));
+  try {
+    const raw = await readBody(response, mostBytes, onLarge);
+    const body = await decodeBody(raw, {
+      codings: codingsOf(headers['content-encoding']),
+      isWhole: isWhole && !hasNoBody(status),
+      mostBytes,
+      call: request.call,
+    });
+    return { status, headers, ...body, isFramed };
+  } finally {
+    unlock?.();
+  }
 }
 
 /** RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5. */
@@ -121,6 +132,7 @@ function send({ method, url, headers, body }: Outgoing, signal: AbortSignal): Pr
 async function readBody(
   response: http.IncomingMessage,
   mostBytes: number,
+  onLarge: () => Promise<void>,
 ): Promise<{ bytes: Uint8Array; isTooLarge: boolean }> {
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
@@ -128,10 +140,34 @@ async function readBody(
   for await (const chunk of response as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     sizeBytes += chunk.length;
+    if (sizeBytes > smallBodyBytes && sizeBytes - chunk.length <= smallBodyBytes) await onLarge();
     if (sizeBytes > mostBytes) return { bytes: Buffer.concat(chunks).subarray(0, mostBytes), isTooLarge: true };
   }
   const [only] = chunks;
   return { bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks), isTooLarge: false };
+}
+
+/** @returns what gives the place to the next @throws the signal's reason when it is aborted before there is a place */
+type Lock = (signal: AbortSignal) => Promise<() => void>;
+
+/** One at a time, in the order in which they ask. */
+function createLock(): Lock {
+  let last: Promise<void> = Promise.resolve();
+  return async (signal) => {
+    let unlock: () => void = () => undefined;
+    const before = last;
+    last = new Promise((resolve) => (unlock = resolve));
+    let onAbort: () => void = () => undefined;
+    const aborted = new Promise<void>((resolve) => (onAbort = resolve));
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    await Promise.race([before, aborted]);
+    signal.removeEventListener('abort', onAbort);
+    if (!signal.aborted) return unlock;
+    // Its place in the line is kept until those before it are done.
+    void before.then(unlock);
+    throw signal.reason;
+  };
 }
 
 function joined(headers: http.IncomingHttpHeaders): ReplyHeaders {
