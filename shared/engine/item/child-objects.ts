@@ -124,27 +124,26 @@ class Batches implements ChildObjects {
   }
 
   async write(children: readonly PreparedChild[]): Promise<void> {
-    await (this.#listed ??= this.#readExisting());
+    if (this.#options.isRepeated) await (this.#listed ??= this.#readExisting());
     for (const { id, body } of children)
       if (!this.#known.has(id)) this.#pending.push({ id, element: body, bytes: Buffer.byteLength(body) });
     while (this.#isFull()) await this.#writeNext();
   }
 
   async finish(): Promise<StoredChildren> {
-    await (this.#listed ??= this.#readExisting());
+    if (this.#options.isRepeated) await (this.#listed ??= this.#readExisting());
     while (this.#pending.length > 0) await this.#writeNext();
     return { children: this.#taken.size, existing: this.#existing, digest: this.#digest.toString() };
   }
 
   /** Of an item that was expanded before, batches may have been deleted: what lies behind a gap has to be known as well. */
   async #readExisting(): Promise<void> {
-    const { level, path, store, isRepeated } = this.#options;
-    if (!isRepeated) return;
+    const { level, path, store } = this.#options;
     const prefix = childrenPrefix(level, path);
     for await (const page of store.list(prefix))
       for (const { key } of page) {
         const number = Number(key.slice(prefix.length).replace(/\.json$/, ''));
-        if (key === this.#keyOf(number)) await this.#take(number);
+        if (key === this.#keyOf(number) && !this.#taken.has(number)) await this.#take(number);
       }
   }
 
@@ -181,7 +180,9 @@ class Batches implements ChildObjects {
     const number = this.#number;
     const body = batchBody(children.map(({ element }) => element));
     if ((await store.create(this.#keyOf(number), body, batchMetadata(count, metadata()))) === 'exists') {
-      await this.#take(number);
+      // Another invocation was here, and batches may have been deleted since: what lies behind a gap has to be known.
+      await (this.#listed = this.#readExisting());
+      if (!this.#taken.has(number)) await this.#take(number); // Deleted meanwhile, or its event is about to come.
       return;
     }
     this.#pending = this.#pending.slice(count);
