@@ -115,7 +115,7 @@ export const functionParameters = {
     variable: 'MAX_BATCH_BYTES',
     default: '1000000',
     ...wholeNumber(1_000, 10_000_000),
-    about: 'Bytes of items: a batch that has so many is full, however few they are.',
+    about: 'Bytes of items: a batch that has this many is full, however few they are.',
   },
   maxPartBytes: {
     variable: 'MAX_PART_BYTES',
