@@ -8,6 +8,7 @@ import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import { openDeadLetters } from './dead-letters.ts';
 import { lossyFaults } from './lossy-faults.ts';
+import type { FailureNote } from '../../shared/engine/item/failure-note.ts';
 import { expectWholeTree, resultsOf, startWorld, type World } from './world.ts';
 
 let world: World;
@@ -60,11 +61,11 @@ describe('a call that fails for good', () => {
 
   test('is tried as often as its message may be received, then is a dead letter; a replay brings it back', async () => {
     await start6();
-    const notes = [...world.objects('failures/').values()].map((body) => JSON.parse(body) as object);
-    expect(notes).toHaveLength(6);
+    const notes = [...world.objects('failures/').values()].map((body) => JSON.parse(body) as FailureNote);
+    expect(notes.flatMap((note): unknown[] => [...(note.items ?? [note])])).toHaveLength(6);
     for (const note of notes) expect(note).toMatchObject({ code: 'HTTP_500', attempts: 3 });
     const letters = openDeadLetters(world);
-    expect(await letters.count()).toBe(6);
+    expect(await letters.count()).toBe(notes.length);
     expect(await world.invoke('replay', { dryRun: true })).toMatchObject({
       replayed: 6,
       reasons: expect.arrayContaining([expect.objectContaining({ code: 'HTTP_500', condition: 'S3Event' })]),

@@ -93,7 +93,7 @@ test('objects, notes and reports do not have it', () => {
 });
 
 test('dead letters do not have it', () => {
-  expect(messages).toContain('HTTP_403');
+  expect(messages).toContain('HTTP_500');
   expect(messages).toContain('REDIRECT');
   expectNoToken(messages);
 });
