@@ -1,5 +1,5 @@
 /** One call of a level, for a person. Pure. */
-import type { Level } from '../../shared/engine/chain/chain.ts';
+import { isBatched, type Level } from '../../shared/engine/chain/chain.ts';
 import type { Trial, TrialCall } from '../run/trial.ts';
 import type { Explained } from '../run/answer-hints.ts';
 import { count, oneLine, plural, table } from './format.ts';
@@ -31,10 +31,14 @@ function callLine({ call, status, contentType, sizeBytes, elapsedMs }: TrialCall
   return `${call}\n  ${status}, ${contentType ?? 'no content type'}, ${count(sizeBytes)} bytes, ${count(elapsedMs)} ms`;
 }
 
+function stored(level: Level): string {
+  return isBatched(level) ? `as a line of newline-delimited JSON, up to ${level.batch} an object` : 'as they are';
+}
+
 function verdict({ kind, children = [], nextPage, result, problem }: Trial, level: Level): string[] {
   if (problem !== undefined) return [`NOT understood: ${problem.code}`, `  ${problem.message}`];
   if (kind === 'result')
-    return [`The result: ${count(result?.sizeBytes ?? 0)} bytes of ${result?.contentType ?? ''}, stored as they are.`];
+    return [`The result: ${count(result?.sizeBytes ?? 0)} bytes of ${result?.contentType ?? ''}, stored ${stored(level)}.`];
   const lines = [
     `${plural(children.length, 'item')} under ${level.writes}/ on the first page${children.length > 0 ? ':' : '.'}`,
     ...table(
