@@ -38,7 +38,9 @@ function stored(level: Level): string {
 function verdict({ kind, children = [], nextPage, result, problem }: Trial, level: Level): string[] {
   if (problem !== undefined) return [`NOT understood: ${problem.code}`, `  ${problem.message}`];
   if (kind === 'result')
-    return [`The result: ${count(result?.sizeBytes ?? 0)} bytes of ${result?.contentType ?? ''}, stored ${stored(level)}.`];
+    return [
+      `The result: ${count(result?.sizeBytes ?? 0)} bytes of ${result?.contentType ?? ''}, stored ${stored(level)}.`,
+    ];
   const lines = [
     `${plural(children.length, 'item')} under ${level.writes}/ on the first page${children.length > 0 ? ':' : '.'}`,
     ...table(
