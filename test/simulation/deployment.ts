@@ -77,6 +77,7 @@ export function fetchHandler(world: World, level: Level): Handler {
       deadlineMs,
       signal: deadline.signal,
       onCall: () => undefined,
+      onBatch: () => undefined,
     };
     const takeItem = async (item: ItemEvent): Promise<Outcome> => {
       try {
@@ -204,6 +205,8 @@ function portsOf(world: World, level: Level, life: Life) {
       writeConcurrency: settings.writeConcurrency,
       maxChildren: 1_000,
       maxItemBytes: 100_000,
+      maxBatchBytes: settings.maxBatchBytes,
+      maxPartBytes: settings.maxPartBytes,
       firstRetryMs: core.firstRetryMs(settings.deployment),
     },
   };

@@ -8,7 +8,7 @@ import type { Core } from './core.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, Injected } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
-import { everyNode, type Node } from './model.ts';
+import type { Node } from './model.ts';
 import { People } from './people.ts';
 import { buildScene, type Scene } from './scene.ts';
 
@@ -141,7 +141,7 @@ class Day {
   #isWithoutPoison(node: Node | undefined): boolean {
     const { ledger } = this.#scene.checker;
     if (node === undefined) return true;
-    const isPoisoned = node.api.poison !== undefined || this.#scene.isBlackHole(node.itemKey);
+    const isPoisoned = node.api.poison !== undefined || this.#scene.isBlackHole(ledger.objectKeyOf(node));
     return !isPoisoned && !node.isLate && ledger.isWanted(node) && this.#isWithoutPoison(node.parent);
   }
 
@@ -216,11 +216,11 @@ class Day {
 
   /** Every event once more, a sweep and a replay: no call, and no object changes. */
   async #mustStayDone(): Promise<void> {
-    const { bucket, checker, api, notify, modelRoots, runs } = this.#scene;
+    const { bucket, checker, api, notify, runs } = this.#scene;
     if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
     const before = { calls: api.calls, objects: new Set(picture(bucket.objects)) };
-    for (const root of modelRoots)
-      for (const node of everyNode(root)) if (bucket.objects.has(node.itemKey)) notify(node.itemKey);
+    for (const key of new Set(this.#scene.modelNodes().map((node) => checker.ledger.objectKeyOf(node))))
+      if (bucket.objects.has(key)) notify(key);
     await this.#settle('after every event had come once more');
     this.#people.sweep({});
     this.#people.replay({});

@@ -58,9 +58,8 @@ export function createDirectTrigger(options: TriggerOptions, plainLetters: boole
     }
     const keys = keysOfEvent(event.payload);
     say(`${event.id} begins, try ${event.failedRuns + 1}: ${keys.map(({ key }) => key).join(', ')}`);
-    const isAgain = keys.some(({ again }) => again);
     const run = handler(JSON.parse(event.payload));
-    environments.run({ name: event.id, isAgain, run }, (end, life) => {
+    environments.run({ name: event.id, events: keys, run }, (end, life) => {
       say(`${event.id} ${describeEnd(end)}`);
       if (end.how === 'answered') onConsumed(event.payload, life);
       else failed(event, end);
@@ -180,8 +179,7 @@ export function createQueueTrigger(options: TriggerOptions, settings: QueueSetti
           },
         })),
       });
-      const isAgain = keys.some(({ again }) => again);
-      environments.run({ name: delivered.map(({ id }) => id).join('+'), isAgain, run }, (end, life) => {
+      environments.run({ name: delivered.map(({ id }) => id).join('+'), events: keys, run }, (end, life) => {
         say(`${delivered.map(({ id }) => id).join(', ')} ${describeEnd(end)}`);
         if (end.how === 'answered') {
           const failed = new Set((end.answer as { batchItemFailures: string[] }).batchItemFailures);
