@@ -14,8 +14,8 @@ import type { Node } from './model.ts';
 import type { Settings } from './settings.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
-/** By then an attempt looks for the note of the one before; a younger event is taken for the first of its batch. */
-const noteIsReadMs = 60_000;
+/** An environment takes a run to be without failures for so long after it looked. */
+const noteIsSeenMs = 60_000;
 /** Functions that one item makes crash, of one replay of it, before it is known which one does it. */
 const mostCrashes = 8;
 
@@ -202,10 +202,11 @@ export class BatchWatch {
   /** The API is asked for an item of a batch. */
   called(leaf: Node, life: Life): void {
     const refusal = this.#refused.get(leaf);
-    if (refusal === undefined || life.startedMs - refusal.sinceMs <= noteIsReadMs) return;
+    if (refusal === undefined || life.startedMs - refusal.sinceMs <= noteIsSeenMs) return;
     const keys = new Set(this.#book.batchesWith(leaf).map(({ key }) => key));
     const event = life.events.find(({ key }) => keys.has(key));
-    if (event !== undefined && event.replays <= refusal.replays)
+    // An event that is the first one of its batch, for all that its function can tell, spares the look at the note.
+    if (event?.isRepeated === true && event.replays <= refusal.replays)
       this.#break(
         'idempotence',
         `${leaf.itemKey} has failed for good (${refusal.code}), and ${life.name} asks for it again`,

@@ -3,14 +3,13 @@
  * likes. A crash or a timeout ends the environment too.
  */
 import type { Faults } from './faults.ts';
-import { Life, type LifeEnd } from './life.ts';
-import type { EventKey } from './model.ts';
+import { Life, type GivenEvent, type LifeEnd } from './life.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** What a function keeps in memory lasts as long as its environment. */
 export type Environment = { life: Life; memory: unknown };
 
-export type Work = { name: string; events: readonly EventKey[]; run: (environment: Environment) => Promise<unknown> };
+export type Work = { name: string; events: readonly GivenEvent[]; run: (environment: Environment) => Promise<unknown> };
 
 export class Environments {
   /** Reserved concurrency, or the mapping's maximum; 0: cut off. */

@@ -52,8 +52,8 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
     say,
   });
   const open = {
-    accept(payload: string): void {
-      if (!isLost(payload)) trigger.accept(payload);
+    accept(payload: string, isRefired?: boolean): void {
+      if (!isLost(payload)) trigger.accept(payload, isRefired);
     },
   };
   return { level, rate, trigger: open, deadLetters, waiting: waitingItems, environments };

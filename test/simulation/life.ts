@@ -21,12 +21,15 @@ export type Operation<T> = {
   latencyMs: readonly [min: number, max: number];
 };
 
+/** What an invocation was given. `isRepeated`: something was given to the function before it, for certain. */
+export type GivenEvent = EventKey & { isRepeated: boolean };
+
 export class Life {
   readonly name: string;
   readonly startedMs: number;
   readonly timeoutMs: number;
   /** What it was given to work on; nothing for what people start. */
-  readonly events: readonly EventKey[];
+  readonly events: readonly GivenEvent[];
   /** What lives on between the invocations of one environment. */
   readonly environment: object;
   /** Keys whose dead letters or waiting messages it has sent. */
@@ -45,7 +48,7 @@ export class Life {
     time: VirtualTime;
     faults: Faults;
     timeoutMs: number;
-    events?: readonly EventKey[];
+    events?: readonly GivenEvent[];
     environment?: object;
     onEnd: (end: LifeEnd) => void;
     onWorkBehindAnswer: (what: string) => void;

@@ -5,6 +5,7 @@
 import type { Violation } from './checker.ts';
 import { noticeTampering, refuseOtherParams } from './after-day.ts';
 import type { Core } from './core.ts';
+import { wrongCounts } from './count-check.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, Injected } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
@@ -83,9 +84,12 @@ class Day {
     faults.isOn = false;
     this.#scene.calm();
     await this.#settle('after the faults had ended');
+    await this.#countsMustBeTrue();
     if (this.#scene.hasPoison) {
       await this.#mustGiveUp();
       await this.#othersMustFinish();
+      this.#mustKnowWhatCrashes();
+      await this.#countsMustBeTrue();
     }
     this.#scene.mend();
     const needed = await this.#converge();
@@ -136,6 +140,32 @@ class Day {
     const [first] = left();
     if (first !== undefined && checker.violation === undefined)
       checker.break('convergence', `${first.itemKey} is not done, although only others are poisoned`);
+  }
+
+  /** Of the items of a batch the one that makes its function crash is found, and is the failure. */
+  #mustKnowWhatCrashes(): void {
+    const { checker } = this.#scene;
+    for (const batch of checker.ledger.batches.batches.values()) {
+      const [first, ...more] = batch.leaves.filter((leaf) => leaf?.api.poison === 'crashes');
+      const isReached = batch.isOwn && !this.#scene.isBlackHole(batch.key) && !this.#scene.isTampered;
+      if (first === undefined || more.length > 0 || !isReached) continue;
+      const code = checker.batches.refusalOf(first);
+      if (code !== 'CRASHED')
+        checker.break('termination', `${first.itemKey} makes its function crash, and its batch's note says ${code}`);
+    }
+  }
+
+  /** Nothing is under way: what status counts is what is there. */
+  async #countsMustBeTrue(): Promise<void> {
+    const { checker, runs } = this.#scene;
+    if (checker.violation !== undefined || this.#scene.isTampered) return;
+    for (const run of runs)
+      this.#people.status({ run, fresh: true }, (status) => {
+        if (!('run' in status)) return;
+        for (const wrong of wrongCounts(status.levels, checker, this.#scene.modelNodes(), run))
+          checker.break('truth', wrong);
+      });
+    await this.#settle('after a look at what is there');
   }
 
   #isWithoutPoison(node: Node | undefined): boolean {
@@ -228,7 +258,11 @@ class Day {
     const told = new Set<string>();
     for (const run of runs)
       this.#people.status({ run, fresh: true }, (status) => {
-        if ('run' in status && status.complete) told.add(run);
+        if (!('run' in status)) return;
+        if (status.complete) told.add(run);
+        if (this.#scene.isTampered) return;
+        for (const wrong of wrongCounts(status.levels, checker, this.#scene.modelNodes(), run))
+          checker.break('truth', wrong);
       });
     await this.#settle('after a look');
     // Where a person has deleted something, status says so, and is right.
