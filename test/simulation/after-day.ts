@@ -45,7 +45,7 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
   const { bucket, checker, faults } = scene;
   const results = scene.modelNodes().flatMap((node) => resultsOf(node, checker.ledger));
   if (results.length === 0) return;
-  const { doneKey, run } = faults.pick(site, 'leaf', results);
+  const { doneKey, run, isPart } = faults.pick(site, 'leaf', results);
   const marker = checker.ledger.markerOf(run);
   // Where a person has put something else, there is nothing to compare with.
   if (!bucket.objects.get(marker)?.body.startsWith('{"run":')) return;
@@ -58,7 +58,12 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
   const reports: SweepReport[] = [];
   people.sweep(faults.pick(site, 'request', [{ run }, { verify: true }]), (report) => reports.push(report));
   await settle('after a sweep of a run that was changed');
-  if (isOverwritten) {
+  if (isOverwritten && isPart) {
+    // Whatever it holds now, it does not say that it is a part of this batch: its items are not done any more.
+    if (reports[0]?.runs.find((swept) => swept.run === run)?.complete !== false || bucket.objects.has(marker))
+      checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} does not say so`);
+    bucket.delete(doneKey, 'person');
+  } else if (isOverwritten) {
     const changes = reports[0]?.runs.find((swept) => swept.run === run)?.changes ?? [];
     if (changes.length === 0)
       checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} does not say so`);
@@ -73,9 +78,9 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
 }
 
 /** The objects that an item's result is, or is in. */
-function resultsOf(node: Node, ledger: Ledger): { doneKey: string; run: string }[] {
+function resultsOf(node: Node, ledger: Ledger): { doneKey: string; run: string; isPart: boolean }[] {
   const { api, run, doneKey, isInBatch } = node;
   if (!api.isLeaf) return [];
-  if (isInBatch) return ledger.batches.partsWith(node).map(({ key }) => ({ doneKey: key, run }));
-  return ledger.has(doneKey) ? [{ doneKey, run }] : [];
+  if (isInBatch) return ledger.batches.partsWith(node).map(({ key }) => ({ doneKey: key, run, isPart: true }));
+  return ledger.has(doneKey) ? [{ doneKey, run, isPart: false }] : [];
 }

@@ -21,7 +21,7 @@ const mostCrashes = 8;
 
 /** As a note has it. */
 type NotedItem = { id: string; class: string; code: string };
-type Note = { key: string; status: string; items: readonly NotedItem[]; suspects: readonly number[]; replays: number };
+type Note = { key: string; status: string; items: readonly NotedItem[]; running: readonly number[]; replays: number };
 
 /** What the bucket says of an item that is not to be called again. */
 type Refusal = { code: string; sinceMs: number; replays: number };
@@ -170,8 +170,8 @@ export class BatchWatch {
       return;
     }
     if (batch?.elements === undefined || this.#isTouched(batch.place.parent)) return;
-    const suspects = note.suspects.map((index) => batch.leaves[index]);
-    for (const leaf of [...suspects, ...note.items.map(({ id }) => batch.leaves.find((each) => each?.api.id === id))]) {
+    const running = note.running.map((index) => batch.leaves[index]);
+    for (const leaf of [...running, ...note.items.map(({ id }) => batch.leaves.find((each) => each?.api.id === id))]) {
       const sinceMs = leaf && this.#ledger.state(leaf).doneSinceMs;
       if (leaf === undefined || (sinceMs !== undefined && sinceMs < by.startedMs))
         this.#break('truth', `the note of ${batchKey} names what is not there or done: ${stored.body} (${by.name})`);
@@ -253,7 +253,7 @@ function noteKey({ key }: Batch, { rows }: ChainPlan): string {
 
 function noteIn({ body }: Stored): Note | undefined {
   try {
-    return { items: [], suspects: [], replays: 0, ...(JSON.parse(body) as Partial<Note>) } as Note;
+    return { items: [], running: [], replays: 0, ...(JSON.parse(body) as Partial<Note>) } as Note;
   } catch {
     return undefined;
   }

@@ -358,6 +358,11 @@ export class Checker {
     if (isExcused || !this.ledger.has(this.ledger.markerOf(run))) return;
     // What came into the API in the middle of the run is not the marker's to promise.
     const lie = this.ledger.has(root.itemKey) ? [...open].find(({ isLate }) => !isLate) : root;
+    const forged = [...this.ledger.batches.parts.values()].find(
+      ({ isOwn, place }) => !isOwn && place.parent.run === run,
+    );
+    if (forged !== undefined)
+      this.break('truth', `${this.ledger.markerOf(run)} is there, but a person has written ${forged.key}`);
     if (lie !== undefined) this.break('truth', `${this.ledger.markerOf(run)} is there, but ${lie.itemKey} is not done`);
   }
 }
