@@ -44,20 +44,23 @@ export function shareRate({
   const { rate, trigger, expectedCallMs, batchSize } = parameters;
   const weights = chain.levels.reduce((sum, { weight }) => sum + weight, 0);
   const problems: string[] = [];
-  const levels = chain.levels.map(({ name, weight, environments: given }): [string, LevelShare] => {
-    const share = weight / weights;
-    const needed = rate === 'unlimited' ? undefined : Math.ceil((rate * share * expectedCallMs) / 1000);
-    const wanted = given ?? needed;
-    if (trigger === 'direct' || wanted === undefined) return [name, { share, environments: wanted, batchSize }];
-    if (wanted > queueEnvironments.most)
-      problems.push(
-        `The level ${name} would need ${wanted} environments; a queue's trigger has at most ${queueEnvironments.most}. Lower rate or expectedCallMs, or use trigger=direct.`,
-      );
-    const environments = Math.max(queueEnvironments.least, wanted);
-    if (rate === 'unlimited') return [name, { share, environments, batchSize }];
-    const soon = Math.floor((longestBatchSeconds * rate * share) / environments);
-    return [name, { share, environments, batchSize: Math.min(batchSize, Math.max(1, soon)) }];
-  });
+  const levels = chain.levels.map(
+    ({ name, weight, environments: given, callsInFlight, batch }): [string, LevelShare] => {
+      const share = weight / weights;
+      const needed =
+        rate === 'unlimited' ? undefined : Math.ceil((rate * share * expectedCallMs) / 1000 / callsInFlight);
+      const wanted = given ?? needed;
+      if (trigger === 'direct' || wanted === undefined) return [name, { share, environments: wanted, batchSize }];
+      if (wanted > queueEnvironments.most)
+        problems.push(
+          `The level ${name} would need ${wanted} environments; a queue's trigger has at most ${queueEnvironments.most}. Lower rate or expectedCallMs, or use trigger=direct.`,
+        );
+      const environments = Math.max(queueEnvironments.least, wanted);
+      if (rate === 'unlimited') return [name, { share, environments, batchSize }];
+      const soon = Math.floor((longestBatchSeconds * rate * share) / environments / batch);
+      return [name, { share, environments, batchSize: Math.min(batchSize, Math.max(1, soon)) }];
+    },
+  );
   if (problems.length > 0) throw new DeploymentError(problems);
   return { minimumPerSecond: minimumRate(rate, new Map(levels), timeoutSeconds), levels: new Map(levels) };
 }

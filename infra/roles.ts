@@ -2,7 +2,7 @@
  * A role for each function, with the rights that it needs and no other. A right to write names what is written, by prefix and
  * suffix: so no fetch function may write a success marker. docs/decisions/0016-rights.md says why listings are not bound.
  */
-import { firstLevel, lastLevel, type Chain, type Level } from '../shared/engine/chain/chain.ts';
+import { firstLevel, isBatched, lastLevel, nextLevel, type Chain, type Level } from '../shared/engine/chain/chain.ts';
 import {
   donePrefix,
   failurePrefix,
@@ -76,12 +76,16 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
   const isFirst = level.name === firstLevel(chain).name;
   const failures = failurePrefix(level);
   const done = donePrefix(level);
+  const next = nextLevel(chain, level);
   const created = [`${level.writes}/*${level.suffix}`, ...(isFirst ? [`${params}/*.json`] : [])];
   const records = [...(level.children === 'many' ? [`${done}/*.json`] : []), `${failures}/*.json`, freezeKey];
   return roleOf(
     deployment,
     level.function,
     readObjects(deployment, 'ReadItems', [level.reads, done, failures, params, control]),
+    ...(next !== undefined && isBatched(next)
+      ? [allow('ReadBatches', 's3:GetObject', objectArn(deployment, `${level.writes}/*.json`))]
+      : []),
     createObjects(deployment, 'WriteChildren', created),
     writeObjects(deployment, 'WriteRecords', records),
     // A seed that is expanded anew makes its run incomplete.
@@ -162,9 +166,13 @@ function removeMarkers(deployment: Deployment): Statement {
 
 const successMarkers = (chain: Chain): string => `${lastLevel(chain).writes}/*/${successName}`;
 
-/** A level with many children keeps receipts; the last level's result is its receipt, and is only listed. */
+/**
+ * A level with many children keeps receipts; the last level's result is its receipt, and is only listed. A batch and its parts
+ * say in their metadata what they hold.
+ */
 const recordsOf = (level: Level): string[] => [
-  ...(level.children === 'many' ? [donePrefix(level)] : []),
+  ...(level.children === 'many' || isBatched(level) ? [donePrefix(level)] : []),
+  ...(isBatched(level) ? [level.reads] : []),
   failurePrefix(level),
 ];
 

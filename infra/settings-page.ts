@@ -10,7 +10,7 @@ const sections: readonly [string, readonly (keyof typeof parameters)[]][] = [
     ['rate', 'expectedCallMs', 'maxFreeze', 'maxItemFreeze', 'maxWait', 'rateEvery', 'callRetries', 'callTimeoutMs'],
   ],
   ['Triggers', ['trigger', 'batchSize', 'maxReceives', 'queueRetention', 'maximumEventAge']],
-  ['Bounds of an item', ['maxChildren', 'maxBodyBytes', 'writeConcurrency']],
+  ['Bounds of an item', ['maxChildren', 'maxBodyBytes', 'maxBatchBytes', 'maxPartBytes', 'writeConcurrency']],
   [
     'Recovery',
     [

@@ -8,6 +8,11 @@ import type { ItemEvent } from '../engine/events.ts';
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+const waiting = {
+  waitingSinceMs: v.optional(v.pipe(v.number(), v.finite())),
+  frozenMs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+};
+
 const s3Record = v.looseObject({
   eventSource: v.literal('aws:s3'),
   eventName: v.string(),
@@ -22,8 +27,8 @@ const s3Record = v.looseObject({
       replays: v.optional(count, 0),
       refires: v.optional(count, 0),
       again: v.optional(v.boolean(), false),
-      waitingSinceMs: v.optional(v.pipe(v.number(), v.finite())),
-      frozenMs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+      ...waiting,
+      waits: v.optional(v.record(v.string(), v.object(waiting))),
     }),
   ),
 });
@@ -67,11 +72,12 @@ function itemOf(record: v.InferOutput<typeof s3Record>, bucket: string): ItemEve
   const { name } = record.s3.bucket;
   if (name !== bucket)
     throw new ItemError('FOREIGN_BUCKET', `The event is of the bucket ${name}; this deployment's bucket is ${bucket}.`);
-  const { replays = 0, refires = 0, again = false, waitingSinceMs, frozenMs } = record.s3Cascade ?? {};
+  const { replays = 0, refires = 0, again = false, waitingSinceMs, frozenMs, waits: ofItems } = record.s3Cascade ?? {};
   const key = decodeEventKey(record.s3.object.key);
   const waits = {
     ...(waitingSinceMs !== undefined && { waitingSinceMs }),
     ...(frozenMs !== undefined && { frozenMs }),
+    ...(ofItems !== undefined && { waits: ofItems }),
   };
   return { key, atMs: Date.parse(record.eventTime), replays, refires, reexpand: again, ...waits, record };
 }
@@ -86,7 +92,7 @@ export function isS3Event(event: unknown): boolean {
  * @param bucket its name
  */
 export function buildS3Event(event: ItemEvent, bucket: string): { Records: object[] } {
-  const { replays, refires, reexpand, waitingSinceMs, frozenMs } = event;
+  const { replays, refires, reexpand, waitingSinceMs, frozenMs, waits = {} } = event;
   const record = withoutCounts(event.record ?? newRecord(event, bucket));
   const counts = {
     ...(replays > 0 && { replays }),
@@ -94,6 +100,7 @@ export function buildS3Event(event: ItemEvent, bucket: string): { Records: objec
     ...(reexpand && { again: true }),
     ...(waitingSinceMs !== undefined && { waitingSinceMs }),
     ...(frozenMs !== undefined && { frozenMs }),
+    ...(Object.keys(waits).length > 0 && { waits }),
   };
   return { Records: [Object.keys(counts).length === 0 ? record : { ...record, s3Cascade: counts }] };
 }

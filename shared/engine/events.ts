@@ -1,7 +1,15 @@
 /** What travels between the bucket, the queues and the functions: an item's event, and why it could not be worked on. */
 
+/** How long the API keeps one item waiting. */
+export type Waiting = {
+  /** When the API first ordered it to wait, in milliseconds since 1970; undefined: it has not, since the last replay. */
+  waitingSinceMs?: number | undefined;
+  /** How long all calls were stopped because of it since then, in milliseconds. */
+  frozenMs?: number | undefined;
+};
+
 /** An object that appeared under a level's prefix. */
-export type ItemEvent = {
+export type ItemEvent = Waiting & {
   /** Decoded. */
   key: string;
   /** When S3 says that the object was written, in milliseconds since 1970. */
@@ -14,13 +22,16 @@ export type ItemEvent = {
   delivery?: number | undefined;
   /** The sweep found that the item is done but short of children: expand it all the same. */
   reexpand: boolean;
-  /** When the API first ordered this item to wait, in milliseconds since 1970; undefined: it has not, since the last replay. */
-  waitingSinceMs?: number | undefined;
-  /** How long all calls were stopped because of this item since then, in milliseconds. */
-  frozenMs?: number | undefined;
+  /** The same for each item of a batch that was ordered to wait, by its index. */
+  waits?: Readonly<Record<string, Waiting>> | undefined;
   /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
   record?: object | undefined;
 };
+
+/** A replay begins anew: what the API had ordered before is forgotten. */
+export function withoutWaits(event: ItemEvent): ItemEvent {
+  return { ...event, waitingSinceMs: undefined, frozenMs: undefined, waits: undefined };
+}
 
 /** The event of an item that has none any more. */
 export function newEvent(

@@ -18,7 +18,8 @@ import { createPostpone, isQueueEvent } from '../aws/trigger-queue.ts';
 import type { ItemEvent } from '../engine/events.ts';
 import { createFailureWatch } from '../engine/item/failure-watch.ts';
 import type { Fetch } from '../engine/item/fetch.ts';
-import { processItem, type ItemDeps, type Outcome } from '../engine/item/item.ts';
+import type { ItemCounts, ItemDeps, Outcome } from '../engine/item/attempt.ts';
+import { processItem } from '../engine/item/item.ts';
 import type { Log } from '../engine/ports.ts';
 import { createRateControl } from '../engine/rate/rate-control.ts';
 import { createTurns } from '../engine/rate/turns.ts';
@@ -69,13 +70,17 @@ export function fetchFunction(source: SourceChain) {
           },
         };
         const takeItem = async (item: ItemEvent): Promise<Outcome> => {
+          let items: ItemCounts | undefined;
+          const onBatch = (counts: ItemCounts): void => void (items = counts);
           try {
-            const outcome = await processItem(item, { ...shared, ...invocation });
-            countOutcome(metrics, outcome);
+            const outcome = await processItem(item, { ...shared, ...invocation, onBatch });
+            if (items === undefined) countOutcome(metrics, outcome);
             return outcome;
           } catch (error) {
-            metrics.addMetric('Failures', MetricUnit.Count, 1);
+            if (items === undefined) metrics.addMetric('Failures', MetricUnit.Count, 1);
             throw withCode(error);
+          } finally {
+            if (items !== undefined) countItems(metrics, items);
           }
         };
         try {
@@ -128,6 +133,8 @@ function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, met
       writeConcurrency: settings.writeConcurrency,
       maxChildren: settings.maxChildren,
       maxItemBytes: settings.maxBodyBytes,
+      maxBatchBytes: settings.maxBatchBytes,
+      maxPartBytes: settings.maxPartBytes,
       firstRetryMs: firstRetryMs(settings),
     },
   } satisfies Partial<ItemDeps>;
@@ -174,6 +181,12 @@ async function takeRecords(
   errors.push(...problems.map(withCode));
   if (errors.length > 0) throw errors[0];
   return outcomes;
+}
+
+function countItems(metrics: Metrics, { done, failed, deferred }: ItemCounts): void {
+  if (done > 0) metrics.addMetric('ItemsDone', MetricUnit.Count, done);
+  if (failed > 0) metrics.addMetric('Failures', MetricUnit.Count, failed);
+  if (deferred > 0) metrics.addMetric('Deferred', MetricUnit.Count, deferred);
 }
 
 function countOutcome(metrics: Metrics, { outcome, written }: Outcome): void {

@@ -111,6 +111,18 @@ export const functionParameters = {
     ...wholeNumber(1_000, 100_000_000),
     about: 'Bytes: an item whose answer is larger fails.',
   },
+  maxBatchBytes: {
+    variable: 'MAX_BATCH_BYTES',
+    default: '1000000',
+    ...wholeNumber(1_000, 10_000_000),
+    about: 'Bytes of items: a batch that has so many is full, however few they are.',
+  },
+  maxPartBytes: {
+    variable: 'MAX_PART_BYTES',
+    default: '8000000',
+    ...wholeNumber(1_000, 50_000_000),
+    about: 'Bytes of results: what is fetched of a batch is stored when it is as much as this.',
+  },
   writeConcurrency: {
     variable: 'WRITE_CONCURRENCY',
     default: '32',
@@ -172,7 +184,8 @@ export const derivedSettings = {
 
 const { apiUrl, apiTokenSecret, rate, trigger, maxFreeze, maxItemFreeze, maxWait } = functionParameters;
 const { callRetries, callTimeoutMs } = functionParameters;
-const { maxChildren, maxBodyBytes, writeConcurrency, maximumEventAge } = functionParameters;
+const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
+  functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires } = functionParameters;
 const { bucket, level, minimumRate, rateShare, environments, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
@@ -184,6 +197,7 @@ export const fetchSettings = {
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },
+  ...{ maxBatchBytes, maxPartBytes },
   lambdaTimeScale,
 };
 

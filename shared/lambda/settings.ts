@@ -29,6 +29,8 @@ export type FetchSettings = {
   callTimeoutMs: number;
   maxBodyBytes: number;
   maxChildren: number;
+  maxBatchBytes: number;
+  maxPartBytes: number;
   writeConcurrency: number;
   lambdaTimeScale: number;
 };

@@ -36,6 +36,7 @@ const levelFields = {
   prefix: text,
   weight: numberAboveZero,
   environments: wholeNumber(1),
+  callsInFlight: wholeNumber(1),
   answers: listOf,
 };
 
@@ -54,13 +55,13 @@ const resultFields = {
   as: oneOf('json', 'text', 'bytes'),
   contentType: { allowed: 'a content type such as "text/csv"', fits: isContentType },
   suffix: text,
-  batch: { allowed: '1', fits: (value: unknown) => value === 1 },
+  batch: wholeNumber(1),
   ...levelFields,
   fetch: functionCheck,
 };
 
 /** What `fetch` takes the place of. */
-const fieldsOfRequests = ['path', 'method', 'query', 'headers', 'body', 'items', 'idPath', 'next', 'as', 'batch'];
+const fieldsOfRequests = ['path', 'method', 'query', 'headers', 'body', 'items', 'idPath', 'next', 'as'];
 
 function isContentType(value: unknown): boolean {
   return typeof value === 'string' && /^[\w.+-]+\/[\w.+*-]+(\s*;[\x20-\x7e]*)?$/.test(value);
@@ -129,6 +130,12 @@ function levelProblems(
     requestProblems(fields, scope, authHeader, say);
     if (isList && isRecord(fields['next'])) paginatorProblems(fields['next'], fields['method'] === 'POST', say);
   }
+  if (typeof fields['batch'] === 'number' && fields['batch'] > 1)
+    for (const field of ['suffix', 'contentType'])
+      if (fields[field] !== undefined)
+        say(field, `can not stand with batch ${fields['batch']}: a batch is newline-delimited JSON`);
+  if (typeof fields['batch'] === 'number' && fields['batch'] > 1 && (fields['as'] ?? 'json') !== 'json')
+    say('batch', 'must be 1 for results that are not JSON');
   if (Array.isArray(fields['answers'])) answerProblems(fields['answers'], isList ? 'list' : 'result', say);
   return problems;
 }

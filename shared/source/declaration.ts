@@ -54,11 +54,13 @@ type LevelFields = {
   /** The level's part of the rate, relative to the others. */
   weight?: number;
   environments?: number;
+  /** Calls that one environment makes side by side. Default 10 for batches, otherwise 1. */
+  callsInFlight?: number;
   /** They come before those of the API. */
   answers?: readonly AnswerRule[];
 };
 
-type NoRequest = { [Field in keyof RequestDeclaration | 'items' | 'idPath' | 'next' | 'as' | 'batch']?: never };
+type NoRequest = { [Field in keyof RequestDeclaration | 'items' | 'idPath' | 'next' | 'as']?: never };
 
 export type ListFields = LevelFields & {
   /** The name of the children's id, for placeholders below, keys and seeds. */
@@ -81,11 +83,15 @@ export type ResultFields = LevelFields & {
   suffix?: string;
   /** Default: that of the answer, or `application/json`. */
   contentType?: string;
+  /**
+   * How many results are in one object, as newline-delimited JSON. Default 50, or 1 with `as`, `suffix` or `contentType`: only
+   * JSON results can be together. 1: an object a result, stored untouched.
+   */
+  batch?: number;
 } & (
     | (RequestDeclaration & {
         /** Default `json`: must be JSON. `text` and `bytes` are stored untouched. */
         as?: 'json' | 'text' | 'bytes';
-        batch?: 1;
         fetch?: never;
       })
     | (NoRequest & { fetch: ResultFetch })

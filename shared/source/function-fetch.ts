@@ -1,4 +1,5 @@
 /** The API as a level's own function sees it, and what is made of what the function gives. */
+import { isBatched, type Level } from '../engine/chain/chain.ts';
 import { ItemError } from '../engine/errors.ts';
 import type { Result } from '../engine/item/fetch.ts';
 import type { CallGate, Child, Page } from '../engine/ports.ts';
@@ -118,8 +119,9 @@ function childOf(entry: unknown, levelName: string): Child {
 /**
  * @throws ItemError `BAD_ENTRY` for what is no result
  */
-export function functionResult(given: unknown, levelName: string, contentType: string | undefined): Result {
-  if (isResult(given)) return given;
+export function functionResult(given: unknown, level: Level, contentType: string | undefined): Result {
+  const { name: levelName } = level;
+  if (isResult(given)) return isBatched(level) ? jsonResult(given, levelName) : given;
   if (typeof given === 'string') {
     try {
       JSON.parse(given);
@@ -131,6 +133,17 @@ export function functionResult(given: unknown, levelName: string, contentType: s
   if (body === undefined || given instanceof Uint8Array)
     throw badEntry(levelName, 'must return { body, contentType }, a JSON text or a JSON value');
   return { body, contentType: contentType ?? 'application/json' };
+}
+
+/** A line of a batch's results. */
+function jsonResult({ body, contentType }: Result, levelName: string): Result {
+  const text = typeof body === 'string' ? body : decodeUtf8(body)?.text;
+  try {
+    JSON.parse(text ?? '');
+  } catch {
+    throw badEntry(levelName, `gave a result (${contentType}) that is not JSON: declare batch: 1 to store it as it is`);
+  }
+  return { body: text ?? '', contentType };
 }
 
 function isResult(given: unknown): given is Result {

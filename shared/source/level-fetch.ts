@@ -63,7 +63,7 @@ export function createLevelFetch(chain: SourceChain, level: Level, options: Leve
       const values = valuesOf(item);
       const api = createFunctionApi(values, gate, context);
       const given = await fetch({ run: item.run, ...values, read: item.read }, api);
-      return functionResult(given, level.name, declaration.contentType);
+      return functionResult(given, level, declaration.contentType);
     },
   };
 }

@@ -23,7 +23,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function specOf(level: LevelDeclaration, index: number): LevelSpec {
-  const { prefix, weight, environments } = level;
+  const { prefix, weight, environments, callsInFlight } = level;
+  const batch = level.kind === 'result' && index > 0 ? batchOf(level) : 1;
   return {
     name: typeof level.name === 'string' ? level.name : `level${index + 1}`,
     children: level.kind === 'list' ? 'many' : 'one',
@@ -31,8 +32,18 @@ function specOf(level: LevelDeclaration, index: number): LevelSpec {
     ...(typeof weight === 'number' && { weight }),
     ...(typeof environments === 'number' && { environments }),
     ...(level.kind === 'list' && { id: typeof level.id === 'string' ? level.id : `id${index + 1}` }),
-    ...(level.kind === 'result' && { suffix: suffixOf(level) }),
+    ...(typeof callsInFlight === 'number' && { callsInFlight }),
+    ...(level.kind === 'result' && { batch }),
+    ...(level.kind === 'result' && batch === 1 && { suffix: suffixOf(level) }),
   };
+}
+
+/** A part of fifty results is a file worth opening, and a fiftieth of the requests. */
+const defaultBatch = 50;
+
+function batchOf({ batch, suffix, contentType, as = 'json' }: ResultDeclaration): number {
+  if (typeof batch === 'number') return batch;
+  return suffix === undefined && contentType === undefined && as === 'json' ? defaultBatch : 1;
 }
 
 const suffixes: Readonly<Record<string, string>> = {

@@ -3,7 +3,7 @@
  * in memory. It decides nothing.
  */
 import type { ItemEvent } from '../../shared/engine/events.ts';
-import type { ItemDeps, Outcome } from '../../shared/engine/item/item.ts';
+import type { ItemDeps, Outcome } from '../../shared/engine/item/attempt.ts';
 import type { Clock, Log, ObjectStore } from '../../shared/engine/ports.ts';
 import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Api } from './api.ts';

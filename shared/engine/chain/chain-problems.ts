@@ -1,5 +1,13 @@
 /** What is wrong with a chain as it is declared: everything at once, each naming the level, the field and what is allowed. */
-import { createChain, functionName, seedPrefix, type Chain, type ChainSpec, type LevelSpec } from './chain.ts';
+import {
+  createChain,
+  functionName,
+  mostInBatch,
+  seedPrefix,
+  type Chain,
+  type ChainSpec,
+  type LevelSpec,
+} from './chain.ts';
 import { ChainError } from '../errors.ts';
 import { isInherited, paramProblems } from './params.ts';
 
@@ -53,6 +61,7 @@ export function chainProblems({ levels, params = {} }: ChainSpec): string[] {
       say('suffix', `must be a dot and a-z 0-9, e.g. ".csv", not ${JSON.stringify(level.suffix)}`);
     if (level.weight !== undefined && !(Number.isFinite(level.weight) && level.weight > 0))
       say('weight', 'must be a number above 0');
+    batchProblems(level, isLast, say);
     if (level.environments !== undefined && !(Number.isInteger(level.environments) && level.environments > 0))
       say('environments', 'must be a whole number above 0');
   }
@@ -85,6 +94,24 @@ function nameProblems({ name, prefix = name }: LevelSpec, seen: Seen, say: Say):
   else if (seen.prefixes.has(prefix) && !(field === 'name' && isNameTaken))
     say(field, `is the prefix of a level above: ${prefix}`);
   seen.prefixes.add(prefix);
+}
+
+const mostCallsInFlight = 100;
+/** What a line of a result part has besides the ids. */
+const lineFields: readonly string[] = ['fetched_at', 'data'];
+
+function batchProblems({ batch, callsInFlight, children, id }: LevelSpec, isLast: boolean, say: Say): void {
+  if (batch !== undefined && children === 'many') say('batch', 'is for results only');
+  else if (batch !== undefined && !isWholeNumber(batch, 1, mostInBatch))
+    say('batch', `must be a whole number from 1 to ${mostInBatch}`);
+  if (callsInFlight !== undefined && !isWholeNumber(callsInFlight, 1, mostCallsInFlight))
+    say('callsInFlight', `must be a whole number from 1 to ${mostCallsInFlight}`);
+  if (!isLast && id !== undefined && lineFields.includes(id))
+    say('id', `must not be ${id}: a line of the results has a field of that name`);
+}
+
+function isWholeNumber(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
 }
 
 function idProblems({ children, id }: LevelSpec, seen: Seen, say: Say): void {

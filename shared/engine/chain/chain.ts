@@ -19,6 +19,13 @@ export type Level = {
   function: string;
   /** `many`: an item becomes a list of items of the next level. `one`: an item becomes one result; the last level only. */
   children: 'many' | 'one';
+  /**
+   * How many items an object under `reads` holds at most. 1: the object is the item, and its ids are in its key. More: it is a
+   * batch, whose key ends with a number; the last level's only.
+   */
+  batch: number;
+  /** Calls that one of its environments makes side by side for one object. */
+  callsInFlight: number;
   /** The name of the level that reads what this one writes; undefined for the last. */
   next: string | undefined;
   /** Its part of the rate, to the sum of all weights. */
@@ -42,8 +49,12 @@ export type LevelSpec = {
   children: 'many' | 'one';
   /** The name of its children's id; for `many` only. */
   id?: string | undefined;
-  /** For `one` only. Default `.json`. */
+  /** For `one` only. Default `.json`, or `.ndjson` for batches. */
   suffix?: string | undefined;
+  /** For `one` only. Default 1. The seed is never in a batch. */
+  batch?: number | undefined;
+  /** Default 10 for batches, otherwise 1. */
+  callsInFlight?: number | undefined;
   /** Default: 85 of 100 for the last level, the rest in equal parts. */
   weight?: number | undefined;
   environments?: number | undefined;
@@ -61,22 +72,30 @@ export const seedPrefix = 'seeds';
 const lastLevelWeight = 85;
 const allWeights = 100;
 
+/** An object of a thousand items is a megabyte, and what is known of each in a part's metadata fits into 250 letters. */
+export const mostInBatch = 1000;
+/** As many as make an API that takes half a second answer 20 a second. */
+const defaultCallsInFlight = 10;
+
 /** @param spec one that `chainProblems` finds nothing wrong with */
 export function createChain({ levels, params = {} }: ChainSpec): Chain {
   const otherWeight = levels.length > 1 ? (allWeights - lastLevelWeight) / (levels.length - 1) : 0;
   const ids: string[] = [];
   let reads = seedPrefix;
   const rows = levels.map((level, index): Level => {
-    const { name, prefix = name, children, suffix = '.json', environments } = level;
+    const { name, prefix = name, children, environments } = level;
+    const batch = index === 0 ? 1 : (level.batch ?? 1);
     const next = levels[index + 1];
     const row: Level = {
       name,
       reads,
       ids: [...ids],
       writes: prefix,
-      suffix,
+      suffix: level.suffix ?? (batch > 1 ? '.ndjson' : '.json'),
       function: functionName(name),
       children,
+      batch,
+      callsInFlight: level.callsInFlight ?? (batch > 1 ? defaultCallsInFlight : 1),
       next: next?.name,
       weight: level.weight ?? (next === undefined ? lastLevelWeight : otherWeight),
       environments,
@@ -117,5 +136,15 @@ export function levelNamed({ levels }: Pick<Chain, 'levels'>, name: string): Lev
 
 /** The name of the id that a level's children have; `result` at the last level, whose result has no id of its own. */
 export function nextIdOf({ levels }: Pick<Chain, 'levels'>, level: Level): string {
-  return levels.find(({ name }) => name === level.next)?.ids.at(-1) ?? 'result';
+  return nextLevel({ levels }, level)?.ids.at(-1) ?? 'result';
+}
+
+/** Whether a level's objects hold several items each. */
+export function isBatched({ batch }: Pick<Level, 'batch'>): boolean {
+  return batch > 1;
+}
+
+/** The level that reads what a level writes; undefined for the last. */
+export function nextLevel({ levels }: Pick<Chain, 'levels'>, level: Level): Level | undefined {
+  return levels.find(({ name }) => name === level.next);
 }

@@ -3,6 +3,8 @@
  *
  *     seeds/<run>.json                                   the seed of a run
  *     <prefix>/<run>/<id>/…/<id>.json                    an item, or a result (whose level may have another suffix)
+ *     <prefix>/<run>/<id>/…/<00000>.json                 a batch of the last level's items, all of one parent
+ *     <prefix>/<run>/<id>/…/<00000>.ndjson               their results; then .1.ndjson, .2.ndjson for what was late
  *     receipts/<level>/<run>/<id>/…/<id>.json            an item is done (for a seed: receipts/<first level>/<run>.json)
  *     failures/<level>/<run>/<id>/…/<id>.json            an item's last error
  *     failures/<level>/_stray/<whole key>.json           an object under a level's prefix whose key is no item's
@@ -22,9 +24,9 @@
  * level's items and their children list in one order.
  */
 import { ItemError } from '../errors.ts';
-import { lastLevel, seedPrefix, type Chain, type Level } from './chain.ts';
+import { isBatched, lastLevel, seedPrefix, type Chain, type Level } from './chain.ts';
 
-/** Where an item stands: its run, and the API's own ids from the top down. */
+/** Where an item stands: its run, and the API's own ids from the top down. For a batch, the last one is its number. */
 export type ItemPath = { run: string; ids: readonly string[] };
 
 /** S3: "the maximum length of a key name is 1,024 bytes" (page object-keys). All keys here are ASCII. */
@@ -85,6 +87,41 @@ export function failureKey(level: Level, path: ItemPath): string {
 export function resultKey(level: Level, path: ItemPath): string {
   return join(level.writes, path, level.suffix);
 }
+
+/**
+ * The key of a batch's result part: the first as if it were a result of its own, the later ones numbered.
+ * @param part from 0
+ */
+export function partKey(level: Level, path: ItemPath, part: number): string {
+  return part === 0 ? resultKey(level, path) : join(level.writes, path, `.${part}${level.suffix}`);
+}
+
+/** What the keys of all parts of a batch begin with. */
+export function partsPrefix(level: Level, path: ItemPath): string {
+  return join(level.writes, path, '.');
+}
+
+/** The number behind `partsPrefix` in the key of a part; undefined when it is no part's. */
+export function partNumberOf(level: Level, path: ItemPath, key: string): number | undefined {
+  const prefix = partsPrefix(level, path);
+  if (!key.startsWith(prefix)) return undefined;
+  const tail = key.slice(prefix.length - 1);
+  if (tail === level.suffix) return 0;
+  const number = tail.endsWith(level.suffix) ? partTail.exec(tail.slice(0, -level.suffix.length))?.[1] : undefined;
+  return number === undefined ? undefined : Number(number);
+}
+
+const partTail = /^\.([1-9]\d{0,5})$/;
+
+/** The key of a parent's batch, and the path of it. @param number from 0 to `mostBatches` less one */
+export function batchPath(parent: ItemPath, number: number): ItemPath {
+  return { run: parent.run, ids: [...parent.ids, String(number).padStart(batchDigits, '0')] };
+}
+
+const batchDigits = 5;
+/** Batches that one parent can have. */
+export const mostBatches = 10 ** batchDigits;
+const batchNumber = /^\d{5}$/;
 
 /** What the keys of an item's children begin with. */
 export function childrenPrefix(level: Level, { run, ids }: ItemPath): string {
@@ -147,7 +184,12 @@ export function donePrefix(level: Level): string {
 }
 
 /** The keys of one kind that a run has at one level: what they begin and end with. For the seed it is the whole key. */
-export type Listing = { prefix: string; suffix: string };
+export type Listing = {
+  prefix: string;
+  suffix: string;
+  /** Several keys may have one path: result parts of one batch, numbered between their path and the suffix. */
+  hasParts?: boolean;
+};
 
 /** A run's items of a level, what says that they are done, and their failure notes. */
 export function listingsOf(level: Level, run: string): { items: Listing; done: Listing; failures: Listing } {
@@ -157,7 +199,10 @@ export function listingsOf(level: Level, run: string): { items: Listing; done: L
       : { prefix: `${prefix}/${run}/`, suffix };
   return {
     items: listing(level.reads),
-    done: listing(donePrefix(level), level.children === 'one' ? level.suffix : jsonSuffix),
+    done: {
+      ...listing(donePrefix(level), level.children === 'one' ? level.suffix : jsonSuffix),
+      ...(isBatched(level) && { hasParts: true }),
+    },
     failures: listing(failurePrefix(level)),
   };
 }
@@ -213,11 +258,15 @@ export function parseItemKey(level: Level, key: string): ItemPath {
     const id = decodeSegment(segment);
     return id ?? refuse(`has the segment ${JSON.stringify(segment)}, which is not an encoded id`);
   });
+  if (isBatched(level) && !batchNumber.test(ids.at(-1) ?? ''))
+    return refuse(`does not end with the number of a batch, five digits`);
   return { run, ids };
 }
 
 function keyShape(level: Level): string {
-  const shape = ['<run>', ...level.ids.map((name) => `<${name}>`)].join('/');
+  const depth = level.ids.length;
+  const names = level.ids.map((name, index) => (isBatched(level) && index === depth - 1 ? '<00000>' : `<${name}>`));
+  const shape = ['<run>', ...names].join('/');
   return `${level.reads}/${shape}${jsonSuffix}. A run is 1 to 64 of A-Z a-z 0-9 _ - and begins with a letter or a digit; in an id, all but A-Z a-z 0-9 _ - is percent-encoded.`;
 }
 

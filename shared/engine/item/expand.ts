@@ -3,36 +3,28 @@
  * is not there yet, that a bounded number are written at a time while the next page is fetched, and that neither bodies
  * nor pages pile up: of the children only the ids are kept, to notice one that comes twice.
  */
-import type { Level } from '../chain/chain.ts';
-import { childKey, type ItemPath } from '../chain/keys.ts';
-import { forEachConcurrently } from '../concurrency.ts';
 import { ItemError, TransientError } from '../errors.ts';
-import type { Child, Clock, Metadata, ObjectStore, Page } from '../ports.ts';
-import { KeyDigest, textHash } from './key-digest.ts';
+import type { Child, Clock, Page } from '../ports.ts';
+import {
+  createChildObjects,
+  type ChildObjectsOptions,
+  type PreparedChild,
+  type StoredChildren,
+} from './child-objects.ts';
+import { textHash } from './key-digest.ts';
 
-export type ExpandOptions = {
-  level: Level;
-  path: ItemPath;
+export type ExpandOptions = Omit<ChildObjectsOptions, 'onWrite'> & {
   pages: AsyncIterable<Page>;
-  store: ObjectStore;
   clock: Clock;
   /** Milliseconds since 1970 after which no further child is written. */
   deadlineMs: number;
-  /** Children that are written at the same time. */
-  writeConcurrency: number;
   /** More children than this are an item error. */
   maxChildren: number;
-  /** The lineage that each child carries. */
-  metadata: () => Metadata;
 };
 
-export type Expansion = {
+export type Expansion = StoredChildren & {
   /** How many children the API gave. */
-  children: number;
-  /** Of these, how many were there already. */
-  existing: number;
-  /** Of the children's keys. */
-  digest: string;
+  items: number;
 };
 
 /**
@@ -44,51 +36,50 @@ export type Expansion = {
  * @throws TransientError `OUT_OF_TIME` when the deadline passes; what the store throws
  */
 export async function expand(options: ExpandOptions): Promise<Expansion> {
-  const { store, clock, deadlineMs } = options;
-  const children = new KnownChildren(options);
-  let existing = 0;
-
-  const write = async ({ key, body }: KeyedChild): Promise<void> => {
-    if (clock.now() >= deadlineMs) {
+  const { clock, deadlineMs } = options;
+  const objects = createChildObjects({
+    ...options,
+    onWrite: (written) => {
+      if (clock.now() < deadlineMs) return;
       throw new TransientError(
         'OUT_OF_TIME',
-        `The invocation ran out of time after ${children.count} children; what is written stays.`,
+        `The invocation ran out of time after ${written} children; what is written stays.`,
       );
-    }
-    if ((await store.create(key, body, options.metadata())) === 'exists') existing += 1;
-  };
-
+    },
+  });
+  const children = new KnownChildren(options.maxChildren, (child) => objects.prepare(child));
   const pages = options.pages[Symbol.asyncIterator]();
   let upcoming = pages.next();
   try {
     for (let page = await upcoming; page.done !== true; page = await upcoming) {
       upcoming = pages.next();
       upcoming.catch(() => undefined); // It is awaited after the writes; until then a failure must not count as unhandled.
-      const writable = page.value.children.map((child) => children.take(child)).filter((child) => child !== undefined);
-      await forEachConcurrently(writable, options.writeConcurrency, write);
+      await objects.write(
+        page.value.children.map((child) => children.take(child)).filter((child) => child !== undefined),
+      );
     }
   } finally {
     // Nothing of this item runs on behind the answer: Lambda would freeze it, and wake it within the next invocation.
     await upcoming.catch(() => undefined);
     await pages.return?.().catch(() => undefined);
   }
+  const stored = await objects.finish();
   children.throwIfRefused();
-  return { children: children.count, existing, digest: children.digest.toString() };
+  return { ...stored, items: children.count };
 }
-
-type KeyedChild = { key: string; body: string };
 
 /** The children so far: their ids, and the first that could not be taken. */
 class KnownChildren {
-  readonly digest = new KeyDigest();
-  readonly #options: ExpandOptions;
+  readonly #maxChildren: number;
+  readonly #prepare: (child: Child) => PreparedChild;
   /** By id, what tells its content from another. */
   readonly #hashes = new Map<string, number>();
   #firstRefusal: ItemError | undefined;
   #refusals = 0;
 
-  constructor(options: ExpandOptions) {
-    this.#options = options;
+  constructor(maxChildren: number, prepare: (child: Child) => PreparedChild) {
+    this.#maxChildren = maxChildren;
+    this.#prepare = prepare;
   }
 
   get count(): number {
@@ -99,8 +90,8 @@ class KnownChildren {
    * @returns undefined for a child that was there before, or can't be taken
    * @throws ItemError `TOO_MANY_CHILDREN`
    */
-  take({ id, body }: Child): KeyedChild | undefined {
-    const { level, path, maxChildren } = this.#options;
+  take(child: Child): PreparedChild | undefined {
+    const { id, body } = child;
     const hash = textHash(body);
     const known = this.#hashes.get(id);
     if (known === hash) return undefined;
@@ -110,17 +101,15 @@ class KnownChildren {
       );
       return;
     }
-    if (this.count >= maxChildren) {
+    if (this.count >= this.#maxChildren) {
       throw new ItemError(
         'TOO_MANY_CHILDREN',
-        `The item has more than ${maxChildren} children; raise maxChildren if that is right.`,
+        `The item has more than ${this.#maxChildren} children; raise maxChildren if that is right.`,
       );
     }
     this.#hashes.set(id, hash);
     try {
-      const key = childKey(level, path, id);
-      this.digest.add(key);
-      return { key, body };
+      return this.#prepare(child);
     } catch (error) {
       if (!(error instanceof ItemError)) throw error;
       this.#refuse(error);

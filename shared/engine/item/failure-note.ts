@@ -12,8 +12,12 @@ export type FailureNote = {
   level: string;
   /** The item's key, whole. */
   key: string;
-  /** `parked`: replayed as often as is allowed, and failed each time; only a forced replay takes it again. */
-  status: 'failed' | 'refired' | 'parked';
+  /**
+   * `refired`: the sweep gave it to its function again. `isolating`: its function was stopped in the middle, and one of the
+   * `suspects` is the cause. Both are no failures.
+   * `parked`: replayed as often as is allowed, and failed each time; only a forced replay takes it again.
+   */
+  status: 'failed' | 'refired' | 'isolating' | 'parked';
   /** `transient`: Lambda retries it, up to its own limit. `item`: it is given up until a person replays it. */
   class: 'transient' | 'item';
   code: string;
@@ -28,10 +32,29 @@ export type FailureNote = {
   at: string;
   /** Lambda's, to find the attempt in the log. */
   requestId: string;
+  /** Of a batch: which of its items failed. Absent: the object as a whole did. */
+  items?: readonly ItemFailure[] | undefined;
+  /** Of a batch: the items, by index, one of which stops its function. */
+  suspects?: readonly number[];
+  /** Of a batch: those of them that are being fetched, and are suspects if that never ends. */
+  running?: readonly number[];
+};
+
+/** One item of a batch that failed. */
+export type ItemFailure = FailureCause & {
+  /** Its place in the batch. */
+  index: number;
+  id: string;
+  /** Attempts since the last replay. */
+  attempts: number;
+  /** ISO 8601. */
+  at: string;
 };
 
 /** The code of an item that has fewer children than its receipt counts. */
 export const shortCode = 'SHORT';
+/** The code of an item that stopped its function when it was fetched alone. */
+export const crashedCode = 'CRASHED';
 /** The code of an item whose events were lost as often as the sweep re-fires one. */
 export const lostCode = 'LOST';
 
@@ -108,9 +131,23 @@ export function nextNote(
   };
 }
 
-const statuses: readonly unknown[] = ['failed', 'refired', 'parked'];
+const statuses: readonly unknown[] = ['failed', 'refired', 'isolating', 'parked'];
 const classes: readonly unknown[] = ['transient', 'item'];
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isItemFailure(value: unknown): value is ItemFailure {
+  const { index, id, code, message, class: kind, attempts, at } = (value ?? {}) as Partial<ItemFailure>;
+  const texts = [id, code, message].every((text) => typeof text === 'string');
+  return texts && classes.includes(kind) && isCount(index) && isCount(attempts) && isTime(at);
+}
+
+function isTime(value: unknown): boolean {
+  return typeof value === 'string' && !Number.isNaN(Date.parse(value));
+}
+
+function isListOf(value: unknown, isOne: (element: unknown) => boolean): boolean {
+  return value === undefined || (Array.isArray(value) && value.every(isOne));
+}
 
 /** @returns undefined for a body that is no failure note */
 export function parseFailureNote(body: string): FailureNote | undefined {
@@ -130,8 +167,10 @@ export function parseFailureNote(body: string): FailureNote | undefined {
     isCount(note.attempts) &&
     isCount(note.replays) &&
     isCount(note.refires) &&
-    typeof note.at === 'string' &&
-    !Number.isNaN(Date.parse(note.at));
+    isTime(note.at) &&
+    isListOf(note.items, isItemFailure) &&
+    isListOf(note.suspects, isCount) &&
+    isListOf(note.running, isCount);
   return isNote
     ? { ...(note as FailureNote), requestId: typeof note.requestId === 'string' ? note.requestId : '' }
     : undefined;

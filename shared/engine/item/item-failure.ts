@@ -7,16 +7,8 @@ import type { DeferredError } from '../errors.ts';
 import type { ItemEvent } from '../events.ts';
 import type { Clock, FailureSink, ObjectStore } from '../ports.ts';
 import type { FailureWatch } from './failure-watch.ts';
+import type { Work } from './attempt.ts';
 import { failureCauseOf, nextNote, readFailureNote, writeFailureNote, type FailureNote } from './failure-note.ts';
-
-/** What is known so far of the attempt, for the log and the failure note. */
-export type Work = {
-  run: string | undefined;
-  attempt: number;
-  /** The note of the attempts before, once it was looked for. */
-  earlier: { note: FailureNote | undefined } | undefined;
-  apiCalls: number;
-};
 
 export type FailureDeps = {
   level: Level;
@@ -57,6 +49,8 @@ export async function noteFailure(
     refires: event.refires,
     at: new Date(clock.now()).toISOString(),
     requestId,
+    items: work.items,
+    running: [],
   });
   await writeFailureNote(level, note, store);
   return note;

@@ -2,75 +2,21 @@
  * An item's life: read it, see whether it is done, fetch its children, write them, write the receipt last. And what
  * becomes of it when that fails: a note in the bucket, and either Lambda's retries or a dead letter at once.
  */
-import { nextIdOf, type Chain, type Level } from '../chain/chain.ts';
+import { isBatched, nextIdOf, nextLevel, type Level } from '../chain/chain.ts';
 import { doneKey, maxKeyBytes, parseItemKey, resultKey, type ItemPath } from '../chain/keys.ts';
 import type { Params } from '../chain/params.ts';
 import { DeferredError, ItemError } from '../errors.ts';
 import type { ItemEvent } from '../events.ts';
-import type { CallGate, Clock, FailureSink, Log, Metadata, ObjectStore, StoredObject } from '../ports.ts';
-import { createCallGate, type RetryPolicy } from '../rate/call-gate.ts';
-import type { Turns } from '../rate/turns.ts';
+import type { StoredObject } from '../ports.ts';
 import { unmarkComplete } from '../runs/markers.ts';
-import { fixRunParams, type RunParams } from '../runs/run-params.ts';
+import { fixRunParams } from '../runs/run-params.ts';
 import { parseSeed, selectChildren, type Seed } from '../runs/seed.ts';
 import { expand, type Expansion } from './expand.ts';
-import type { FailureWatch } from './failure-watch.ts';
-import type { Fetch, FetchMany, FetchOne } from './fetch.ts';
-import { countEarlierAttempts, noteFailure, sendDeadLetter, sendToWait, type Work } from './item-failure.ts';
+import { gateOf, lineageOf, type Attempt, type ItemDeps, type Outcome, type Work } from './attempt.ts';
+import { fetchBatch } from './batch-fetch.ts';
+import type { FetchMany, FetchOne } from './fetch.ts';
+import { countEarlierAttempts, noteFailure, sendDeadLetter, sendToWait } from './item-failure.ts';
 import { childrenThere, isDone, isDoneSince, writeReceipt } from './receipt.ts';
-
-export type ItemSettings = {
-  retry: RetryPolicy;
-  writeConcurrency: number;
-  maxChildren: number;
-  /** A larger item is an item error; it is not read. */
-  maxItemBytes: number;
-  /**
-   * An event younger than this is at its first attempt: Lambda waits a minute before the first retry. Only an older one's
-   * failure note is looked up for the number of attempts, and only if its run has any. In milliseconds.
-   */
-  firstRetryMs: number;
-};
-
-export type ItemDeps = {
-  chain: Chain;
-  level: Level;
-  fetch: Fetch;
-  store: ObjectStore;
-  /** What a run was started with. */
-  runParams: (run: string) => Promise<RunParams>;
-  deadLetters: FailureSink;
-  /** The level's waiting queue: items whose turn at the API did not come. */
-  waiting: FailureSink;
-  turns: Turns;
-  hasFailures: FailureWatch;
-  clock: Clock;
-  random: () => number;
-  log: Log;
-  settings: ItemSettings;
-  requestId: string;
-  /** Milliseconds since 1970 by which the work must end, with time left to note a failure. */
-  deadlineMs: number;
-  /** Aborted at the deadline. */
-  signal: AbortSignal;
-  /** After every call to the API, with its duration. */
-  onCall: (durationMs: number) => void;
-};
-
-/**
- * - `expanded`: all children and the receipt are there now.
- * - `duplicate`: they were there before, and the API was not called; or a seed that was dropped again took this one's place.
- * - `missing`: the item was deleted after its event; there is nothing to do. The last level's items are not read, so they are
- *   not missed.
- * - `failed`: an item error; noted and on the dead-letter queue.
- * - `deferred`: its turn at the API did not come; it is on the waiting queue, and this was no attempt.
- */
-export type Outcome = {
-  outcome: 'expanded' | 'duplicate' | 'missing' | 'failed' | 'deferred';
-  /** Children of the item that this attempt wrote. */
-  written: number;
-  apiCalls: number;
-};
 
 /**
  * Takes one item through its life.
@@ -94,14 +40,24 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
   } catch (error) {
     if (error instanceof DeferredError) {
       await sendToWait(attempt.event, work, error, deps);
-      log.info('The item was requeued without counting an attempt.', { ...about(), code: error.code });
-      return { outcome: 'deferred', written: 0, apiCalls: work.apiCalls };
+      log.info('The item was requeued without counting an attempt.', {
+        ...about(),
+        code: error.code,
+        ...(work.counts && { items: work.counts }),
+      });
+      return endOf('deferred', work);
     }
     const note = await noteFailure(event, work, error, deps).catch((noteError: unknown) => {
       log.error('The failure note could not be written; the dead letter will tell.', { ...about(), error: noteError });
       throw error;
     });
-    const fields = { ...about(), code: note.code, class: note.class, error };
+    const fields = {
+      ...about(),
+      code: note.code,
+      class: note.class,
+      ...(work.counts && { items: work.counts }),
+      error,
+    };
     if (!(error instanceof ItemError)) {
       log.warn('The item failed; it is retried, then it goes to the dead-letter queue.', fields);
       throw error;
@@ -111,12 +67,13 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
       'The item can not be fetched; it is on the dead-letter queue. Correct the cause, then replay it.',
       fields,
     );
-    return { outcome: 'failed', written: 0, apiCalls: work.apiCalls };
+    return endOf('failed', work);
   }
 }
 
-/** One attempt of one item. The event is a copy: how long the API has kept it waiting is counted in it. */
-type Attempt = { event: ItemEvent; work: Work; deps: ItemDeps };
+function endOf(outcome: 'deferred' | 'failed', { apiCalls, counts }: Work): Outcome {
+  return { outcome, written: counts?.done ?? 0, apiCalls, ...(counts && { items: counts }) };
+}
 
 const duplicate: Outcome = { outcome: 'duplicate', written: 0, apiCalls: 0 };
 const missing: Outcome = { outcome: 'missing', written: 0, apiCalls: 0 };
@@ -125,7 +82,8 @@ function attemptItem(attempt: Attempt): Promise<Outcome> {
   const { event, work, deps } = attempt;
   const path = parseItemKey(deps.level, event.key);
   work.run = path.run;
-  return 'one' in deps.fetch ? fetchOne(deps.fetch.one, path, attempt) : fetchMany(deps.fetch.many, path, attempt);
+  if ('many' in deps.fetch) return fetchMany(deps.fetch.many, path, attempt);
+  return isBatched(deps.level) ? fetchBatch(deps.fetch.one, path, attempt) : fetchOne(deps.fetch.one, path, attempt);
 }
 
 async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Promise<Outcome> {
@@ -144,16 +102,21 @@ async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Pro
   if (path.ids.length > 0) throwUnlessJson(event.key, object.body);
 
   const idName = nextIdOf(deps.chain, level);
+  const isRepeated = event.reexpand || done !== undefined;
   const pages = many({ ...path, key: event.key, params, body: object.body }, gateOf(attempt));
   const expansion = await expand({
     level,
     path,
+    next: nextLevel(deps.chain, level),
+    isRepeated,
     pages: selectChildren(pages, only[idName], { idName, isWhole: path.ids.length === 0 }),
     store,
     clock,
     deadlineMs,
     writeConcurrency: settings.writeConcurrency,
     maxChildren: settings.maxChildren,
+    maxBatchBytes: settings.maxBatchBytes,
+    maxItemBytes: settings.maxItemBytes,
     metadata: () => lineageOf(path, attempt),
   });
   const written = expansion.children - expansion.existing;
@@ -161,7 +124,6 @@ async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Pro
   if (path.ids.length === 0 && (await store.head(event.key))?.eTag !== object.eTag)
     return { outcome: 'duplicate', written, apiCalls: work.apiCalls };
   // Earlier lists may have brought other children.
-  const isRepeated = event.reexpand || done !== undefined;
   const there = isRepeated ? await childrenThere({ chain: deps.chain, level, path }, store) : expansion;
   await leaveReceipt(path, object, { ...expansion, ...there }, attempt);
   return { outcome: 'expanded', written, apiCalls: work.apiCalls };
@@ -230,33 +192,6 @@ function writableResultKey(level: Level, path: ItemPath): string {
   if (key.length > maxKeyBytes)
     throw new ItemError('KEY_TOO_LONG', `The result's key has ${key.length} bytes; S3 takes ${maxKeyBytes}.`);
   return key;
-}
-
-function gateOf({ event, work, deps }: Attempt): CallGate {
-  const { settings, turns, clock, random, deadlineMs, signal, onCall } = deps;
-  return createCallGate({
-    policy: settings.retry,
-    turns,
-    clock,
-    random,
-    deadlineMs,
-    signal,
-    patience: event,
-    onCall: (durationMs) => {
-      work.apiCalls += 1;
-      onCall(durationMs);
-    },
-  });
-}
-
-/** What a child carries: where it comes from, when, and at which attempt. */
-function lineageOf({ run }: ItemPath, { event, work, deps }: Attempt): Metadata {
-  return {
-    run,
-    'parent-key': event.key,
-    'fetched-at': new Date(deps.clock.now()).toISOString(),
-    attempt: String(work.attempt),
-  };
 }
 
 async function leaveReceipt(

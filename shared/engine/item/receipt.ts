@@ -12,7 +12,9 @@ export type Receipt = {
   key: string;
   /** The item as it was read: an item that was dropped again with another content is not done. */
   inputETag: string;
-  /** How many children there are: those that the API gave; after a repair all that are in the bucket. */
+  /** How many children the API gave. */
+  items?: number;
+  /** How many objects they are in; after a repair all that are in the bucket. */
   children: number;
   /** Of their keys, as `KeyDigest` makes it. */
   digest: string;

@@ -3,7 +3,7 @@
  * randomness and the waiting come in as arguments.
  */
 import { DeferredError, ItemError, RateLimitError, TransientError } from '../errors.ts';
-import type { ItemEvent } from '../events.ts';
+import type { Waiting } from '../events.ts';
 import type { CallGate, Clock } from '../ports.ts';
 import type { Turns } from './turns.ts';
 
@@ -59,7 +59,7 @@ export type CallGateOptions = {
   /** Aborted at the deadline. */
   signal: AbortSignal;
   /** How long the API has kept the item waiting, counted here; it travels with the item's event. */
-  patience: Pick<ItemEvent, 'waitingSinceMs' | 'frozenMs'>;
+  patience: Waiting;
   /** After every call, failed ones too. */
   onCall?: (durationMs: number) => void;
 };

@@ -1,16 +1,20 @@
 /** One item that a replay wants back: how it stands, and what is done about it. */
 import type { Level } from '../chain/chain.ts';
-import { doneKey, itemPathOf } from '../chain/keys.ts';
-import type { Cause, ItemEvent } from '../events.ts';
+import { withoutWaits, type Cause, type ItemEvent } from '../events.ts';
 import { nextNote, readFailureNote, writeFailureNote } from '../item/failure-note.ts';
-import { isDone, isDoneSince } from '../item/receipt.ts';
+import { readStanding, type Standing } from '../item/standing.ts';
 import type { EventSink } from '../ports.ts';
 import { createPacer } from '../rate/pacer.ts';
 import type { ReplayDeps, ReplayLevel, ReplayRequest } from './replay-request.ts';
 import type { ReplayTally } from './replay-report.ts';
 
-/** How an item stands that a replay has come upon. */
-export type Standing = 'missing' | 'done' | 'exhausted' | 'replayable';
+/** What a replay has come upon: an object, of whose items some are to be brought back. */
+export type Found = {
+  state: 'missing' | 'done' | 'exhausted' | 'replayable';
+  standing: Standing;
+  /** Items that are not done; of those that are done, when all are. */
+  items: number;
+};
 
 /** Gives items back to their functions, each once, at the replay's rate and up to its limit. */
 export class ItemReturn {
@@ -19,8 +23,9 @@ export class ItemReturn {
   readonly #request: ReplayRequest;
   readonly #deps: ReplayDeps;
   readonly #tally: ReplayTally;
-  readonly #nextTurnMs: () => number;
-  /** The items that this replay brought back, with the replays that they had before, and whether they were accepted. */
+  readonly #nextTurnMs: (count: number) => number;
+  #takenItems = 0;
+  /** The objects that this replay brought back, with the replays that they had before, and whether they were accepted. */
   readonly #taken = new Map<string, { replays: number; accepted: Promise<boolean> }>();
 
   constructor(request: ReplayRequest, deps: ReplayDeps, tally: ReplayTally) {
@@ -36,27 +41,26 @@ export class ItemReturn {
     return this.stoppedBecause !== undefined;
   }
 
-  async standing(item: ItemEvent, level: Level): Promise<Standing> {
+  async find(item: ItemEvent, level: Level): Promise<Found> {
     const { store, maxReplays } = this.#deps;
-    const path = itemPathOf(level, item.key);
-    const [object, done] = await Promise.all([
-      store.head(item.key),
-      path === undefined ? undefined : store.head(doneKey(level, path)),
-    ]);
-    if (object === undefined) return 'missing';
-    if (done !== undefined && isDone(level, done, object.eTag) && isDoneSince(item, done)) return 'done';
-    return item.replays >= maxReplays && this.#request.force !== true ? 'exhausted' : 'replayable';
+    const standing = await readStanding(level, item, store);
+    if (standing === undefined) return { state: 'missing', standing: { items: 1, held: new Set() }, items: 1 };
+    const items = standing.items - standing.held.size;
+    if (items === 0) return { state: 'done', standing, items: standing.items };
+    const isExhausted = item.replays >= maxReplays && this.#request.force !== true;
+    return { state: isExhausted ? 'exhausted' : 'replayable', standing, items };
   }
 
   /** @returns whether nothing is left to do for the item */
-  async bringBack(item: ItemEvent, standing: Standing, cause: Cause, { level, refire }: ReplayLevel): Promise<boolean> {
+  async bringBack(item: ItemEvent, found: Found, cause: Cause, { level, refire }: ReplayLevel): Promise<boolean> {
+    const { state, items } = found;
     const { skipped, counts } = this.#tally;
-    if (standing === 'missing') {
-      skipped.missing += 1;
+    if (state === 'missing') {
+      skipped.missing += items;
       return this.#request.force === true;
     }
-    if (standing === 'done') {
-      this.#tally.settle(level.name, 'alreadyDone');
+    if (state === 'done') {
+      this.#tally.settle(level.name, 'alreadyDone', items);
       return true;
     }
     const taken = this.#taken.get(item.key);
@@ -65,28 +69,29 @@ export class ItemReturn {
       // never end.
       const isSameDeath = item.replays <= taken.replays;
       if (isSameDeath) counts.duplicates += 1;
-      else skipped.failedAgain += 1;
+      else skipped.failedAgain += items;
       // Not before the first letter's item was accepted: until then this letter may be the last that tells of it.
       return isSameDeath && (await taken.accepted);
     }
-    if (standing === 'exhausted') {
+    if (state === 'exhausted') {
       if (this.#request.dryRun !== true) await this.#park(item, cause, level);
-      this.#tally.settle(level.name, 'parked');
+      this.#tally.settle(level.name, 'parked', items);
       return true;
     }
-    if (this.#taken.size >= (this.#request.limit ?? Infinity)) this.stoppedBecause ??= 'limit';
+    if (this.#takenItems >= (this.#request.limit ?? Infinity)) this.stoppedBecause ??= 'limit';
     if (this.isStopped()) return false;
     // Taken before the first wait, so that a second letter of the same item does not slip through beside it.
-    const accepted = this.#refire(item, level, refire);
+    this.#takenItems += items;
+    const accepted = this.#refire(item, items, level, refire);
     this.#taken.set(item.key, { replays: item.replays, accepted });
     return accepted;
   }
 
   /** @returns whether the function accepted it; false when there is no time left */
-  async #refire(item: ItemEvent, level: Level, refire: EventSink): Promise<boolean> {
+  async #refire(item: ItemEvent, items: number, level: Level, refire: EventSink): Promise<boolean> {
     const { clock, deadlineMs } = this.#deps;
     if (this.#request.dryRun !== true) {
-      const turnMs = this.#nextTurnMs();
+      const turnMs = this.#nextTurnMs(items);
       if (turnMs >= deadlineMs) {
         this.stoppedBecause ??= 'time';
         return false;
@@ -94,14 +99,12 @@ export class ItemReturn {
       if (turnMs > clock.now()) await clock.wait(turnMs - clock.now());
       // What it had waited for the API is forgotten: a person asks for it anew.
       await refire.send({
-        ...item,
+        ...withoutWaits(item),
         replays: item.replays + 1,
         refires: 0,
-        waitingSinceMs: undefined,
-        frozenMs: undefined,
       });
     }
-    this.#tally.settle(level.name, 'replayed');
+    this.#tally.settle(level.name, 'replayed', items);
     return true;
   }
 

@@ -6,7 +6,8 @@ export type ReplayReason = {
   code: string;
   condition: string;
   count: number;
-  sample: { key: string | undefined; message: string; at: string };
+  /** `id`: of an item in a batch. */
+  sample: { key: string | undefined; id?: string; message: string; at: string };
 };
 
 export type LevelCounts = { replayed: number; alreadyDone: number; parked: number; remaining: number };
@@ -48,6 +49,9 @@ export type ReplayReport = {
   stoppedBecause: 'drained' | 'limit' | 'time';
 };
 
+/** What was looked at: an object, or an item in it. */
+type Looked = { key: string | undefined; id?: string | undefined; count?: number };
+
 const maxRefusals = 20;
 
 export class ReplayTally {
@@ -65,10 +69,10 @@ export class ReplayTally {
   readonly #reasons = new Map<string, ReplayReason>();
   readonly #refusals: ReplayReport['refusals'] = [];
 
-  /** Counts an item that is dealt with, in all and for its level. */
-  settle(level: string, what: 'replayed' | 'alreadyDone' | 'parked'): void {
-    this.counts[what] += 1;
-    this.#ofLevel(level)[what] += 1;
+  /** Counts the items of an object that is dealt with, in all and for its level. */
+  settle(level: string, what: 'replayed' | 'alreadyDone' | 'parked', items: number): void {
+    this.counts[what] += items;
+    this.#ofLevel(level)[what] += items;
   }
 
   leave(level: string, messages: number): void {
@@ -81,14 +85,14 @@ export class ReplayTally {
   }
 
   /** Groups what was looked at by level, code and condition, with the first as the sample. */
-  note(level: string, { code, condition, message, atMs }: Cause, key: string | undefined): void {
-    const id = `${level} ${code} ${condition}`;
-    const reason = this.#reasons.get(id);
+  note(level: string, { code, condition, message, atMs }: Cause, { key, id, count = 1 }: Looked): void {
+    const kind = `${level} ${code} ${condition}`;
+    const reason = this.#reasons.get(kind);
     if (reason === undefined) {
-      const at = new Date(atMs).toISOString();
-      this.#reasons.set(id, { level, code, condition, count: 1, sample: { key, message, at } });
+      const sample = { key, ...(id !== undefined && { id }), message, at: new Date(atMs).toISOString() };
+      this.#reasons.set(kind, { level, code, condition, count, sample });
     } else {
-      reason.count += 1;
+      reason.count += count;
     }
   }
 

@@ -3,14 +3,15 @@
  * the function has accepted them. What is done already is removed, what failed too often is parked, and all else stays where
  * it is and is counted.
  */
-import type { Level } from '../chain/chain.ts';
+import { isBatched, type Level } from '../chain/chain.ts';
 import { itemPathOf, listingsOf, failurePrefix } from '../chain/keys.ts';
 import { forEachConcurrently, waitForAll } from '../concurrency.ts';
 import { TransientError } from '../errors.ts';
 import { newEvent, unknownCode, type Cause, type DeadLetter, type ItemEvent } from '../events.ts';
-import { readFailureNote, readNoteAt, shortCode } from '../item/failure-note.ts';
+import { readFailureNote, readNoteAt, shortCode, type FailureNote } from '../item/failure-note.ts';
+import { failuresIn } from '../item/standing.ts';
 import type { QueueMessage } from '../ports.ts';
-import { ItemReturn, type Standing } from './item-return.ts';
+import { ItemReturn, type Found } from './item-return.ts';
 import { drainQueue } from './drain.ts';
 import type { ReplayDeps, ReplayLevel, ReplayRequest } from './replay-request.ts';
 import { ReplayTally, type ReplayReport } from './replay-report.ts';
@@ -88,7 +89,11 @@ class ReplaySession {
     const { name } = level.level;
     if (letter === undefined) {
       this.#tally.skipped.unreadable += 1;
-      this.#tally.note(name, { code: 'UNREADABLE', condition: 'unknown', message: excerpt, atMs: sentAtMs }, undefined);
+      this.#tally.note(
+        name,
+        { code: 'UNREADABLE', condition: 'unknown', message: excerpt, atMs: sentAtMs },
+        { key: undefined },
+      );
       return false;
     }
     let mayGo = true;
@@ -103,9 +108,24 @@ class ReplaySession {
 
   /** @returns whether nothing is left to do for the item */
   async #takeItem(item: ItemEvent, letter: DeadLetter, level: ReplayLevel): Promise<boolean> {
-    const cause = await this.#causeOf(letter, item, level.level);
-    this.#tally.note(level.level.name, cause, item.key);
-    return this.#items.bringBack(item, await this.#items.standing(item, level.level), cause, level);
+    const found = await this.#items.find(item, level.level);
+    const isBatch = isBatched(level.level) && found.state !== 'missing' && found.state !== 'done';
+    // A message that SQS moved here after its last receive is the event alone: why it failed is in the item's note.
+    const isNoteNeeded = isBatch || letter.code === unknownCode;
+    const note = isNoteNeeded ? await readFailureNote(level.level, item.key, this.#deps.store) : undefined;
+    const { code, message } = (letter.code === unknownCode ? note : undefined) ?? letter;
+    const cause = { ...letter, code, message };
+    this.#noteReasons(level.level, cause, item.key, found, isBatch ? note : undefined);
+    return this.#items.bringBack(item, found, cause, level);
+  }
+
+  /** Counts the reasons by item: a batch's note names those that failed; the others share the letter's cause. */
+  #noteReasons(level: Level, cause: Cause, key: string, found: Found, note: FailureNote | undefined): void {
+    const failures = note === undefined ? [] : failuresIn(note, found.standing);
+    for (const { id, code, message, at, count } of failures)
+      this.#tally.note(level.name, { ...cause, code, message, atMs: Date.parse(at) }, { key, id, count });
+    const others = found.items - failures.reduce((sum, { count }) => sum + count, 0);
+    if (others > 0) this.#tally.note(level.name, cause, { key, count: others });
   }
 
   /**
@@ -128,13 +148,6 @@ class ReplaySession {
     }
   }
 
-  /** A message that SQS moved here after its last receive is the event alone: why it failed is in the item's note. */
-  async #causeOf(letter: DeadLetter, { key }: ItemEvent, level: Level): Promise<Cause> {
-    if (letter.code !== unknownCode) return letter;
-    const { code, message } = (await readFailureNote(level, key, this.#deps.store)) ?? letter;
-    return { ...letter, code, message };
-  }
-
   async #takeNote(noteKey: string, level: ReplayLevel): Promise<void> {
     const { store, clock, retryingForMs } = this.#deps;
     const note = await readNoteAt(noteKey, store);
@@ -149,17 +162,18 @@ class ReplaySession {
       // Its receipt is what its children were found to differ from.
       reexpand: note.code === shortCode && note.status === 'failed',
     });
-    const standing: Standing = await this.#items.standing(item, level.level);
-    if (standing === 'done') return; // A receipt outranks a note.
-    this.#tally.note(level.level.name, cause, note.key);
+    const found = await this.#items.find(item, level.level);
+    if (found.state === 'done') return; // A receipt outranks a note.
+    this.#noteReasons(level.level, cause, note.key, found, isBatched(level.level) ? note : undefined);
     // `force` says that nothing else works on it: parked items, and those whose retries were lost on the way.
     const isForced = this.#request.force === true;
     const isParked = !isForced && note.status === 'parked';
     const isFresh = clock.now() - cause.atMs < retryingForMs;
-    const isRetrying = !isForced && note.status === 'failed' && note.class === 'transient' && isFresh;
-    if (isParked || isRetrying) this.#tally.skipped[isParked ? 'parked' : 'retrying'] += 1;
-    if (isParked || isRetrying || !(await this.#items.bringBack(item, standing, cause, level)))
-      this.#tally.leave(level.level.name, 1);
+    const isUnderWay = note.status === 'failed' || note.status === 'isolating';
+    const isRetrying = !isForced && isUnderWay && note.class === 'transient' && isFresh;
+    if (isParked || isRetrying) this.#tally.skipped[isParked ? 'parked' : 'retrying'] += found.items;
+    if (isParked || isRetrying || !(await this.#items.bringBack(item, found, cause, level)))
+      this.#tally.leave(level.level.name, found.items);
   }
 
   #isWanted(level: Level, key: string): boolean {

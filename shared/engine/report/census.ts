@@ -5,19 +5,20 @@
  * In byte order an item's path comes right before all that lies beneath it (keys.ts says why), so that merging the listings
  * by path walks the tree from the top down, and an item's children are counted when the walk leaves it.
  */
-import type { Chain, Level } from '../chain/chain.ts';
-import { failureKey, itemPathOf, listingsOf, successName, type Listing } from '../chain/keys.ts';
+import { isBatched, type Chain, type Level } from '../chain/chain.ts';
+import { failureKey, itemPathOf, listingsOf, successName, type ItemPath, type Listing } from '../chain/keys.ts';
 import { mapConcurrently } from '../concurrency.ts';
 import { readNoteAt, type FailureNote } from '../item/failure-note.ts';
 import { KeyDigest } from '../item/key-digest.ts';
 import { readReceipt } from '../item/receipt.ts';
+import { batchStanding, failuresIn, type FailedItem, type Standing } from '../item/standing.ts';
 import type { Listed, ObjectStore } from '../ports.ts';
 import { mergeListings } from './merged-listing.ts';
 
 /**
- * Something that keeps a run from being complete.
- * - `open`: an item that is neither done nor failed; a note of the sweep may say when it was re-fired.
- * - `failed`: an item whose last attempt is noted.
+ * An object that keeps a run from being complete: an item, or a batch of them.
+ * - `open`: some of its items are neither done nor failed; a note of the sweep may say when it was re-fired.
+ * - `failed`: what is not done of it is noted as failed.
  * - `short`: a parent that is done, but whose children are not those that its receipt counts.
  * - `stray`: an object in the run's tree that is no item: the tree is not exactly the API's.
  */
@@ -29,6 +30,10 @@ export type Finding = {
   /** When the item was written. For `short`: when its receipt was. In milliseconds since 1970. */
   modifiedMs: number;
   note: FailureNote | undefined;
+  /** How many items the object holds that are neither done nor failed. */
+  open: number;
+  /** Those that failed. */
+  failures: readonly FailedItem[];
 };
 
 export type LevelCensus = {
@@ -49,7 +54,7 @@ export type Census = {
   findings: AsyncIterable<Finding>;
   /** By level, in the chain's order. */
   levels: () => LevelCensus[];
-  /** Calls to the API behind what is done, by the receipts; a result counts as one. */
+  /** Calls to the API behind what is done, by the receipts; a result, and each line of a part, counts as one. */
   apiCalls: () => number;
   /** Of the keys and ETags of the results, as `KeyDigest` makes it. */
   results: () => string;
@@ -85,43 +90,75 @@ type Walked = {
   level: Level;
   path: string;
   listed: Listed;
-  done: Listed | undefined;
+  /** Its receipt, its result, or the parts of a batch. */
+  done: readonly Listed[];
   hasFailure: boolean;
   children: number;
   digest: KeyDigest;
 };
 
-async function judge(
-  { level, listed, done, hasFailure, children, digest }: Walked,
-  store: CensusStore,
-  tally: Tally,
-): Promise<Finding | undefined> {
-  const { key, modifiedMs } = listed;
-  const path = itemPathOf(level, key);
+async function judge(walked: Walked, store: CensusStore, tally: Tally): Promise<Finding | undefined> {
+  const { level, listed, children, digest } = walked;
+  const path = itemPathOf(level, listed.key);
   if (path === undefined) return undefined; // Strays never come here.
   const count = tally.of(level);
+  const [done] = walked.done;
+  if (level.children === 'one') for (const part of walked.done) tally.results.add(contentOf(part));
+  if (isBatched(level)) {
+    const standing = await batchStanding(
+      listed,
+      walked.done.map((part) => part.key),
+      store,
+    );
+    const { items, held } = standing;
+    count.items += items;
+    count.done += held.size;
+    tally.apiCalls += held.size;
+    return held.size === items ? undefined : judgeOpen(walked, path, standing, store, tally);
+  }
+  count.items += 1;
   if (done !== undefined && level.children === 'one') {
     count.done += 1;
     tally.apiCalls += 1;
-    tally.results.add(contentOf(done));
     return undefined;
   }
   const receipt = done === undefined ? undefined : await readReceipt(level, path, store);
   // A receipt for what the item was before it was dropped again is none.
-  if (done !== undefined && receipt?.inputETag === listed.eTag) {
-    count.done += 1;
-    tally.apiCalls += receipt.apiCalls;
-    // Version 0.1 counted only; there, children that an earlier list had brought are no fault.
-    const isWhole = receipt.digest === undefined ? children >= receipt.children : digest.toString() === receipt.digest;
-    if (isWhole) return undefined;
-    count.short += 1;
-    return { kind: 'short', level, key, modifiedMs: done.modifiedMs, note: undefined };
-  }
+  if (done === undefined || receipt?.inputETag !== listed.eTag)
+    return judgeOpen(walked, path, { items: 1, held: new Set() }, store, tally);
+  count.done += 1;
+  tally.apiCalls += receipt.apiCalls;
+  // Version 0.1 counted only; there, children that an earlier list had brought are no fault.
+  const isWhole = receipt.digest === undefined ? children >= receipt.children : digest.toString() === receipt.digest;
+  if (isWhole) return undefined;
+  count.short += 1;
+  return findingOf('short', level, { key: listed.key, modifiedMs: done.modifiedMs });
+}
+
+/** An object that is not done, or not all of it. */
+async function judgeOpen(
+  { level, listed, hasFailure }: Walked,
+  path: ItemPath,
+  standing: Standing,
+  store: CensusStore,
+  tally: Tally,
+): Promise<Finding> {
   const note = hasFailure ? await readNoteAt(failureKey(level, path), store) : undefined;
-  // A note that the sweep left when it re-fired the item is no failure yet.
-  const kind = note === undefined || note.status === 'refired' ? 'open' : 'failed';
-  count[kind] += 1;
-  return { kind, level, key, modifiedMs, note };
+  const failures = failuresIn(note, standing);
+  const failed = failures.reduce((sum, failure) => sum + failure.count, 0);
+  const open = standing.items - standing.held.size - failed;
+  const count = tally.of(level);
+  count.failed += failed;
+  count.open += open;
+  return { ...findingOf(open > 0 ? 'open' : 'failed', level, listed), note, open, failures };
+}
+
+function findingOf(
+  kind: Finding['kind'],
+  level: Level,
+  { key, modifiedMs }: Pick<Listed, 'key' | 'modifiedMs'>,
+): Finding {
+  return { kind, level, key, modifiedMs, note: undefined, open: 0, failures: [] };
 }
 
 type ListingName = `${'items' | 'done' | 'failures'} ${string}`;
@@ -136,7 +173,7 @@ async function* walkTree(
 ): AsyncGenerator<Walked> {
   const strayAt = (level: Level, { key, modifiedMs }: Listed): void => {
     tally.of(level).stray += 1;
-    onStray({ kind: 'stray', level, key, modifiedMs, note: undefined });
+    onStray(findingOf('stray', level, { key, modifiedMs }));
   };
   /** The item that the walk is in at each depth, until it is left. */
   const within: (Walked | undefined)[] = [];
@@ -149,7 +186,7 @@ async function* walkTree(
   }
   for await (const { path, objects } of mergedTree(chain, run, store, strayAt)) {
     for (const [depth, level] of chain.levels.entries()) {
-      const listed = objects.get(`items ${level.name}`);
+      const [listed] = objects.get(`items ${level.name}`) ?? [];
       if (listed === undefined) continue;
       if (itemPathOf(level, listed.key) === undefined) {
         strayAt(level, listed);
@@ -166,7 +203,7 @@ async function* walkTree(
         level,
         path,
         listed,
-        done: objects.get(`done ${level.name}`),
+        done: objects.get(`done ${level.name}`) ?? [],
         hasFailure: objects.has(`failures ${level.name}`),
         children: 0,
         digest: new KeyDigest(),
@@ -182,7 +219,7 @@ async function* mergedTree(
   run: string,
   store: CensusStore,
   onStray: (level: Level, object: Listed) => void,
-): AsyncGenerator<{ path: string; objects: ReadonlyMap<string, Listed> }> {
+): AsyncGenerator<{ path: string; objects: ReadonlyMap<string, readonly Listed[]> }> {
   const top = new Map<ListingName, Listing>();
   const tree = new Map<ListingName, Listing>();
   const levelOf = new Map<ListingName, Level>();
@@ -234,10 +271,9 @@ class Tally {
     return this.#entry(name).count;
   }
 
+  /** Notes what an object is; its items are counted when it is judged. */
   add({ name }: Level, item: Listed): void {
-    const { count, contents } = this.#entry(name);
-    count.items += 1;
-    contents.add(contentOf(item));
+    this.#entry(name).contents.add(contentOf(item));
   }
 
   levels(): LevelCensus[] {

@@ -7,11 +7,11 @@ import { TransientError } from '../errors.ts';
 import type { Listed, ObjectStore } from '../ports.ts';
 
 /** What one path has in the listings that know it: by the name that the listing was given. */
-export type PathGroup<Name extends string> = { path: string; objects: ReadonlyMap<Name, Listed> };
+export type PathGroup<Name extends string> = { path: string; objects: ReadonlyMap<Name, readonly Listed[]> };
 
 /**
  * @param listings by name. An object's path is its key less the listing's prefix, with `.json` for the listing's suffix: what
- * an item and its result have in common
+ * an item and its result, or all parts of it, have in common
  * @param onForeign told of every key that the engine can't have written: such a key is not merged
  * @returns the paths in byte order, each once
  * @throws TransientError `S3_BAD_LIST` when a listing is out of order or leaves its prefix; what the store throws
@@ -33,11 +33,15 @@ export async function* mergeListings<Name extends string>(
         if (cursor.path !== undefined && (first === undefined || cursor.path < first)) first = cursor.path;
       }
       if (first === undefined) return;
-      const objects = new Map<Name, Listed>();
+      const objects = new Map<Name, Listed[]>();
       for (const { name, cursor } of cursors) {
-        if (cursor.path !== first || cursor.object === undefined) continue;
-        objects.set(name, cursor.object);
-        if (!cursor.advance()) await cursor.turnPage();
+        // Several only for result parts.
+        const found: Listed[] = [];
+        while (cursor.path === first && cursor.object !== undefined) {
+          found.push(cursor.object);
+          if (!cursor.advance()) await cursor.turnPage();
+        }
+        if (found.length > 0) objects.set(name, found);
       }
       yield { path: first, objects };
     }
@@ -51,6 +55,9 @@ export async function* mergeListings<Name extends string>(
  * other texts it would not be true.
  */
 const ownKey = /^[!-~]*$/;
+
+/** Of a result part that is not the first. */
+const partNumber = /\.[1-9]\d{0,5}$/;
 
 /** Stands on one object of a listing. */
 class Cursor {
@@ -80,7 +87,9 @@ class Cursor {
         this.#onForeign(object);
         continue;
       }
-      if (this.path !== undefined && path <= this.path) throw badList(`is out of order at ${object.key}`, prefix);
+      const isPart = this.#listing.hasParts === true && path === this.path;
+      if (this.path !== undefined && path <= this.path && !isPart)
+        throw badList(`is out of order at ${object.key}`, prefix);
       this.path = path;
       this.object = object;
       return true;
@@ -96,7 +105,9 @@ class Cursor {
     // The seed's listing is one whole key; `seeds/r1.json.bak` is no part of the run r1.
     if (suffix === '') return path === '' ? path : undefined;
     // A dot is never in an encoded id, so that the order of paths is that of their keys, whatever the suffix.
-    return path.endsWith(suffix) ? `${path.slice(0, -suffix.length)}.json` : undefined;
+    if (!path.endsWith(suffix)) return undefined;
+    const stem = path.slice(0, -suffix.length);
+    return `${this.#listing.hasParts === true ? stem.replace(partNumber, '') : stem}.json`;
   }
 
   /** Moves to the next page, and begins to fetch the one after it. */

@@ -1,6 +1,6 @@
 /** How a run stands: a census, put into the words that a person asks for. Kept in the bucket as `runs/<run>.json`. */
 import type { Level } from '../chain/chain.ts';
-import type { FailureNote } from '../item/failure-note.ts';
+import type { FailedItem } from '../item/standing.ts';
 import type { Census, Finding, LevelCensus } from './census.ts';
 
 export type LevelReport = {
@@ -24,7 +24,8 @@ export type RunReason = {
   level: string;
   code: string;
   count: number;
-  sample: { key: string; message: string; at: string };
+  /** `id`: of an item in a batch. */
+  sample: { key: string; id?: string; message: string; at: string };
 };
 
 export type RunReport = {
@@ -84,16 +85,11 @@ export class ReportBuilder {
   /** @returns whether it is an open item that no event will bring on */
   add(finding: Finding): boolean {
     const { name } = finding.level;
-    const { lostAfterMs, stoppedUntilMs, retryingForMs, now } = this.#terms;
+    const { lostAfterMs, stoppedUntilMs, now } = this.#terms;
     const ageMs = now() - Math.max(waitingSinceMs(finding), stoppedUntilMs);
     const isLost = finding.kind === 'open' && ageMs > lostAfterMs(finding.level);
-    if (isLost) this.#lost.set(name, (this.#lost.get(name) ?? 0) + 1);
-    if (finding.kind === 'failed' && finding.note !== undefined) {
-      const counts = this.#failed.get(name) ?? { retrying: 0, dead: 0, parked: 0 };
-      counts[fateOf(finding.note, now(), retryingForMs)] += 1;
-      this.#failed.set(name, counts);
-      this.#countReason(name, finding.key, finding.note);
-    }
+    if (isLost) this.#lost.set(name, (this.#lost.get(name) ?? 0) + finding.open);
+    for (const failure of finding.failures) this.#countFailure(finding, failure);
     return isLost;
   }
 
@@ -125,10 +121,18 @@ export class ReportBuilder {
     return { ...report, ...paceOf(report, before) };
   }
 
-  #countReason(level: string, key: string, { code, message, at }: FailureNote): void {
+  #countFailure({ level: { name: level }, key, note }: Finding, failure: FailedItem): void {
+    const { retryingForMs, now } = this.#terms;
+    const { id, code, message, at, count } = failure;
+    const counts = this.#failed.get(level) ?? { retrying: 0, dead: 0, parked: 0 };
+    counts[note?.status === 'parked' ? 'parked' : fateOf(failure, now(), retryingForMs)] += count;
+    this.#failed.set(level, counts);
     const reason = this.#reasons.get(`${level} ${code}`);
-    if (reason !== undefined) reason.count += 1;
-    else this.#reasons.set(`${level} ${code}`, { level, code, count: 1, sample: { key, message, at } });
+    if (reason !== undefined) reason.count += count;
+    else {
+      const sample = { key, ...(id !== undefined && { id }), message, at };
+      this.#reasons.set(`${level} ${code}`, { level, code, count, sample });
+    }
   }
 }
 
@@ -146,7 +150,7 @@ export async function takeRunReport(
 
 /** When the last thing happened that should have brought an open item on: it was written, or the sweep re-fired it. */
 function waitingSinceMs({ modifiedMs, note }: Finding): number {
-  return note?.status === 'refired' ? Math.max(modifiedMs, Date.parse(note.at)) : modifiedMs;
+  return note === undefined ? modifiedMs : Math.max(modifiedMs, Date.parse(note.at));
 }
 
 /** No seed is no run. Every item that is there is done; receipts say that none is missing. */
@@ -157,9 +161,8 @@ function isComplete(census: readonly LevelCensus[]): boolean {
   );
 }
 
-function fateOf(note: FailureNote, nowMs: number, retryingForMs: number): keyof LevelReport['failed'] {
-  if (note.status === 'parked') return 'parked';
-  return note.class === 'transient' && nowMs - Date.parse(note.at) < retryingForMs ? 'retrying' : 'dead';
+function fateOf({ class: kind, at }: FailedItem, nowMs: number, retryingForMs: number): 'retrying' | 'dead' {
+  return kind === 'transient' && nowMs - Date.parse(at) < retryingForMs ? 'retrying' : 'dead';
 }
 
 function paceOf(report: RunReport, before: RunReport | undefined): Pick<RunReport, 'itemsPerSecond' | 'secondsLeft'> {

@@ -6,7 +6,8 @@ import { newEvent, type FailureReason, type ItemEvent } from '../../../../shared
 import type { FailureNote } from '../../../../shared/engine/item/failure-note.ts';
 import { createFailureWatch } from '../../../../shared/engine/item/failure-watch.ts';
 import type { Fetch, Params, ReadItem, UnreadItem } from '../../../../shared/engine/item/fetch.ts';
-import { processItem, type ItemDeps, type Outcome } from '../../../../shared/engine/item/item.ts';
+import type { ItemDeps, Outcome } from '../../../../shared/engine/item/attempt.ts';
+import { processItem } from '../../../../shared/engine/item/item.ts';
 import type { Child, FailureSink, Metadata, Page } from '../../../../shared/engine/ports.ts';
 import type { Receipt } from '../../../../shared/engine/item/receipt.ts';
 import { createRunParamsReader } from '../../../../shared/engine/runs/run-params.ts';
@@ -76,12 +77,15 @@ function run(levelName: string, key: string, fetch: Fetch, overrides: Overrides 
       writeConcurrency: 4,
       maxChildren: 1000,
       maxItemBytes: 10_000,
+      maxBatchBytes: 10_000,
+      maxPartBytes: 10_000,
       firstRetryMs: 48_000,
     },
     requestId: 'request-1',
     deadlineMs: clock.now() + 60_000,
     signal: new AbortController().signal,
     onCall: () => undefined,
+    onBatch: () => undefined,
     ...overrides,
   });
 }

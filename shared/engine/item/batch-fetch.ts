@@ -1,0 +1,221 @@
+/**
+ * One attempt of a batch: its items are fetched side by side, what comes is stored as a result part, and what does not is told
+ * of by item. A good item never waits for a bad one.
+ */
+import type { ItemPath } from '../chain/keys.ts';
+import type { Params } from '../chain/params.ts';
+import { mapConcurrently } from '../concurrency.ts';
+import { DeferredError, ItemError, TransientError } from '../errors.ts';
+import type { ItemEvent, Waiting } from '../events.ts';
+import { gateOf, lineageOf, type Attempt, type ItemCounts, type Outcome } from './attempt.ts';
+import { parseBatch } from './batch.ts';
+import { Isolation } from './batch-isolation.ts';
+import { failureCauseOf, type FailureNote, type ItemFailure } from './failure-note.ts';
+import type { FetchOne } from './fetch.ts';
+import { countEarlierAttempts, noteFailure } from './item-failure.ts';
+import { PartWriter, readParts, resultLine, type PartsOf } from './result-parts.ts';
+
+/** @throws as `processItem` has to handle it: part and note of what was done are written by then */
+export async function fetchBatch(one: FetchOne, path: ItemPath, attempt: Attempt): Promise<Outcome> {
+  const { event, work, deps } = attempt;
+  const { level, store, settings } = deps;
+  const { maxItemBytes, maxBatchBytes, maxPartBytes, firstRetryMs } = settings;
+  const [object] = await Promise.all([
+    store.get(event.key, maxItemBytes + 2 * maxBatchBytes),
+    countEarlierAttempts(event, work, firstRetryMs, deps),
+  ]);
+  if (object === undefined) return { outcome: 'missing', written: 0, apiCalls: 0 };
+  const items = parseBatch(path.ids.slice(0, -1), event.key, object.body);
+  const batch: PartsOf = { level, path, eTag: object.eTag, items };
+  const limits = { maxPartBytes, maxBodyBytes: maxItemBytes };
+  const parts = await readParts(batch, { ...limits, isFirst: !isRepeat(event) }, store);
+  const writer = new PartWriter(batch, parts, limits, store, () => lineageOf(path, attempt));
+  if (parts.held.size === items.length) {
+    if (parts.unrecorded.size > 0) await writer.record();
+    return { outcome: 'duplicate', written: 0, apiCalls: 0 };
+  }
+  const { params } = await deps.runParams(path.run);
+  return new BatchAttempt({ one, params, batch, writer, attempt }, parts.held).run();
+}
+
+/** Something was given to the function before this, for certain. */
+function isRepeat({ replays, refires, reexpand, delivery = 1 }: ItemEvent): boolean {
+  return replays + refires > 0 || reexpand || delivery > 1;
+}
+
+/** An item that fails transiently in so many attempts, while others of its batch wait, is not called again until a replay. */
+const mostAttempts = 3;
+
+type Fetched =
+  | { index: number; line: string }
+  | { index: number; failure: unknown; isLate: boolean }
+  | { index: number; deferred: DeferredError };
+
+type BatchWork = { one: FetchOne; params: Params; batch: PartsOf; writer: PartWriter; attempt: Attempt };
+
+class BatchAttempt {
+  readonly #work: BatchWork;
+  /** What earlier attempts say of items that are not done. */
+  readonly #before: ReadonlyMap<number, ItemFailure>;
+  readonly #failed = new Map<number, ItemFailure>();
+  readonly #deferred = new Map<number, DeferredError>();
+  readonly #waits: Record<string, Waiting>;
+  readonly #isolation: Isolation;
+  readonly #todo: number[];
+  #isTransient = false;
+  #begun = 0;
+  /** No call may be made any more in this invocation. */
+  #stop: DeferredError | undefined;
+  #done = 0;
+
+  constructor(work: BatchWork, held: ReadonlySet<number>) {
+    const { batch, attempt } = work;
+    const { event } = attempt;
+    const note = attempt.work.earlier?.note;
+    this.#work = work;
+    this.#waits = Object.fromEntries(Object.entries(event.waits ?? {}).map(([index, waits]) => [index, { ...waits }]));
+    this.#before = failuresBefore(batch, note, event);
+    const open = [...batch.items.keys()].filter((index) => !held.has(index));
+    this.#isolation = new Isolation({ open, note, event, isRepeat: isRepeat(event) });
+    for (const index of this.#isolation.crashed) {
+      const message = 'The function was stopped while it fetched this item alone: it ran out of memory or time.';
+      this.#fail(index, { class: 'item', code: 'CRASHED', message });
+    }
+    for (const index of open) {
+      const before = this.#before.get(index);
+      if (before !== undefined && isSpent(before)) this.#failed.set(index, before);
+    }
+    // What has failed before comes last, so that it does not take the turns of the others.
+    this.#todo = open
+      .filter((index) => !this.#failed.has(index))
+      .sort((a, b) => Number(this.#before.has(a)) - Number(this.#before.has(b)));
+  }
+
+  async run(): Promise<Outcome> {
+    const { attempt, writer } = this.#work;
+    for (const group of this.#isolation.groups(this.#todo)) {
+      if (this.#isolation.isOn && this.#stop === undefined) await this.#isolation.begin(group, attempt);
+      await this.#fetch(group);
+      this.#done += await writer.flush();
+    }
+    return this.#conclude();
+  }
+
+  async #fetch(indexes: readonly number[]): Promise<void> {
+    const { writer, attempt } = this.#work;
+    const { level } = attempt.deps;
+    for await (const fetched of mapConcurrently(indexes, level.callsInFlight, (index) => this.#fetchItem(index))) {
+      const { index } = fetched;
+      if ('line' in fetched) this.#done += await writer.add(index, fetched.line);
+      else if ('deferred' in fetched) this.#defer(index, fetched.deferred);
+      else if (fetched.isLate) this.#defer(index, outOfTime());
+      else this.#failWith(index, fetched.failure);
+    }
+  }
+
+  async #fetchItem(index: number): Promise<Fetched> {
+    const { one, params, batch, attempt } = this.#work;
+    const { level, clock, deadlineMs } = attempt.deps;
+    const { path, items } = batch;
+    const { id, body } = items[index] ?? { id: '', body: '' };
+    if (this.#stop === undefined && clock.now() >= deadlineMs) this.#stop = outOfTime();
+    if (this.#stop !== undefined) return { index, deferred: this.#stop };
+    // The first ones have the whole invocation; what began later may only have had too little of it.
+    const isOfFirst = this.#begun < level.callsInFlight;
+    this.#begun += 1;
+    const ids = [...path.ids.slice(0, -1), id];
+    const patience = { ...this.#waits[index] };
+    try {
+      const { body: answer } = await one(
+        { run: path.run, ids, key: attempt.event.key, params, read: () => Promise.resolve(body) },
+        gateOf(attempt, patience),
+      );
+      const json = typeof answer === 'string' ? answer : new TextDecoder().decode(answer);
+      return { index, line: resultLine(level, ids, { fetchedAt: new Date(clock.now()).toISOString(), json }) };
+    } catch (error) {
+      if (patience.waitingSinceMs !== undefined) this.#waits[index] = patience;
+      if (error instanceof DeferredError) return { index, deferred: error };
+      const isLate = error instanceof TransientError && error.code === 'OUT_OF_TIME' && !isOfFirst;
+      return { index, failure: error, isLate };
+    }
+  }
+
+  #defer(index: number, error: DeferredError): void {
+    this.#deferred.set(index, error);
+    // Others may call while the API keeps this one waiting.
+    if (error.code !== 'RATE_LIMITED') this.#stop ??= error;
+  }
+
+  #failWith(index: number, error: unknown): void {
+    const cause = failureCauseOf(error);
+    if (cause.class === 'transient') this.#isTransient = true;
+    this.#fail(index, cause);
+  }
+
+  #fail(index: number, { class: kind, code, message }: Pick<ItemFailure, 'class' | 'code' | 'message'>): void {
+    const { batch, attempt } = this.#work;
+    this.#failed.set(index, {
+      index,
+      id: batch.items[index]?.id ?? '',
+      class: kind,
+      code,
+      message: message.slice(0, mostMessageLetters),
+      attempts: 1 + (this.#before.get(index)?.attempts ?? 0),
+      at: new Date(attempt.deps.clock.now()).toISOString(),
+    });
+  }
+
+  /** Part, note, letter: in this order, so that nothing is told of that is not so. */
+  async #conclude(): Promise<Outcome> {
+    const { event, work, deps } = this.#work.attempt;
+    const counts: ItemCounts = { done: this.#done, failed: this.#failed.size, deferred: this.#deferred.size };
+    deps.onBatch(counts);
+    work.counts = counts;
+    if (this.#failed.size > 0) work.items = [...this.#failed.values()];
+    const [deferred] = this.#deferred.values();
+    if (deferred !== undefined) {
+      event.waits = this.#waits;
+      if (this.#failed.size > 0) await noteFailure(event, work, this.#error(), deps);
+      else await this.#isolation.end(this.#work.attempt);
+      throw deferred;
+    }
+    if (this.#failed.size > 0) throw this.#error();
+    return { outcome: 'expanded', written: this.#done, apiCalls: work.apiCalls, items: counts };
+  }
+
+  /** What the batch as a whole failed with: transient as long as another attempt can help. */
+  #error(): ItemError | TransientError {
+    const failures = [...this.#failed.values()];
+    const kind = this.#isTransient ? 'transient' : undefined;
+    const sample = failures.find((failure) => failure.class === (kind ?? failure.class)) ?? failures[0];
+    const { code = 'UNEXPECTED', id = '', message = '' } = sample ?? {};
+    const text = `${failures.length} of the ${this.#work.batch.items.length} items of the batch failed, such as ${JSON.stringify(id)}: ${message}`;
+    return this.#isTransient ? new TransientError(code, text) : new ItemError(code, text);
+  }
+}
+
+/** A note holds up to a thousand of them. */
+const mostMessageLetters = 500;
+
+function outOfTime(): DeferredError {
+  return new DeferredError('NO_TURN', 'The invocation ended before the items of the batch were all fetched.');
+}
+
+/** By the item's index. A replay begins to count anew, and calls all of them again. */
+function failuresBefore(
+  { items }: PartsOf,
+  note: FailureNote | undefined,
+  { replays }: ItemEvent,
+): ReadonlyMap<number, ItemFailure> {
+  if (note?.items === undefined || note.replays < replays) return new Map();
+  return new Map(
+    note.items
+      .filter(({ index, id }) => items[index]?.id === id)
+      .map((failure): [number, ItemFailure] => [failure.index, failure]),
+  );
+}
+
+/** Another call can't help, until a person asks for one. */
+function isSpent({ class: kind, attempts }: ItemFailure): boolean {
+  return kind === 'item' || attempts >= mostAttempts;
+}

@@ -1,0 +1,90 @@
+/**
+ * What is done about a batch that stops its function, by the memory or the time that one item takes: nothing tells which one
+ * it is, but the note says what was under way. It is fetched in smaller and smaller groups, each stored before the next one
+ * begins, until the item is alone.
+ */
+import type { ItemEvent } from '../events.ts';
+import type { Attempt } from './attempt.ts';
+import { nextNote, writeFailureNote, type FailureNote } from './failure-note.ts';
+
+/** Fifty items are alone at the second division. */
+const groupsAtOnce = 8;
+
+type IsolationOptions = {
+  /** The items that are not done, by index. */
+  open: readonly number[];
+  note: FailureNote | undefined;
+  event: ItemEvent;
+  /** The batch was given to the function before. */
+  isRepeat: boolean;
+};
+
+export class Isolation {
+  /** An attempt before this one ended without a word. */
+  readonly isOn: boolean;
+  /** Items that were fetched alone when their function was stopped. */
+  readonly crashed: readonly number[];
+  readonly #suspects: ReadonlySet<number>;
+  readonly #size: number;
+
+  constructor({ open, note, event, isRepeat }: IsolationOptions) {
+    const isOpen = new Set(open);
+    const running = (note?.running ?? []).filter((index) => isOpen.has(index));
+    this.crashed = note?.running?.length === 1 ? running : [];
+    this.#suspects = new Set(
+      [...(note?.suspects ?? []), ...running].filter((index) => isOpen.has(index) && !this.crashed.includes(index)),
+    );
+    this.#size = groupSize(running.length > 0 ? running.length : this.#suspects.size);
+    this.isOn = note?.status === 'isolating' || this.#suspects.size > 0 || (isRepeat && !isExplained(note, event));
+  }
+
+  /** Those that are not suspected first: if one of them is the cause after all, it becomes a suspect. */
+  groups(todo: readonly number[]): number[][] {
+    if (!this.isOn) return todo.length === 0 ? [] : [[...todo]];
+    const others = todo.filter((index) => !this.#suspects.has(index));
+    const suspects = todo.filter((index) => this.#suspects.has(index));
+    return [...chunks(others, groupSize(others.length)), ...chunks(suspects, this.#size)];
+  }
+
+  /** Notes what is under way. */
+  begin(group: readonly number[], attempt: Attempt): Promise<void> {
+    return this.#write(group, attempt);
+  }
+
+  /** Nothing is under way any more, and the rest waits. */
+  async end(attempt: Attempt): Promise<void> {
+    if (this.isOn) await this.#write([], attempt);
+  }
+
+  async #write(running: readonly number[], { event, work, deps }: Attempt): Promise<void> {
+    const { level, store, clock, requestId } = deps;
+    const note = nextNote(level, event.key, work.earlier?.note, {
+      status: 'isolating',
+      class: 'transient',
+      code: 'STOPPED',
+      message: 'The function was stopped while it fetched this batch; the items are fetched in smaller groups.',
+      attempts: work.attempt,
+      replays: event.replays,
+      refires: event.refires,
+      at: new Date(clock.now()).toISOString(),
+      requestId,
+      suspects: [...this.#suspects],
+      running,
+    });
+    await writeFailureNote(level, note, store);
+    work.earlier = { note };
+  }
+}
+
+/** A failure was noted, and this event is its retry or its replay. */
+function isExplained(note: FailureNote | undefined, { replays }: ItemEvent): boolean {
+  return (note?.status === 'failed' || note?.status === 'parked') && note.replays >= replays - 1;
+}
+
+function groupSize(count: number): number {
+  return Math.max(1, Math.ceil(count / groupsAtOnce));
+}
+
+function chunks(indexes: readonly number[], size: number): number[][] {
+  return Array.from({ length: Math.ceil(indexes.length / size) }, (_, at) => indexes.slice(at * size, (at + 1) * size));
+}

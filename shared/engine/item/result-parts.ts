@@ -1,0 +1,265 @@
+/**
+ * The result parts of a batch: newline-delimited JSON, one line an item. The only place that writes or reads one. A part is
+ * written only under a number that is free, by one who knows what all parts before it hold: so no item is in two of them.
+ */
+import type { Level } from '../chain/chain.ts';
+import { partKey, partNumberOf, partsPrefix, type ItemPath } from '../chain/keys.ts';
+import { ItemError, TransientError } from '../errors.ts';
+import type { Metadata, ObjectStore } from '../ports.ts';
+import { oneLine, type BatchItem } from './batch.ts';
+import { fromBitmap, toBitmap } from './item-set.ts';
+
+/** A batch as its parts see it: which object it is, and its items in their order. */
+export type PartsOf = {
+  level: Level;
+  path: ItemPath;
+  /** Of the batch's object: a part that names another one was made for another batch. */
+  eTag: string;
+  items: readonly BatchItem[];
+};
+
+export type PartFacts = {
+  /** The ETag of the batch's object that it is for. */
+  batchETag: string;
+  /** How many items that has. */
+  items: number;
+  /** The indexes of the items whose results it holds. */
+  has: ReadonlySet<number>;
+};
+
+const fields = { eTag: 'batch-etag', items: 'items', has: 'has' } as const;
+
+function partMetadata({ eTag, items }: PartsOf, has: Iterable<number>, lineage: Metadata): Metadata {
+  return {
+    ...lineage,
+    [fields.eTag]: eTag,
+    [fields.items]: String(items.length),
+    [fields.has]: toBitmap(has, items.length),
+  };
+}
+
+/** @returns undefined for an object that is none of the engine's */
+export function partFacts(metadata: Metadata): PartFacts | undefined {
+  const { [fields.eTag]: batchETag, [fields.items]: count = '', [fields.has]: bitmap = '' } = metadata;
+  if (batchETag === undefined || !/^[1-9]\d{0,5}$/.test(count)) return undefined;
+  const items = Number(count);
+  const has = fromBitmap(bitmap, items);
+  return has && { batchETag, items, has };
+}
+
+/** A line of the results: the ids from the top down, when it was fetched, and the API's own JSON. */
+export function resultLine(
+  level: Level,
+  ids: readonly string[],
+  { fetchedAt, json }: { fetchedAt: string; json: string },
+): string {
+  const named = level.ids.map((name, index) => `${JSON.stringify(name)}:${JSON.stringify(ids[index] ?? '')},`);
+  return `{${named.join('')}"fetched_at":${JSON.stringify(fetchedAt)},"data":${oneLine(json)}}\n`;
+}
+
+/** What a batch has in the bucket. */
+export type StoredParts = {
+  /** The items whose results are there, by index. */
+  held: Set<number>;
+  /** The numbers that are taken. */
+  taken: ReadonlySet<number>;
+  /** Of what is held, what was found in a part of another batch: no part of this one tells of it yet. */
+  unrecorded: Set<number>;
+};
+
+const none: () => StoredParts = () => ({ held: new Set(), taken: new Set(), unrecorded: new Set() });
+
+/** A part is some lines of at most this size together, and one more. Larger is none of ours. */
+export type PartLimits = { maxPartBytes: number; maxBodyBytes: number };
+
+/**
+ * @param isFirst nothing can have been stored before: then one HEAD tells so, and only if it does not are the parts listed
+ * @throws what the store throws
+ */
+export async function readParts(
+  batch: PartsOf,
+  { isFirst, ...limits }: PartLimits & { isFirst: boolean },
+  store: Pick<ObjectStore, 'get' | 'head' | 'list'>,
+): Promise<StoredParts> {
+  const { level, path } = batch;
+  if (isFirst && (await store.head(partKey(level, path, 0))) === undefined) return none();
+  const parts = none();
+  const taken = new Set<number>();
+  for await (const page of store.list(partsPrefix(level, path))) {
+    for (const { key } of page) {
+      const number = partNumberOf(level, path, key);
+      if (number === undefined) continue;
+      taken.add(number);
+      await takeIn(batch, key, parts, limits, store);
+    }
+  }
+  return { ...parts, taken };
+}
+
+/** Adds to what is known what one part holds. */
+async function takeIn(
+  batch: PartsOf,
+  key: string,
+  parts: StoredParts,
+  limits: PartLimits,
+  store: Pick<ObjectStore, 'get' | 'head'>,
+): Promise<void> {
+  const head = await store.head(key);
+  if (head === undefined) return; // Deleted meanwhile.
+  const facts = partFacts(head.metadata);
+  if (facts?.batchETag === batch.eTag && facts.items === batch.items.length) {
+    for (const index of facts.has) {
+      parts.held.add(index);
+      parts.unrecorded.delete(index);
+    }
+    return;
+  }
+  // The batch was another one when the part was written: its lines say themselves what they are.
+  const index = new Map(batch.items.map(({ id }, at) => [id, at]));
+  for (const id of await idsInPart(batch.level, batch.path, key, limits, store)) {
+    const at = index.get(id);
+    if (at === undefined || parts.held.has(at)) continue;
+    parts.held.add(at);
+    parts.unrecorded.add(at);
+  }
+}
+
+async function idsInPart(
+  level: Level,
+  { ids }: ItemPath,
+  key: string,
+  { maxPartBytes, maxBodyBytes }: PartLimits,
+  store: Pick<ObjectStore, 'get'>,
+): Promise<string[]> {
+  const parents = ids.slice(0, -1);
+  let body: string;
+  try {
+    body = (await store.get(key, 2 * (maxPartBytes + maxBodyBytes)))?.body ?? '';
+  } catch (error) {
+    if (error instanceof ItemError) return []; // Too large: no part of ours.
+    throw error;
+  }
+  return body.split('\n').flatMap((line) => {
+    const id = idInLine(level, parents, line);
+    return id === undefined ? [] : [id];
+  });
+}
+
+function idInLine(level: Level, parents: readonly string[], line: string): string | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  const record = (typeof value === 'object' ? (value ?? {}) : {}) as Readonly<Record<string, unknown>>;
+  const [own, ...above] = [...level.ids].reverse().map((name) => record[name]);
+  const isOfParent = above.every((id, index) => id === parents[parents.length - 1 - index]);
+  return typeof own === 'string' && isOfParent && 'data' in record ? own : undefined;
+}
+
+/** Gathers lines, and writes them as a part when there are enough of them. */
+export class PartWriter {
+  readonly #batch: PartsOf;
+  readonly #parts: StoredParts;
+  readonly #limits: PartLimits;
+  readonly #store: ObjectStore;
+  readonly #lineage: () => Metadata;
+  readonly #taken: Set<number>;
+  #lines = new Map<number, string>();
+  #bytes = 0;
+
+  /** @param parts what is there already; what is written is added to it */
+  constructor(batch: PartsOf, parts: StoredParts, limits: PartLimits, store: ObjectStore, lineage: () => Metadata) {
+    this.#batch = batch;
+    this.#parts = parts;
+    this.#limits = limits;
+    this.#store = store;
+    this.#lineage = lineage;
+    this.#taken = new Set(parts.taken);
+  }
+
+  /** @returns how many results this wrote @throws as `flush` */
+  async add(index: number, line: string): Promise<number> {
+    if (this.#parts.held.has(index)) return 0; // By a part that another invocation wrote meanwhile.
+    this.#lines.set(index, line);
+    this.#bytes += Buffer.byteLength(line);
+    return this.#bytes >= this.#limits.maxPartBytes ? this.flush() : 0;
+  }
+
+  /**
+   * Writes what was gathered. A number that another invocation took meanwhile is passed over, and what its part holds is left
+   * out of this one.
+   * @returns how many results this wrote
+   * @throws what the store throws; TransientError `PARTS_CONTESTED`
+   */
+  flush(): Promise<number> {
+    return this.#write(() => this.#lines.size > 0);
+  }
+
+  /** Writes a part that says what is held, although no part of this batch said so before. @throws as `flush` */
+  async record(): Promise<void> {
+    await this.#write(() => true);
+  }
+
+  async #write(isNeeded: () => boolean): Promise<number> {
+    const { level, path } = this.#batch;
+    for (let writes = 0; writes < mostContests; writes += 1) {
+      if (!isNeeded()) return 0;
+      const number = this.#nextFree();
+      const key = partKey(level, path, number);
+      // What was found in another batch's part is told of by this one.
+      const has = new Set([...this.#parts.unrecorded, ...this.#lines.keys()]);
+      const body = [...this.#lines.values()].join('');
+      const metadata = partMetadata(this.#batch, has, this.#lineage());
+      const outcome = await this.#store.create(key, body, metadata, 'application/x-ndjson');
+      this.#taken.add(number);
+      if (outcome === 'created') return this.#forget();
+      await takeIn(this.#batch, key, this.#parts, this.#limits, this.#store);
+      for (const index of this.#parts.held) this.#lines.delete(index);
+    }
+    throw new TransientError('PARTS_CONTESTED', `Others wrote ${mostContests} parts of this batch meanwhile.`);
+  }
+
+  #nextFree(): number {
+    for (let number = 0; ; number += 1) if (!this.#taken.has(number)) return number;
+  }
+
+  #forget(): number {
+    for (const index of this.#lines.keys()) this.#parts.held.add(index);
+    const written = this.#lines.size;
+    this.#lines = new Map();
+    this.#bytes = 0;
+    this.#parts.unrecorded.clear();
+    return written;
+  }
+}
+
+/** Two or three invocations of one batch at the same time are rare, and each writes a few parts. */
+const mostContests = 100;
+
+/** @returns what the parts that a listing tells of hold together, going by their metadata; parts of another batch hold nothing */
+export async function countHeld(
+  keys: readonly string[],
+  batchETag: string,
+  store: Pick<ObjectStore, 'head'>,
+): Promise<{ items: number | undefined; held: ReadonlySet<number> }> {
+  const held = new Set<number>();
+  let items: number | undefined;
+  for (const key of keys) {
+    const head = await store.head(key);
+    const facts = head && partFacts(head.metadata);
+    if (facts?.batchETag !== batchETag) continue;
+    items = facts.items;
+    for (const index of facts.has) held.add(index);
+  }
+  return { items, held };
+}
+
+/** The keys of a batch's parts, by a listing. */
+export async function partKeysOf(level: Level, path: ItemPath, store: Pick<ObjectStore, 'list'>): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const page of store.list(partsPrefix(level, path)))
+    keys.push(...page.map(({ key }) => key).filter((key) => partNumberOf(level, path, key) !== undefined));
+  return keys;
+}
