@@ -94,7 +94,8 @@ class BatchAttempt {
   async run(): Promise<Outcome> {
     const { attempt, writer } = this.#work;
     for (const group of this.#isolation.groups(this.#todo)) {
-      if (this.#isolation.isOn && this.#stop === undefined) await this.#isolation.begin(group, attempt);
+      if (this.#isolation.isOn && this.#stop === undefined)
+        await this.#isolation.begin(group, [...this.#failed.values()], attempt);
       await this.#fetch(group);
       this.#done += await writer.flush();
     }
@@ -171,7 +172,7 @@ class BatchAttempt {
     const counts: ItemCounts = { done: this.#done, failed: this.#failed.size, deferred: this.#deferred.size };
     deps.onBatch(counts);
     work.counts = counts;
-    if (this.#failed.size > 0) work.items = [...this.#failed.values()];
+    if (this.#failed.size > 0) work.items = [...this.#failed.values()].sort((a, b) => a.index - b.index);
     const [deferred] = this.#deferred.values();
     if (deferred !== undefined) {
       event.waits = this.#waits;

@@ -5,7 +5,7 @@
  */
 import type { ItemEvent } from '../events.ts';
 import type { Attempt } from './attempt.ts';
-import { nextNote, writeFailureNote, type FailureNote } from './failure-note.ts';
+import { nextNote, writeFailureNote, type FailureNote, type ItemFailure } from './failure-note.ts';
 
 /** Fifty items are alone at the second division. */
 const groupsAtOnce = 8;
@@ -46,17 +46,21 @@ export class Isolation {
     return [...chunks(others, groupSize(others.length)), ...chunks(suspects, this.#size)];
   }
 
-  /** Notes what is under way. */
-  begin(group: readonly number[], attempt: Attempt): Promise<void> {
-    return this.#write(group, attempt);
+  /** Notes what is under way, and what has failed so far: one that was alone is not fetched again. */
+  begin(group: readonly number[], failed: readonly ItemFailure[], attempt: Attempt): Promise<void> {
+    return this.#write(group, failed, attempt);
   }
 
   /** Nothing is under way any more, and the rest waits. */
   async end(attempt: Attempt): Promise<void> {
-    if (this.isOn) await this.#write([], attempt);
+    if (this.isOn) await this.#write([], [], attempt);
   }
 
-  async #write(running: readonly number[], { event, work, deps }: Attempt): Promise<void> {
+  async #write(
+    running: readonly number[],
+    failed: readonly ItemFailure[],
+    { event, work, deps }: Attempt,
+  ): Promise<void> {
     const { level, store, clock, requestId } = deps;
     const note = nextNote(level, event.key, work.earlier?.note, {
       status: 'isolating',
@@ -70,6 +74,7 @@ export class Isolation {
       requestId,
       suspects: [...this.#suspects],
       running,
+      items: failed.length > 0 ? failed : undefined,
     });
     await writeFailureNote(level, note, store);
     work.earlier = { note };

@@ -50,7 +50,7 @@ export async function noteFailure(
     at: new Date(clock.now()).toISOString(),
     requestId,
     items: work.items,
-    running: [],
+    ...(work.earlier?.note?.running && { running: [] }),
   });
   await writeFailureNote(level, note, store);
   return note;

@@ -11,7 +11,8 @@ import type { StoredObject } from '../ports.ts';
 import { unmarkComplete } from '../runs/markers.ts';
 import { fixRunParams } from '../runs/run-params.ts';
 import { parseSeed, selectChildren, type Seed } from '../runs/seed.ts';
-import { expand, type Expansion } from './expand.ts';
+import type { StoredChildren } from './child-objects.ts';
+import { expand } from './expand.ts';
 import { gateOf, lineageOf, type Attempt, type ItemDeps, type Outcome, type Work } from './attempt.ts';
 import { fetchBatch } from './batch-fetch.ts';
 import type { FetchMany, FetchOne } from './fetch.ts';
@@ -124,8 +125,11 @@ async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Pro
   if (path.ids.length === 0 && (await store.head(event.key))?.eTag !== object.eTag)
     return { outcome: 'duplicate', written, apiCalls: work.apiCalls };
   // Earlier lists may have brought other children.
-  const there = isRepeated ? await childrenThere({ chain: deps.chain, level, path }, store) : expansion;
-  await leaveReceipt(path, object, { ...expansion, ...there }, attempt);
+  const there = isRepeated ? await childrenThere({ chain: deps.chain, level, path }, store) : undefined;
+  const { items, ...stored } = expansion;
+  // Batches: what the API gave is more than the objects that it is in.
+  const counts = items === stored.children ? {} : { items };
+  await leaveReceipt(path, object, { ...stored, ...counts, ...there }, attempt);
   return { outcome: 'expanded', written, apiCalls: work.apiCalls };
 }
 
@@ -197,7 +201,7 @@ function writableResultKey(level: Level, path: ItemPath): string {
 async function leaveReceipt(
   path: ItemPath,
   object: StoredObject,
-  expansion: Expansion,
+  expansion: StoredChildren & { items?: number },
   { event, work, deps }: Attempt,
 ): Promise<void> {
   const { level, store, clock } = deps;

@@ -29,6 +29,8 @@ const good = {
   CALL_TIMEOUT_MS: '20000',
   MAX_BODY_BYTES: '10000000',
   MAX_CHILDREN: '100000',
+  MAX_BATCH_BYTES: '1000000',
+  MAX_PART_BYTES: '8000000',
   WRITE_CONCURRENCY: '32',
 };
 
@@ -60,6 +62,10 @@ describe('the settings of a function', () => {
       callTimeoutMs: 20_000,
       maxBodyBytes: 10_000_000,
       maxChildren: 100_000,
+      maxBatchBytes: 1_000_000,
+      maxPartBytes: 8_000_000,
+      maxBatchBytes: 1_000_000,
+      maxPartBytes: 8_000_000,
       writeConcurrency: 32,
       lambdaTimeScale: 1,
     });

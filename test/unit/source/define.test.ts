@@ -50,13 +50,15 @@ describe('a chain', () => {
       ['parts', 'things', 'all_parts', ['thing'], 'many'],
       ['data', 'all_parts', 'data', ['thing', 'part'], 'one'],
     ]);
-    expect(chain.levels[2]).toMatchObject({ weight: 50, suffix: '.json' });
+    expect(chain.levels[2]).toMatchObject({ weight: 50, suffix: '.ndjson', batch: 50 });
     expect(chain.api).toEqual({ auth: { type: 'bearer' }, headers: {}, query: {}, answers: [] });
     expect(chain.declarations).toEqual([things, parts, leaf]);
   });
 
   test.each([
-    [{}, '.json'],
+    [{}, '.ndjson'],
+    [{ batch: 7 }, '.ndjson'],
+    [{ batch: 1 }, '.json'],
     [{ as: 'text' }, '.txt'],
     [{ as: 'bytes' }, '.bin'],
     [{ as: 'text', contentType: 'text/csv; charset=utf-8' }, '.csv'],
@@ -118,7 +120,11 @@ describe('a declaration that can not work', () => {
     [withResult({ method: 'POST', body: { a: ['{x}'] } }), 'body.a[0] {x} is unknown'],
     [withResult({ method: 'PUT' }), 'method must be one of "GET", "POST", not "PUT"'],
     [withResult({ contentType: 'csv' }), 'contentType must be a content type such as "text/csv"'],
-    [withResult({ batch: 50 }), 'batch must be 1, not 50'],
+    [withResult({ batch: 0 }), 'batch must be a whole number'],
+    [withResult({ batch: 1001 }), 'batch must be a whole number from 1 to 1000'],
+    [withResult({ batch: 2, as: 'text' }), 'batch must be 1 for results that are not JSON'],
+    [withResult({ batch: 2, suffix: '.txt' }), 'suffix can not stand with batch 2'],
+    [withResult({ callsInFlight: 101 }), 'callsInFlight must be a whole number from 1 to 100'],
     [withResult({ next: headerLink() }), 'next is unknown'],
     [withResult({ fetch: () => '{}' }), 'path can not stand with fetch'],
     [withResult({ weight: '85' }), 'weight must be a number above 0'],

@@ -80,8 +80,15 @@ describe('a result of a function of the source', () => {
   const give = (fetch: ResultFetch, url = 'http://127.0.0.1:1', fields: object = {}) =>
     dataFrom(url, { fetch, ...fields }, { item: '{"n":1.0}' });
 
+  test('that is not JSON is stored as it is, where an object holds one result', async () => {
+    const csv = { body: 'a,b', contentType: 'text/csv' };
+    expect(await give(() => Promise.resolve(csv), undefined, { batch: 1 })).toEqual(csv);
+    const error = await failure(give(() => Promise.resolve(csv)));
+    expect(error).toMatchObject({ name: 'ItemError', code: 'BAD_ENTRY' });
+    expect(error.message).toContain('declare batch: 1');
+  });
+
   test.each<[unknown, string, string]>([
-    [{ body: 'a,b', contentType: 'text/csv' }, 'a,b', 'text/csv'],
     ['{"n":1.0}', '{"n":1.0}', 'application/json'],
     [{ a: 1 }, '{"a":1}', 'application/json'],
     [null, 'null', 'application/json'],
