@@ -64,8 +64,6 @@ describe('the settings of a function', () => {
       maxChildren: 100_000,
       maxBatchBytes: 1_000_000,
       maxPartBytes: 8_000_000,
-      maxBatchBytes: 1_000_000,
-      maxPartBytes: 8_000_000,
       writeConcurrency: 32,
       lambdaTimeScale: 1,
     });
