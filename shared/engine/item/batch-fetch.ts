@@ -76,7 +76,7 @@ class BatchAttempt {
     this.#waits = Object.fromEntries(Object.entries(event.waits ?? {}).map(([index, waits]) => [index, { ...waits }]));
     this.#before = failuresBefore(batch, note, event);
     const open = [...batch.items.keys()].filter((index) => !held.has(index));
-    this.#isolation = new Isolation({ open, note, event, isRepeat: isRepeat(event) });
+    this.#isolation = new Isolation({ open, note, isRepeat: isRepeat(event) });
     for (const index of this.#isolation.crashed) {
       const message = 'The function was stopped while it fetched this item alone: it ran out of memory or time.';
       this.#fail(index, { class: 'item', code: 'CRASHED', message });
@@ -94,8 +94,8 @@ class BatchAttempt {
   async run(): Promise<Outcome> {
     const { attempt, writer } = this.#work;
     for (const group of this.#isolation.groups(this.#todo)) {
-      if (this.#isolation.isOn && this.#stop === undefined)
-        await this.#isolation.begin(group, [...this.#failed.values()], attempt);
+      if (this.#isolation.isNoted && this.#stop === undefined)
+        await this.#isolation.begin(group, this.#failures(), attempt);
       await this.#fetch(group);
       this.#done += await writer.flush();
     }
@@ -139,6 +139,13 @@ class BatchAttempt {
       const isLate = error instanceof TransientError && error.code === 'OUT_OF_TIME' && !isOfFirst;
       return { index, failure: error, isLate };
     }
+  }
+
+  /** What is known of items that are not done, by this attempt or those before. */
+  #failures(): ItemFailure[] {
+    const known = new Map([...this.#before].filter(([index]) => this.#todo.includes(index)));
+    for (const [index, failure] of this.#failed) known.set(index, failure);
+    return [...known.values()];
   }
 
   #defer(index: number, error: DeferredError): void {
