@@ -92,7 +92,7 @@ export function isS3Event(event: unknown): boolean {
  * @param bucket its name
  */
 export function buildS3Event(event: ItemEvent, bucket: string): { Records: object[] } {
-  const { replays, refires, reexpand, waitingSinceMs, frozenMs, waits = {} } = event;
+  const { replays, refires, reexpand, waitingSinceMs, frozenMs, waits } = event;
   const record = withoutCounts(event.record ?? newRecord(event, bucket));
   const counts = {
     ...(replays > 0 && { replays }),
@@ -100,7 +100,7 @@ export function buildS3Event(event: ItemEvent, bucket: string): { Records: objec
     ...(reexpand && { again: true }),
     ...(waitingSinceMs !== undefined && { waitingSinceMs }),
     ...(frozenMs !== undefined && { frozenMs }),
-    ...(Object.keys(waits).length > 0 && { waits }),
+    ...(waits !== undefined && { waits }),
   };
   return { Records: [Object.keys(counts).length === 0 ? record : { ...record, s3Cascade: counts }] };
 }

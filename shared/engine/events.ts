@@ -22,7 +22,7 @@ export type ItemEvent = Waiting & {
   delivery?: number | undefined;
   /** The sweep found that the item is done but short of children: expand it all the same. */
   reexpand: boolean;
-  /** The same for each item of a batch that was ordered to wait, by its index. */
+  /** The same for each item of a batch that was ordered to wait, by its index. Absent: the batch has not been requeued. */
   waits?: Readonly<Record<string, Waiting>> | undefined;
   /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
   record?: object | undefined;

@@ -27,7 +27,8 @@ export async function countEarlierAttempts(
 ): Promise<void> {
   const isFirstDelivery =
     event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
-  const isFirst = event.replays + event.refires === 0 && isFirstDelivery;
+  // One that waited is a new message on its queue.
+  const isFirst = event.replays + event.refires === 0 && event.waits === undefined && isFirstDelivery;
   if (isFirst || (work.run !== undefined && !(await deps.hasFailures(work.run)))) return;
   await countAttempts(event, work, deps);
 }
