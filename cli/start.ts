@@ -10,7 +10,7 @@ import { lastLevel, type Chain } from '../shared/engine/chain/chain.ts';
 import { successKey } from '../shared/engine/chain/keys.ts';
 import type { RunReport } from '../shared/engine/report/run-report.ts';
 import { openApi, type OpenApi } from './run/api.ts';
-import { apiCalls, countedCalls, dropSeed, storedKeys, waitedForTurn, waitingGbSeconds } from './run/engine.ts';
+import { apiCalls, countedCalls, dropSeed, storedObjects, waitedForTurn, waitingGbSeconds } from './run/engine.ts';
 import { defaultData, readLocalCommand, type LocalCommand } from './run/local-command.ts';
 import { defaultTimeScale, deploymentParams, startOptions, todaysRun } from './run/options.ts';
 import { startProgress } from './run/progress.ts';
@@ -19,7 +19,7 @@ import { emptySeed, seedFrom } from './run/seed.ts';
 import { projectDir } from './run/source.ts';
 import { summarize, summaryJson, summaryPage } from './run/summary.ts';
 import { lookAtRun, sweepToTheEnd } from './run/sweep-run.ts';
-import { createTally } from './run/tally.ts';
+import { createTally, metadataIn } from './run/tally.ts';
 import { runCommand, type ExitStatus } from './terminal/command.ts';
 import { interruption } from './terminal/interruption.ts';
 import type { Given } from './terminal/options.ts';
@@ -95,10 +95,10 @@ async function run(
       maxEnvironments: options.environments,
       ...api.access,
       metrics: [waitedForTurn, apiCalls],
-      onObjectCreated: ({ key }) => tally.add(key),
+      onObjectCreated: ({ key, headers }) => tally.add({ key, metadata: () => metadataIn(headers) }),
     });
     closers.push(() => engine.stop());
-    for (const key of storedKeys(engine)) tally.add(key);
+    for (const object of storedObjects(engine)) tally.add(object);
     writeRunFile(dataDir, settings);
     await dropSeed(engine, settings.run, settings.seed);
     progress.say(headline(settings, api, engine));

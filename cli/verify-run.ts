@@ -37,8 +37,10 @@ export type Verification = {
   /** What is another than it was; undefined: the run was never marked complete. */
   changes: readonly string[] | undefined;
   results: number;
+  /** Objects that hold them. */
+  resultObjects: number;
   resultBytes: number;
-  /** With --deep: results whose bytes are not those that S3's ETag or checksum tells; undefined without it. */
+  /** With --deep: the objects whose bytes are not those that S3's ETag or checksum tells; undefined without it. */
   damaged: readonly string[] | undefined;
 };
 
@@ -73,19 +75,19 @@ async function main(): Promise<number> {
 }
 
 async function verify(
-  { run, complete, changes }: SweptRun,
+  { run, complete, changes, levels }: SweptRun,
   { bucket, resultPrefix }: SweepAnswer,
   s3: S3Client,
   isDeep: boolean,
 ): Promise<Verification> {
   const damaged: string[] = [];
-  let [results, resultBytes] = [0, 0];
+  let [resultObjects, resultBytes] = [0, 0];
   const prefix = `${resultPrefix}/${run}`;
   const place = { Bucket: bucket, Prefix: `${prefix}/` };
   try {
     for await (const { Contents: page = [] } of paginateListObjectsV2({ client: s3 }, place)) {
       const objects = page.filter(({ Key: key = '' }) => !key.endsWith('/_SUCCESS'));
-      results += objects.length;
+      resultObjects += objects.length;
       resultBytes += objects.reduce((sum, { Size: bytes = 0 }) => sum + bytes, 0);
       if (!isDeep) continue;
       await forEachConcurrently(objects, readsAtOnce, async ({ Key: key = '' }) => {
@@ -96,7 +98,8 @@ async function verify(
     const { name, message } = error as Error;
     throw new DeploymentError(`s3://${bucket}/${prefix}/ could not be read: ${name}: ${message}`, { cause: error });
   }
-  return { run, complete, changes, results, resultBytes, damaged: isDeep ? damaged : undefined };
+  const results = levels.at(-1)?.done ?? 0;
+  return { run, complete, changes, results, resultObjects, resultBytes, damaged: isDeep ? damaged : undefined };
 }
 
 /** The SDK compares a checksum that S3 keeps; the ETag of an object that was put in one request is the MD5 of its bytes. */
@@ -119,10 +122,10 @@ function isSound({ complete, changes, damaged }: Verification): boolean {
 }
 
 function pageOf(verification: Verification): string {
-  const { run, complete, changes, results, resultBytes, damaged } = verification;
-  const sizes = `${plural(results, 'result')}, ${count(resultBytes)} bytes`;
+  const { run, complete, changes, results, resultObjects, resultBytes, damaged } = verification;
+  const sizes = `${plural(results, 'result')} in ${plural(resultObjects, 'object')}, ${count(resultBytes)} bytes`;
   if (isSound(verification)) {
-    const read = damaged === undefined ? '' : ' Every result was read.';
+    const read = damaged === undefined ? '' : ' Every object was read.';
     return `Run ${run} is complete, and unchanged since it was marked complete: ${sizes}.${read}\n`;
   }
   const lines = [`Run ${run} is NOT sound: ${sizes}.`];
@@ -136,7 +139,7 @@ function pageOf(verification: Verification): string {
   for (const key of (damaged ?? []).slice(0, shownResults))
     lines.push(`The bytes of ${key} are not those that S3 received.`);
   const more = (damaged ?? []).length - shownResults;
-  if (more > 0) lines.push(`and ${plural(more, 'other result')}.`);
+  if (more > 0) lines.push(`and ${plural(more, 'other object')}.`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -2,6 +2,7 @@
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { type LocalAws, peoplesCredentials, region } from '../../local-aws/index.ts';
 import { seedKey } from '../../shared/engine/chain/keys.ts';
+import { metadataIn, type Counted } from './tally.ts';
 
 /** Metrics of the functions that the commands read: milliseconds slept for turns at the API, and calls to it. */
 export const waitedForTurn = 'WaitedForTurn';
@@ -20,11 +21,11 @@ export async function dropSeed({ endpoint, bucket }: LocalAws, run: string, seed
   }
 }
 
-export function* storedKeys({ s3, bucket }: LocalAws): Generator<string> {
+export function* storedObjects({ s3, bucket }: LocalAws): Generator<Counted> {
   let continuationToken: string | undefined;
   do {
     const page = s3.list(bucket, { continuationToken });
-    for (const { key } of page.contents) yield key;
+    for (const { key } of page.contents) yield { key, metadata: () => metadataIn(s3.head(bucket, key).headers) };
     continuationToken = page.nextContinuationToken;
   } while (continuationToken !== undefined);
 }

@@ -11,7 +11,7 @@ export type LevelSummary = {
   level: string;
   reads: string;
   writes: string;
-  /** Objects under what it reads. */
+  /** The items in the objects under what it reads. */
   items: number;
   done: number;
   failed: number;
@@ -21,8 +21,8 @@ export type LevelSummary = {
   short: number;
   /** Objects under what it reads that are not items. */
   stray: number;
-  /** Objects under what it writes, the success marker apart. */
-  objects: number;
+  /** The items in the objects under what it writes; at the last level, the results. */
+  children: number;
 };
 
 export type Summary = {
@@ -104,13 +104,13 @@ export function summaryPage(
   how: { interrupted: boolean; goOn: string; lookAt: readonly string[] },
 ): string {
   const { run, levels, s3, sqs } = summary;
-  const results = levels.at(-1)?.objects ?? 0;
+  const results = levels.at(-1)?.children ?? 0;
   const perSecond = summary.seconds > 0 ? summary.apiCalls / summary.seconds : 0;
   const verdict = summary.complete ? 'is complete' : how.interrupted ? 'was interrupted' : 'is NOT complete';
   const blocks: string[][] = [
     [`Run ${run} ${verdict}: ${plural(results, 'result')} in ${seconds(summary.seconds)}.`],
     table(
-      ['level', 'reads', '>items', '>done', '>failed', '>open', 'writes', '>objects'],
+      ['level', 'reads', '>items', '>done', '>failed', '>open', 'writes', '>items'],
       levels.map((row) => [
         row.level,
         `${row.reads}/`,
@@ -119,7 +119,7 @@ export function summaryPage(
         count(row.failed),
         count(row.open),
         `${row.writes}/`,
-        count(row.objects),
+        count(row.children),
       ]),
     ),
     table(
@@ -194,7 +194,7 @@ function levelsOf(chain: Pick<Chain, 'levels'>, { levels }: RunReport): LevelSum
       short,
       stray,
       // One level's children are the next one's items; the leaf's are what is done.
-      objects: levels[at + 1]?.items ?? done,
+      children: levels[at + 1]?.items ?? done,
     };
   });
 }

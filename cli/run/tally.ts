@@ -1,15 +1,32 @@
 /**
- * Counts a run's objects by level as they are stored: cheap, for the live lines. The final figures come from the sweep's
+ * Counts a run's items by level as their objects are stored: cheap, for the live lines. The final figures come from the sweep's
  * census, not from here.
  */
 import type { Chain } from '../../shared/engine/chain/chain.ts';
+import { isBatched } from '../../shared/engine/chain/chain.ts';
 import { listingsOf, type Listing } from '../../shared/engine/chain/keys.ts';
+import { itemsIn } from '../../shared/engine/item/batch.ts';
+import { partFacts } from '../../shared/engine/item/result-parts.ts';
+import type { Metadata } from '../../shared/engine/ports.ts';
 
 export type LevelTally = { level: string; items: number; done: number; failed: number };
 
+/** @param metadata asked for only where an object holds several items */
+export type Counted = { key: string; metadata: () => Metadata };
+
+/** The user metadata among an object's headers. */
+export function metadataIn(headers: Readonly<Record<string, string>>): Metadata {
+  const prefix = 'x-amz-meta-';
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
+    ),
+  );
+}
+
 export type Tally = {
   /** An object has been stored. */
-  add: (key: string) => void;
+  add: (object: Counted) => void;
   levels: () => LevelTally[];
 };
 
@@ -30,32 +47,37 @@ export function createTally({ levels }: Pick<Chain, 'levels'>, run: string): Tal
     receipts: new Set(),
     failures: new Set(),
   }));
-  const rules = levels.flatMap((level, at): { listing: Listing; count: (path: string) => void }[] => {
-    const counter = counters[at];
-    if (counter === undefined) return [];
-    const { items, done, failures } = listingsOf(level, run);
-    const failed = (path: string): void => {
-      if (!counter.receipts.has(path)) counter.failures.add(path);
-    };
-    const receipt = (path: string): void => {
-      counter.receipts.add(path);
-      counter.failures.delete(path);
-    };
-    const result = (path: string): void => {
-      counter.results += 1;
-      counter.failures.delete(path);
-    };
-    return [
-      { listing: items, count: () => void (counter.items += 1) },
-      { listing: failures, count: failed },
-      { listing: done, count: level.children === 'one' ? result : receipt },
-    ];
-  });
+  const rules = levels.flatMap(
+    (level, at): { listing: Listing; count: (path: string, metadata: Counted['metadata']) => void }[] => {
+      const counter = counters[at];
+      if (counter === undefined) return [];
+      const { items, done, failures } = listingsOf(level, run);
+      const failed = (path: string): void => {
+        if (!counter.receipts.has(path)) counter.failures.add(path);
+      };
+      const receipt = (path: string): void => {
+        counter.receipts.add(path);
+        counter.failures.delete(path);
+      };
+      const result = (path: string, metadata: Counted['metadata']): void => {
+        counter.results += isBatched(level) ? (partFacts(metadata())?.has.size ?? 0) : 1;
+        counter.failures.delete(path);
+      };
+      const item = (_path: string, metadata: Counted['metadata']): void => {
+        counter.items += isBatched(level) ? (itemsIn(metadata()) ?? 1) : 1;
+      };
+      return [
+        { listing: items, count: item },
+        { listing: failures, count: failed },
+        { listing: done, count: level.children === 'one' ? result : receipt },
+      ];
+    },
+  );
   return {
-    add(key) {
+    add({ key, metadata }) {
       for (const { listing, count } of rules) {
         const path = pathIn(listing, key);
-        if (path !== undefined) count(path);
+        if (path !== undefined) count(path, metadata);
       }
     },
     levels: () =>

@@ -17,6 +17,8 @@ export interface ObjectCreated {
   eTag: string;
   eventName: ObjectCreatedName;
   eventTimeMs: number;
+  /** What the writer said of it, user metadata as `x-amz-meta-…` included. */
+  headers: ObjectHeaders;
   /** Hex of a fixed width: of two events for one key, the later one compares greater. */
   sequencer: string;
 }
@@ -130,6 +132,7 @@ export class ObjectTable {
         eTag,
         eventName: object.eventName,
         eventTimeMs,
+        headers,
         sequencer: this.#nextSequencer(),
       });
       return { key, sizeBytes, eTag, lastModifiedMs: eventTimeMs, headers, checksum, bodyId };

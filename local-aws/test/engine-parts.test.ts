@@ -31,6 +31,7 @@ const created: ObjectCreated = {
   eTag: '99914b932bd37a50b983c5e7c90ae93b',
   eventName: 'ObjectCreated:Put',
   eventTimeMs: Date.UTC(2026, 10, 20),
+  headers: {},
   sequencer: '0000000000000001',
 };
 const rule = (prefix: string, suffix: string, event = 's3:ObjectCreated:*'): NotificationRule => ({

@@ -29,6 +29,8 @@ const chain = createChain({
   ],
 });
 
+const stored = (key: string) => ({ key, metadata: () => ({}) });
+
 /** One shop, two shelves: all done. */
 const whole = [
   'seeds/r.json',
@@ -68,14 +70,14 @@ const incomplete = (last: Partial<LevelReport>, reasons: RunReport['reasons'] = 
 
 test('the live count is right, whatever is written twice', () => {
   const tally = createTally(chain, 'r');
-  for (const key of whole) tally.add(key);
-  tally.add('prices/r/_SUCCESS');
-  tally.add('receipts/shelves/r/a.json');
-  tally.add('failures/prices/r/a/9.json');
-  tally.add('failures/prices/r/a/9.json');
-  tally.add('failures/shelves/r/a.json'); // After its receipt.
-  tally.add('shops/r2/a.json');
-  tally.add('seeds/r2.json');
+  for (const key of whole) tally.add(stored(key));
+  tally.add(stored('prices/r/_SUCCESS'));
+  tally.add(stored('receipts/shelves/r/a.json'));
+  tally.add(stored('failures/prices/r/a/9.json'));
+  tally.add(stored('failures/prices/r/a/9.json'));
+  tally.add(stored('failures/shelves/r/a.json')); // After its receipt.
+  tally.add(stored('shops/r2/a.json'));
+  tally.add(stored('seeds/r2.json'));
   expect(tally.levels()).toEqual([
     { level: 'shops', items: 1, done: 1, failed: 0 },
     { level: 'shelves', items: 1, done: 1, failed: 0 },
@@ -168,7 +170,7 @@ describe('the summary', () => {
       open: 0,
       short: 0,
       stray: 0,
-      objects: 2,
+      children: 2,
     });
     const s3 = { put: 9, get: 5, head: 5, list: 0, copy: 0, delete: 0 };
     const sqs = { send: 2, receive: 0, delete: 0, other: 1 };

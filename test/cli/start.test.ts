@@ -85,7 +85,7 @@ describe('npm start', () => {
 
     const again = await run(['--data-dir', dataDir, '--json']);
     expect(JSON.parse(again.stdout)).toMatchObject({ complete: true, apiCalls: 0 });
-    expect((JSON.parse(again.stdout) as Json).levels.at(-1)).toMatchObject({ done: 192, objects: 192 });
+    expect((JSON.parse(again.stdout) as Json).levels.at(-1)).toMatchObject({ done: 192, children: 192 });
     const other = await run(['--data-dir', dataDir, '--warriors', '9']);
     expect([other.status, other.stderr.split('\n').length]).toEqual([2, 2]);
     expect(other.stderr).toContain('holds a run with --warriors 8, not 9');
