@@ -114,6 +114,7 @@ async function takeIn(
     }
     return;
   }
+  if (facts === undefined) return; // A person put it there, and will have to delete it: nothing may rely on it.
   // The batch was another one when the part was written: its lines say themselves what they are.
   const index = new Map(batch.items.map(({ id }, at) => [id, at]));
   for (const id of await idsInPart(batch.level, batch.path, key, limits, store)) {
@@ -238,22 +239,34 @@ export class PartWriter {
 /** Two or three invocations of one batch at the same time are rare, and each writes a few parts. */
 const mostContests = 100;
 
-/** @returns what the parts that a listing tells of hold together, going by their metadata; parts of another batch hold nothing */
+/** What the parts of a batch hold together. */
+export type HeldItems = {
+  /** How many items the batch has; undefined: no part of it tells. */
+  items: number | undefined;
+  held: ReadonlySet<number>;
+  /** Keys of parts that the engine did not write. */
+  foreign: readonly string[];
+};
+
+/** Goes by the metadata of the parts that a listing tells of; parts of another batch hold nothing. */
 export async function countHeld(
   keys: readonly string[],
   batchETag: string,
   store: Pick<ObjectStore, 'head'>,
-): Promise<{ items: number | undefined; held: ReadonlySet<number> }> {
+): Promise<HeldItems> {
   const held = new Set<number>();
+  const foreign: string[] = [];
   let items: number | undefined;
   for (const key of keys) {
     const head = await store.head(key);
-    const facts = head && partFacts(head.metadata);
+    if (head === undefined) continue; // Deleted meanwhile.
+    const facts = partFacts(head.metadata);
+    if (facts === undefined) foreign.push(key);
     if (facts?.batchETag !== batchETag) continue;
     items = facts.items;
     for (const index of facts.has) held.add(index);
   }
-  return { items, held };
+  return { items, held, foreign };
 }
 
 /** The keys of a batch's parts, by a listing. */

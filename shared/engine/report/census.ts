@@ -78,7 +78,8 @@ export function takeCensus(chain: Chain, run: string, store: CensusStore): Censu
 async function* findingsOf(chain: Chain, run: string, store: CensusStore, tally: Tally): AsyncGenerator<Finding> {
   const strays: Finding[] = [];
   const walked = walkTree(chain, run, store, tally, (stray) => strays.push(stray));
-  for await (const finding of mapConcurrently(walked, readsAtOnce, (item) => judge(item, store, tally))) {
+  const onStray = (stray: Finding): void => void strays.push(stray);
+  for await (const finding of mapConcurrently(walked, readsAtOnce, (item) => judge(item, store, tally, onStray))) {
     yield* strays.splice(0);
     if (finding !== undefined) yield finding;
   }
@@ -97,7 +98,12 @@ type Walked = {
   digest: KeyDigest;
 };
 
-async function judge(walked: Walked, store: CensusStore, tally: Tally): Promise<Finding | undefined> {
+async function judge(
+  walked: Walked,
+  store: CensusStore,
+  tally: Tally,
+  onStray: (stray: Finding) => void,
+): Promise<Finding | undefined> {
   const { level, listed, children, digest } = walked;
   const path = itemPathOf(level, listed.key);
   if (path === undefined) return undefined; // Strays never come here.
@@ -110,7 +116,11 @@ async function judge(walked: Walked, store: CensusStore, tally: Tally): Promise<
       walked.done.map((part) => part.key),
       store,
     );
-    const { items, held } = standing;
+    const { items, held, foreign } = standing;
+    for (const stray of walked.done.filter((part) => foreign.includes(part.key))) {
+      count.stray += 1;
+      onStray(findingOf('stray', level, stray));
+    }
     count.items += items;
     count.done += held.size;
     tally.apiCalls += held.size;
