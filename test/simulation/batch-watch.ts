@@ -111,7 +111,8 @@ export class BatchWatch {
     }
     for (const leaf of leaves) {
       const own = leaf === undefined ? [] : this.#book.partsWith(leaf).filter(({ isOwn }) => isOwn);
-      if (own.length > 1 || leaves.indexOf(leaf) !== leaves.lastIndexOf(leaf))
+      const isOnce = own.length < 2 || (leaf !== undefined && this.mayBeUnknown(leaf, by));
+      if (!isOnce || leaves.indexOf(leaf) !== leaves.lastIndexOf(leaf))
         this.#break(
           'idempotence',
           `the result of ${leaf?.itemKey} is there twice: ${own.map((each) => each.key).join(', ')} (${by.name})`,
@@ -170,7 +171,8 @@ export class BatchWatch {
       return;
     }
     if (batch?.elements === undefined || this.#isTouched(batch.place.parent)) return;
-    const running = note.running.map((index) => batch.leaves[index]);
+    // What a sweep passes on may have been stored just before its function was stopped.
+    const running = note.status === 'isolating' ? note.running.map((index) => batch.leaves[index]) : [];
     for (const leaf of [...running, ...note.items.map(({ id }) => batch.leaves.find((each) => each?.api.id === id))]) {
       const sinceMs = leaf && this.#ledger.state(leaf).doneSinceMs;
       if (leaf === undefined || (sinceMs !== undefined && sinceMs < by.startedMs))
@@ -211,6 +213,23 @@ export class BatchWatch {
         'idempotence',
         `${leaf.itemKey} has failed for good (${refusal.code}), and ${life.name} asks for it again`,
       );
+  }
+
+  /**
+   * A person has deleted the first part of a batch, and of the later ones the engine learns when the batch comes to its function
+   * again. For a first event, as when S3 tells of it twice, it asks for the first part only: a listing each time would cost more
+   * than all its other reads.
+   */
+  mayBeUnknown(leaf: Node, life: Life): boolean {
+    const keys = new Set(this.#book.batchesWith(leaf).map(({ key }) => key));
+    const isRepeated = life.events.some(({ key, isRepeated: itself }) => keys.has(key) && itself);
+    return !isRepeated && this.#ledger.state(leaf).isTouched;
+  }
+
+  /** A person has deleted the first part of a batch that has later ones. */
+  hasLostFirstPart(batchKey: string): boolean {
+    const parts = this.#book.partsOf(batchKey);
+    return parts.length > 0 && parts.every(({ place }) => place.part > 0);
   }
 
   /** An item has made its function crash. */

@@ -149,7 +149,7 @@ export class Checker {
     if (api.isRoot) this.#tell('truth', this.#markers.expanding(node));
     if (node.isInBatch) this.batches.called(node, life);
     const { doneSinceMs } = this.ledger.state(node);
-    const isAgain = life.isAgain && !node.isInBatch;
+    const isAgain = node.isInBatch ? this.batches.mayBeUnknown(node, life) : life.isAgain;
     if (doneSinceMs !== undefined && life.startedMs > doneSinceMs && !isAgain)
       this.break('idempotence', `${node.itemKey} was done before ${life.name} began, which asked the API for it again`);
   };

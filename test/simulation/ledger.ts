@@ -144,7 +144,8 @@ export class Ledger {
 
   /** What says that it is done is there. */
   #isStored(node: Node): boolean {
-    if (node.isInBatch) return this.batches.partsWith(node).length > 0;
+    // What a person writes does not say that it is a part, and counts for nothing.
+    if (node.isInBatch) return this.batches.partsWith(node).some(({ isOwn }) => isOwn);
     const done = this.#objects.get(node.doneKey);
     const item = this.#objects.get(node.itemKey);
     return done !== undefined && (node.api.isLeaf || done.metadata['input-etag'] === item?.eTag);

@@ -250,7 +250,7 @@ class Day {
     if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
     const before = { calls: api.calls, objects: new Set(picture(bucket.objects)) };
     for (const key of new Set(this.#scene.modelNodes().map((node) => checker.ledger.objectKeyOf(node))))
-      if (bucket.objects.has(key)) notify(key);
+      if (bucket.objects.has(key) && !checker.batches.hasLostFirstPart(key)) notify(key);
     await this.#settle('after every event had come once more');
     this.#people.sweep({});
     this.#people.replay({});

@@ -9,6 +9,7 @@ import { DeferredError, ItemError, TransientError } from '../errors.ts';
 import type { ItemEvent, Waiting } from '../events.ts';
 import { gateOf, lineageOf, type Attempt, type ItemCounts, type Outcome } from './attempt.ts';
 import { parseBatch } from './batch.ts';
+import { earlierNumberIn } from './earlier-results.ts';
 import { Isolation } from './batch-isolation.ts';
 import { failureCauseOf, type FailureNote, type ItemFailure } from './failure-note.ts';
 import type { FetchOne } from './fetch.ts';
@@ -28,12 +29,11 @@ export async function fetchBatch(one: FetchOne, path: ItemPath, attempt: Attempt
   const items = parseBatch(path.ids.slice(0, -1), event.key, object.body);
   const batch: PartsOf = { level, path, eTag: object.eTag, items };
   const limits = { maxPartBytes, maxBodyBytes: maxItemBytes };
-  const parts = await readParts(batch, { ...limits, isFirst: !isRepeat(event) }, store);
+  const earlier = earlierNumberIn(object.metadata);
+  const parts = await readParts(batch, { ...limits, isFirst: !isRepeat(event), earlier }, store);
   const writer = new PartWriter(batch, parts, limits, store, () => lineageOf(path, attempt));
-  if (parts.held.size === items.length) {
-    if (parts.unrecorded.size > 0) await writer.record();
-    return { outcome: 'duplicate', written: 0, apiCalls: 0 };
-  }
+  if (parts.unrecorded.size > 0) await writer.record();
+  if (parts.held.size === items.length) return { outcome: 'duplicate', written: 0, apiCalls: 0 };
   const { params } = await deps.runParams(path.run);
   return new BatchAttempt({ one, params, batch, writer, attempt }, parts.held).run();
 }
