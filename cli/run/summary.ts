@@ -166,13 +166,15 @@ export function summaryPage(
 
 /** What the sweep can't repair and no failure note mentions. */
 function inTheWay(levels: readonly LevelSummary[]): string[] {
-  return levels.flatMap(({ level, reads, writes, short, stray }) => [
+  return levels.flatMap(({ level, reads, writes, short, stray }, at) => [
     ...(short > 0
       ? [`${plural(short, 'item')} of ${level} lack children under ${writes}/ that the receipts count.`]
       : []),
     ...(stray > 0
       ? [
-          `${plural(stray, 'object')} under ${reads}/ can not be an item of ${level}: delete what does not belong there.`,
+          at === levels.length - 1
+            ? `${plural(stray, 'object')} under ${reads}/ or ${writes}/ can not be an item of ${level}, or a result of one: delete what does not belong there.`
+            : `${plural(stray, 'object')} under ${reads}/ can not be an item of ${level}: delete what does not belong there.`,
         ]
       : []),
   ]);

@@ -11,6 +11,7 @@ const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const waiting = {
   waitingSinceMs: v.optional(v.pipe(v.number(), v.finite())),
   frozenMs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  notBeforeMs: v.optional(v.pipe(v.number(), v.finite())),
 };
 
 const s3Record = v.looseObject({
@@ -28,6 +29,8 @@ const s3Record = v.looseObject({
       refires: v.optional(count, 0),
       again: v.optional(v.boolean(), false),
       ...waiting,
+      waited: v.optional(count),
+      dead: v.optional(v.boolean()),
       waits: v.optional(v.record(v.string(), v.object(waiting))),
     }),
   ),
@@ -72,14 +75,15 @@ function itemOf(record: v.InferOutput<typeof s3Record>, bucket: string): ItemEve
   const { name } = record.s3.bucket;
   if (name !== bucket)
     throw new ItemError('FOREIGN_BUCKET', `The event is of the bucket ${name}; this deployment's bucket is ${bucket}.`);
-  const { replays = 0, refires = 0, again = false, waitingSinceMs, frozenMs, waits: ofItems } = record.s3Cascade ?? {};
+  const counts = record.s3Cascade;
+  const { replays = 0, refires = 0, again: reexpand = false } = counts ?? {};
   const key = decodeEventKey(record.s3.object.key);
-  const waits = {
-    ...(waitingSinceMs !== undefined && { waitingSinceMs }),
-    ...(frozenMs !== undefined && { frozenMs }),
-    ...(ofItems !== undefined && { waits: ofItems }),
+  const { waitingSinceMs, frozenMs, notBeforeMs, waits, waited, dead: isDead } = counts ?? {};
+  return {
+    ...{ key, atMs: Date.parse(record.eventTime), replays, refires, reexpand },
+    ...withoutAbsent({ waitingSinceMs, frozenMs, notBeforeMs, waits, waited, isDead }),
+    record,
   };
-  return { key, atMs: Date.parse(record.eventTime), replays, refires, reexpand: again, ...waits, record };
 }
 
 /** Whether this is an event that S3 sends, and no input of a person's. */
@@ -92,17 +96,20 @@ export function isS3Event(event: unknown): boolean {
  * @param bucket its name
  */
 export function buildS3Event(event: ItemEvent, bucket: string): { Records: object[] } {
-  const { replays, refires, reexpand, waitingSinceMs, frozenMs, waits } = event;
+  const { replays, refires, reexpand, waitingSinceMs, frozenMs, notBeforeMs, waits = {}, waited, isDead } = event;
   const record = withoutCounts(event.record ?? newRecord(event, bucket));
   const counts = {
     ...(replays > 0 && { replays }),
     ...(refires > 0 && { refires }),
     ...(reexpand && { again: true }),
-    ...(waitingSinceMs !== undefined && { waitingSinceMs }),
-    ...(frozenMs !== undefined && { frozenMs }),
-    ...(waits !== undefined && { waits }),
+    ...withoutAbsent({ waitingSinceMs, frozenMs, notBeforeMs, waited, dead: isDead }),
+    ...(Object.keys(waits).length > 0 && { waits }),
   };
   return { Records: [Object.keys(counts).length === 0 ? record : { ...record, s3Cascade: counts }] };
+}
+
+function withoutAbsent<Fields extends object>(fields: Fields): Partial<Fields> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<Fields>;
 }
 
 function withoutCounts(record: object): object {

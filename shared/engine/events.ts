@@ -6,6 +6,8 @@ export type Waiting = {
   waitingSinceMs?: number | undefined;
   /** How long all calls were stopped because of it since then, in milliseconds. */
   frozenMs?: number | undefined;
+  /** The API ordered it alone to wait until then, in milliseconds since 1970. Of a batch: the first of its items. */
+  notBeforeMs?: number | undefined;
 };
 
 /** An object that appeared under a level's prefix. */
@@ -22,15 +24,27 @@ export type ItemEvent = Waiting & {
   delivery?: number | undefined;
   /** The sweep found that the item is done but short of children: expand it all the same. */
   reexpand: boolean;
-  /** The same for each item of a batch that was ordered to wait, by its index. Absent: the batch has not been requeued. */
+  /** The same for each item of a batch that was ordered to wait, by its index. */
   waits?: Readonly<Record<string, Waiting>> | undefined;
+  /** How many times it was sent to the waiting queue since the last replay. */
+  waited?: number | undefined;
+  /** It was given up, and is on the dead-letter queue: a person who moves it back by hand wants all of it called again. */
+  isDead?: boolean | undefined;
   /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
   record?: object | undefined;
 };
 
 /** A replay begins anew: what the API had ordered before is forgotten. */
 export function withoutWaits(event: ItemEvent): ItemEvent {
-  return { ...event, waitingSinceMs: undefined, frozenMs: undefined, waits: undefined };
+  return {
+    ...event,
+    waitingSinceMs: undefined,
+    frozenMs: undefined,
+    notBeforeMs: undefined,
+    waits: undefined,
+    waited: undefined,
+    isDead: undefined,
+  };
 }
 
 /** The event of an item that has none any more. */

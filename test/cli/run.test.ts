@@ -216,7 +216,7 @@ describe('the summary', () => {
       lookAt: [],
     });
     expect(page).toContain('2 items of prices lack children under prices/ that the receipts count.');
-    expect(page).toContain('1 object under the_shelves/ can not be an item of prices');
+    expect(page).toContain('1 object under the_shelves/ or prices/ can not be an item of prices');
   });
 
   test('has no trailing spaces and no tabs: its columns are aligned by spaces', () => {

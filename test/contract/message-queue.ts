@@ -61,14 +61,14 @@ export function messageQueueContract(name: string, bucket: string, start: () => 
 
     test('gives an event and its reason back as they were sent, and when they were sent', async () => {
       const event = newEvent('shops/r/%F0%9F%8F%B9 a+b.json', Date.parse('2026-11-20T09:00:00Z'), { replays: 2 });
-      await sink.send({ ...event, waitingSinceMs: 5, frozenMs: 7 }, reason);
+      await sink.send({ ...event, waitingSinceMs: 5, frozenMs: 7, notBeforeMs: 9 }, reason);
       const [message] = await queue.receive(60_000);
       expect(message?.letter).toMatchObject({
         code: 'HTTP_404',
         message: 'There is no such shop.',
         condition: 'ItemError',
         atMs: Date.parse(reason.at),
-        items: [{ ...event, waitingSinceMs: 5, frozenMs: 7, record: expect.any(Object) }],
+        items: [{ ...event, waitingSinceMs: 5, frozenMs: 7, notBeforeMs: 9, record: expect.any(Object) }],
       });
       expect(message?.sentAtMs).toBeGreaterThan(0);
     });

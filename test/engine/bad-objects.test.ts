@@ -1,4 +1,5 @@
 /** Objects, letters and records that do not belong where they are: each is kept to itself, and the rest is done. */
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { GetQueueAttributesCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -129,6 +130,28 @@ describe('an event', () => {
     };
     await expect(world.invoke('fetchSales', event)).rejects.toThrow(/BAD_EVENT.*is not URL-encoded/);
     expect(world.objects('sales/records/').size).toBe(3);
+  });
+
+  test('that S3 sends with such a record has the others done, and is a dead letter that no replay deletes', async () => {
+    await world.run('sent');
+    for (const shop of ['a', 'c']) remove(`sales/sent/${shop}.csv`);
+    const lambda = new LambdaClient({ endpoint: world.engine.endpoint, region, credentials: peoplesCredentials });
+    const event = { Records: [record('shops/sent/a.json'), record('shops/%E0%A4%A'), record('shops/sent/c.json')] };
+    await lambda.send(
+      new InvokeCommand({
+        FunctionName: 's3-cascade-dev-fetchSales',
+        InvocationType: 'Event',
+        Payload: JSON.stringify(event),
+      }),
+    );
+    lambda.destroy();
+    await world.engine.idle();
+    expect(world.objects('sales/sent/').size).toBe(3);
+    const report = (await world.invoke('replay', { level: 'sales', force: true })) as ReplayReport;
+    expect(report.reasons).toContainEqual(
+      expect.objectContaining({ code: 'UNREADABLE', sample: expect.objectContaining({ message: expect.any(String) }) }),
+    );
+    expect(report.remaining).toBeGreaterThan(0);
   });
 });
 

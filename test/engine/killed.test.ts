@@ -11,7 +11,7 @@ import { packageService, peoplesCredentials } from '../../local-aws/index.ts';
 import { startHermes } from '../../sources/hermes/fake/server.ts';
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import { lossyFaults } from './lossy-faults.ts';
-import { expectWholeTree, startWorld } from './world.ts';
+import { expectWholeTree, resultsOf, startWorld } from './world.ts';
 
 const closing: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -63,7 +63,7 @@ test('a run that is killed three times and loses events is swept to the whole tr
   const world = await startWorld(tree, { dataDir, ...lossyFaults(loss) });
   closing.push(() => world.stop());
   await world.engine.idle();
-  expect(world.objects('data/r1/').size).toBeLessThan(480);
+  expect(resultsOf(world, 'r1').length).toBeLessThan(480);
   for (let sweeps = 1, isComplete = false; !isComplete; sweeps += 1) {
     expect(sweeps).toBeLessThan(20);
     const { runs } = (await world.invoke('sweep', { olderThan: 0 })) as SweepReport;

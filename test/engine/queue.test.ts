@@ -1,5 +1,5 @@
 /** Whole runs whose events come from queues: what fails, what is lost, and how it comes back. */
-import { StartMessageMoveTaskCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { SendMessageCommand, StartMessageMoveTaskCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type LocalAwsOptions, peoplesCredentials } from '../../local-aws/index.ts';
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
@@ -8,7 +8,7 @@ import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import { openDeadLetters } from './dead-letters.ts';
 import { lossyFaults } from './lossy-faults.ts';
-import { expectWholeTree, startWorld, type World } from './world.ts';
+import { expectWholeTree, resultsOf, startWorld, type World } from './world.ts';
 
 let world: World;
 afterEach(() => world.stop());
@@ -101,7 +101,7 @@ describe('an item that can not be fetched', () => {
     const ids = world.hermes.tree().idsAt([1, 2, 3]);
     world.hermes.configure({ overrides: { [callKey('data', ids)]: { status: 404 } } });
     await world.run('r1');
-    expect(world.objects('data/r1/').size).toBe(4 * 6 * 5 - 1);
+    expect(resultsOf(world, 'r1')).toHaveLength(4 * 6 * 5 - 1);
     const letters = openDeadLetters(world);
     expect(await letters.count()).toBe(1);
     expect(world.engine.lambda.stats().retries).toBe(0);
@@ -123,12 +123,44 @@ describe('an item that can not be fetched', () => {
   });
 });
 
+describe('a message whose key can not be decoded', () => {
+  test('becomes a dead letter, and the items that come with it are done', async () => {
+    await start({ troops: 1, warriors: 3, groups: 1 });
+    await world.run('r1');
+    const keys = [...world.objects('data/r1/').keys()];
+    for (const key of keys) world.engine.s3.delete(world.engine.bucket, key);
+    const items = [...world.objects('data_groups/r1/').keys()].map((key) => encodeURIComponent(key));
+    const sqs = new SQSClient({
+      endpoint: world.engine.endpoint,
+      region: 'us-east-1',
+      credentials: peoplesCredentials,
+    });
+    const QueueUrl = world.engine.queues.find(({ name }) => name.endsWith('-data-trigger'))?.url;
+    const recordOf = (key: string): object => ({
+      eventVersion: '2.1',
+      eventSource: 'aws:s3',
+      eventTime: new Date().toISOString(),
+      eventName: 'ObjectCreated:Put',
+      s3: { bucket: { name: world.engine.bucket }, object: { key } },
+    });
+    const [first = '', ...others] = items;
+    for (const records of [[first, 'data_groups/%E0%A4%A'], ...others.map((key) => [key])])
+      await sqs.send(
+        new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify({ Records: records.map(recordOf) }) }),
+      );
+    sqs.destroy();
+    await world.engine.idle();
+    expect([...world.objects('data/r1/').keys()]).toEqual(keys);
+    expect(await openDeadLetters(world).count()).toBe(1);
+  });
+});
+
 describe('an S3 that loses events', () => {
   test('is made good by the sweep, which sends the events again', async () => {
     const { notificationFaults } = lossyFaults({ dropShare: 0.05, loseShare: 0, seed: 3 });
     await start(tree, { notificationFaults });
     await world.run('r1');
-    expect(world.objects('data/r1/').size).toBeLessThan(4 * 6 * 5);
+    expect(resultsOf(world, 'r1').length).toBeLessThan(4 * 6 * 5);
     expect(await sweepToTheEnd(world.engine, 'r1')).toMatchObject({ complete: true });
     expectWholeTree(world, 'r1');
   });

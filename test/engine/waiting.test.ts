@@ -81,7 +81,7 @@ describe('one item that the API orders to wait, always', () => {
         new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 3600 }),
       );
       for (const { Body: body = '' } of messages) {
-        const aged = body.replace(/("waitingSinceMs":)(\d+)/, (_, name: string, ms: string) => {
+        const aged = body.replace(/("(?:waitingSinceMs|notBeforeMs)":)(\d+)/g, (_, name: string, ms: string) => {
           return `${name}${Number(ms) - hours * 3_600_000}`;
         });
         expect(aged).not.toBe(body);
@@ -110,6 +110,11 @@ describe('one item that the API orders to wait, always', () => {
     expect(others()).toBe(5);
     expect(world.objects('failures/').size).toBe(0);
     const calls = world.api.calls.length;
+
+    // Its quarter of an hour is not over.
+    await world.invoke('rate', {});
+    await world.engine.idle();
+    expect(world.api.calls).toHaveLength(calls);
 
     expect(await ageWaiting('sales', 9)).toBe(1);
     await world.invoke('rate', {});

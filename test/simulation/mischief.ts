@@ -43,6 +43,7 @@ export class Mischief {
       'seeds/.json',
       `${last}/${run}/_SUCCESS`,
       `${last}/${run}/notes.txt`,
+      `${last}/${run}/forged${plan.rows.at(-1)?.suffix}`,
       `receipts/${row.level}/${run}/\uFFFD.json`,
       `failures/${row.level}/${run}/😀.json`,
       `runs/${run}.json\uFFFD`,
@@ -51,7 +52,8 @@ export class Mischief {
       ...inTree.map((name) => `${row.reads}/${run}/${name}`),
     ];
     const key = faults.pick(site, 'key', keys);
-    if (key.startsWith(`${row.reads}/`) && !key.startsWith('seeds/')) this.#inTree.add(key);
+    const isInTree = key.startsWith(`${row.reads}/`) && !key.startsWith('seeds/');
+    if (isInTree || key.startsWith(`${last}/${run}/forged`)) this.#inTree.add(key);
     this.#write(key, faults.pick(site, 'body', ['junk', '{}', megabyte]));
   }
 

@@ -117,6 +117,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     breaks: ['truth'],
   },
   {
+    bug: 'a run with a finished marker and no success marker is not looked at',
+    file: 'shared/engine/recovery/runs-to-sweep.ts',
+    from: '    finished.delete(run);\n',
+    to: '',
+    faults: 'sweep-beside=1,seed-dropped-in-census=1,crash-after=0.1,s3-fails=0.1',
+    breaks: ['convergence'],
+  },
+  {
     bug: 'any receipt will do, whatever it was written for',
     file: 'shared/engine/item/receipt.ts',
     from: "return level.children === 'one' || done.metadata['input-etag'] === itemETag;",

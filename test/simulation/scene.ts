@@ -274,7 +274,9 @@ function drawWindows(fault: FaultName, faults: Faults, startMs: number, dayMs: n
     const place = faults.site(`${which} ${fault}`);
     if (!faults.strikes(fault, place)) return [];
     const fromMs = startMs + faults.between(place, 'from', 0, faults.pick(place, 'early', [600_000, dayMs]));
-    return [{ fromMs, toMs: fromMs + faults.between(place, 'for', 60_000, 6 * hourMs) }];
+    const toMs = fromMs + faults.between(place, 'for', 60_000, 6 * hourMs);
+    // It ends with the other faults: where events live for minutes only, all sweeps and replays may come before its own end.
+    return [{ fromMs, toMs: Math.min(toMs, startMs + dayMs) }];
   });
 }
 

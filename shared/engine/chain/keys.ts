@@ -11,7 +11,7 @@
  *     params/<run>.json                                  what the run's seed asked for, fixed when it was first taken
  *     runs/<run>.json                                    the run's last report
  *     <last prefix>/<run>/_SUCCESS                       the run is complete: all of it is there, nothing failed
- *     finished/<run>/<the seed's ETag>.json              so it is for this seed, and the sweep need not look again
+ *     finished/<run>/<the seed's ETag>.json              so it is for this seed; with the above the sweep need not look again
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
  *     control/freeze.json                                until when the API asked everyone to stay away

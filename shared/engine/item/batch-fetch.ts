@@ -43,7 +43,7 @@ function isRepeat({ replays, refires, reexpand, delivery = 1 }: ItemEvent): bool
   return replays + refires > 0 || reexpand || delivery > 1;
 }
 
-/** An item that fails transiently in so many attempts, while others of its batch wait, is not called again until a replay. */
+/** An item that fails in so many attempts, while others of its batch wait, is not called again until a replay: nothing else would end it. */
 const mostAttempts = 3;
 
 type Fetched =
@@ -83,7 +83,7 @@ class BatchAttempt {
     }
     for (const index of open) {
       const before = this.#before.get(index);
-      if (before !== undefined && isSpent(before)) this.#failed.set(index, before);
+      if (before !== undefined && isSpent(before, event)) this.#failed.set(index, before);
     }
     // What has failed before comes last, so that it does not take the turns of the others.
     this.#todo = open
@@ -183,12 +183,22 @@ class BatchAttempt {
     const [deferred] = this.#deferred.values();
     if (deferred !== undefined) {
       event.waits = this.#waits;
+      event.notBeforeMs = this.#notBeforeMs();
       if (this.#failed.size > 0) await noteFailure(event, work, this.#error(), deps);
       else await this.#isolation.end(this.#work.attempt);
       throw deferred;
     }
     if (this.#failed.size > 0) throw this.#error();
     return { outcome: 'expanded', written: this.#done, apiCalls: work.apiCalls, items: counts };
+  }
+
+  /** When the first of those that the API keeps waiting may be called; if others have to wait as well, there is no such time. */
+  #notBeforeMs(): number | undefined {
+    const times = [...this.#deferred].map(([index, { code }]) =>
+      code === 'RATE_LIMITED' ? (this.#waits[index]?.notBeforeMs ?? 0) : 0,
+    );
+    const first = Math.min(...times);
+    return first > 0 ? first : undefined;
   }
 
   /** What the batch as a whole failed with: transient as long as another attempt can help. */
@@ -213,9 +223,9 @@ function outOfTime(): DeferredError {
 function failuresBefore(
   { items }: PartsOf,
   note: FailureNote | undefined,
-  { replays }: ItemEvent,
+  { replays, isDead }: ItemEvent,
 ): ReadonlyMap<number, ItemFailure> {
-  if (note?.items === undefined || note.replays < replays) return new Map();
+  if (note?.items === undefined || note.replays < replays || isDead === true) return new Map();
   return new Map(
     note.items
       .filter(({ index, id }) => items[index]?.id === id)
@@ -224,6 +234,6 @@ function failuresBefore(
 }
 
 /** Another call can't help, until a person asks for one. */
-function isSpent({ class: kind, attempts }: ItemFailure): boolean {
-  return kind === 'item' || attempts >= mostAttempts;
+function isSpent({ class: kind, attempts }: ItemFailure, { waited = 0 }: ItemEvent): boolean {
+  return kind === 'item' || (waited > 0 && attempts >= mostAttempts);
 }

@@ -25,8 +25,6 @@ export class Isolation {
   readonly isNoted: boolean;
   /** Items that were fetched alone when their function was stopped. */
   readonly crashed: readonly number[];
-  /** An attempt before this one was stopped with items under way. */
-  readonly #isOn: boolean;
   readonly #suspects: ReadonlySet<number>;
   readonly #size: number;
 
@@ -38,16 +36,15 @@ export class Isolation {
       [...(note?.suspects ?? []), ...running].filter((index) => isOpen.has(index) && !this.crashed.includes(index)),
     );
     this.#size = groupSize(running.length > 0 ? running.length : this.#suspects.size);
-    this.#isOn = running.length > 0 || this.#suspects.size > 0;
-    this.isNoted = this.#isOn || isRepeat;
+    this.isNoted = isRepeat || this.#suspects.size > 0;
   }
 
   /** Those that are not suspected first: if one of them is the cause after all, it becomes a suspect. */
   groups(todo: readonly number[]): number[][] {
-    if (!this.#isOn) return todo.length === 0 ? [] : [[...todo]];
+    if (this.#suspects.size === 0) return todo.length === 0 ? [] : [[...todo]];
     const others = todo.filter((index) => !this.#suspects.has(index));
     const suspects = todo.filter((index) => this.#suspects.has(index));
-    return [...chunks(others, groupSize(others.length)), ...chunks(suspects, this.#size)];
+    return [...(others.length > 0 ? [others] : []), ...chunks(suspects, this.#size)];
   }
 
   /** Notes what is under way, and what has failed so far: one that was alone is not fetched again. */

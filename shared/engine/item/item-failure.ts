@@ -2,7 +2,7 @@
  * What becomes of an attempt that did not end well: the note in the bucket, which counts the attempts, the dead letter of an
  * item error, and the message of an item that has to wait.
  */
-import type { Level } from '../chain/chain.ts';
+import { isBatched, type Level } from '../chain/chain.ts';
 import type { DeferredError } from '../errors.ts';
 import type { ItemEvent } from '../events.ts';
 import type { Clock, FailureSink, ObjectStore } from '../ports.ts';
@@ -28,7 +28,7 @@ export async function countEarlierAttempts(
   const isFirstDelivery =
     event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
   // One that waited is a new message on its queue.
-  const isFirst = event.replays + event.refires === 0 && event.waits === undefined && isFirstDelivery;
+  const isFirst = event.replays + event.refires === 0 && event.waited === undefined && isFirstDelivery;
   if (isFirst || (work.run !== undefined && !(await deps.hasFailures(work.run)))) return;
   await countAttempts(event, work, deps);
 }
@@ -68,9 +68,10 @@ async function countAttempts({ key }: ItemEvent, work: Work, { level, store }: F
  * The dead letter of an item error: no retry is wasted on it.
  * @throws what the queue throws: then Lambda has to retry, since neither S3 nor Lambda would ever tell of this item
  */
-export async function sendDeadLetter(event: ItemEvent, note: FailureNote, { deadLetters }: FailureDeps): Promise<void> {
+export async function sendDeadLetter(event: ItemEvent, note: FailureNote, deps: FailureDeps): Promise<void> {
   const { level, run, key, code, message, attempts, at, requestId } = note;
-  await deadLetters.send(event, { level, run, key, code, message, attempts, at, requestId });
+  const sent = isBatched(deps.level) ? { ...event, isDead: true } : event;
+  await deps.deadLetters.send(sent, { level, run, key, code, message, attempts, at, requestId });
 }
 
 /**
@@ -84,5 +85,8 @@ export async function sendToWait(
   { level, waiting, clock }: Pick<FailureDeps, 'level' | 'clock'> & { waiting: FailureSink },
 ): Promise<void> {
   const at = new Date(clock.now()).toISOString();
-  await waiting.send(event, { level: level.name, run, key: event.key, code, message, at });
+  await waiting.send(
+    { ...event, waited: (event.waited ?? 0) + 1 },
+    { level: level.name, run, key: event.key, code, message, at },
+  );
 }

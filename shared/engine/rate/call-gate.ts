@@ -145,10 +145,11 @@ async function waitAsOrdered(error: RateLimitError, refusals: number, options: C
     await turns.freeze(freezeMs);
     return;
   }
-  if (nowMs + waitMs >= deadlineMs)
-    throw new DeferredError(
-      'RATE_LIMITED',
-      `The API orders this item to wait, while others may call. ${error.message}`,
-    );
+  if (nowMs + waitMs >= deadlineMs) {
+    // Called once more when it has waited long enough to be given up, however long the order is.
+    patience.notBeforeMs = Math.min(nowMs + waitMs, patience.waitingSinceMs + policy.maxWaitMs);
+    const message = `The API orders this item to wait, while others may call. ${error.message}`;
+    throw new DeferredError('RATE_LIMITED', message);
+  }
   await clock.wait(waitMs);
 }

@@ -76,7 +76,8 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
         until: new Date(untilMs).toISOString(),
       });
       try {
-        await writeFreeze(untilMs, store, maxFreezeMs);
+        // Another environment may have been ordered to wait for longer.
+        frozenUntilMs = Math.max(frozenUntilMs, await writeFreeze(untilMs, store, maxFreezeMs));
       } catch (error) {
         log.error('The freeze could not be written: it holds in this environment only.', { key: freezeKey, error });
       }
@@ -89,16 +90,18 @@ const freezeWrites = 10;
 
 /**
  * The later end stays in the bucket, whichever environment writes last.
+ * @returns the end that is in the bucket then
  * @throws TransientError `FREEZE_CONTESTED`; what the store throws
  */
-async function writeFreeze(untilMs: number, store: ObjectStore, maxFreezeMs: number): Promise<void> {
+async function writeFreeze(untilMs: number, store: ObjectStore, maxFreezeMs: number): Promise<number> {
   for (let writes = 0; writes < freezeWrites; writes += 1) {
     // Looked at before it is read: what is written after that look is not overwritten unread.
     const seen = await store.head(freezeKey);
     // A millisecond is lost on the way to a text and back only if there is a fraction of one.
-    if ((await readFreeze(store, maxFreezeMs)) >= Math.floor(untilMs)) return;
+    const thereMs = await readFreeze(store, maxFreezeMs);
+    if (thereMs >= Math.floor(untilMs)) return thereMs;
     const body = JSON.stringify({ until: new Date(untilMs).toISOString() });
-    if ((await store.replace(freezeKey, body, {}, seen?.eTag)) === 'replaced') return;
+    if ((await store.replace(freezeKey, body, {}, seen?.eTag)) === 'replaced') return untilMs;
   }
   throw new TransientError('FREEZE_CONTESTED', `Others wrote ${freezeKey} ${freezeWrites} times meanwhile.`);
 }

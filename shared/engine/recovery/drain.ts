@@ -35,7 +35,14 @@ export async function drainQueue(queue: MessageQueue, options: DrainOptions): Pr
       const mayGo = takes.map((result) => result.status === 'fulfilled' && result.value);
       const handles = messages.map(({ handle }) => handle);
       held.push(...handles.filter((_, index) => mayGo[index] === false));
-      await queue.remove(handles.filter((_, index) => mayGo[index] === true));
+      const done = handles.filter((_, index) => mayGo[index] === true);
+      try {
+        await queue.remove(done);
+      } catch (error) {
+        // Some of them may be removed; to release such a one does nothing.
+        held.push(...done);
+        throw error;
+      }
       for (const result of takes) if (result.status === 'rejected') throw result.reason;
     }
   };

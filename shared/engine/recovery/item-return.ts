@@ -78,13 +78,19 @@ export class ItemReturn {
       this.#tally.settle(level.name, 'parked', items);
       return true;
     }
-    if (this.#takenItems >= (this.#request.limit ?? Infinity)) this.stoppedBecause ??= 'limit';
+    if (this.#isBeyondLimit(items)) this.stoppedBecause ??= 'limit';
     if (this.isStopped()) return false;
     // Taken before the first wait, so that a second letter of the same item does not slip through beside it.
     this.#takenItems += items;
     const accepted = this.#refire(item, items, level, refire);
     this.#taken.set(item.key, { replays: item.replays, accepted });
     return accepted;
+  }
+
+  /** An object whose items are more than the limit is brought back alone: otherwise it never would be. */
+  #isBeyondLimit(items: number): boolean {
+    const { limit = Infinity } = this.#request;
+    return this.#takenItems >= limit || (this.#takenItems > 0 && this.#takenItems + items > limit);
   }
 
   /** @returns whether the function accepted it; false when there is no time left */

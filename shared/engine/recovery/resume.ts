@@ -18,7 +18,8 @@ export type ResumeDeps = {
 };
 
 /**
- * Each item is given back once, since it may be back at once. A message that can't be resumed is left on its queue, and keeps no other from being resumed.
+ * Each item is given back once, since it may be back at once. A message that can't be resumed, or whose item has to wait longer,
+ * is left on its queue, and keeps no other from being resumed.
  * @returns how many items were given back
  * @throws what SQS or Lambda throw for all items alike; what was not removed is visible again
  */
@@ -43,6 +44,8 @@ async function resumeLevel(
       });
       return false;
     }
+    // The API ordered it to wait, and not the others: called now, it would be refused again.
+    if (letter.items.some(({ notBeforeMs = 0 }) => notBeforeMs > startedMs)) return false;
     try {
       for (const event of letter.items) await refire.send(event);
     } catch (error) {

@@ -52,7 +52,7 @@ export type SweptRun = RunReport & {
   refired: number;
   /** Items that were re-fired as often as is allowed, and are noted as failed now. */
   givenUp: number;
-  /** For a run that was marked complete: what is another than it was then. Empty: nothing. */
+  /** For a run that was marked complete, whether it still is or not: what is another than it was then. Empty: nothing. */
   changes?: string[];
 };
 
@@ -61,6 +61,8 @@ export type SweepReport = {
   runs: SweptRun[];
   /** Runs that could not be swept, and why. The others were. */
   unsweepable: { run: string; code: string; message: string }[];
+  /** The run in which the time was up; what was re-fired of it stays so. The next sweep looks at it last. */
+  cutShort?: string;
   /** Runs that were not looked at since the time was up; the next sweep begins with them. */
   runsLeft: number;
   seconds: number;
@@ -83,8 +85,10 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
   const swept: SweptRun[] = [];
   const unsweepable: SweepReport['unsweepable'] = [];
   let left = runs.length;
+  let cutShort: string | undefined;
   for (const run of runs) {
-    if (clock.now() >= deadlineMs) break;
+    if (cutShort !== undefined || clock.now() >= deadlineMs) break;
+    left -= 1;
     try {
       swept.push(await sweepRun(run, request, stoppedUntilMs, deps));
     } catch (error) {
@@ -96,7 +100,8 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
         log.warn('The sweep ran out of time in a run; what it re-fired stays re-fired, and a later sweep continues.', {
           run,
         });
-        break;
+        cutShort = run;
+        continue;
       }
       unsweepable.push({ run, code: problem.code, message: problem.message });
       log.error('The run could not be swept; the others are. Correct the error, then sweep it by hand.', {
@@ -104,15 +109,15 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
         error,
       });
     }
-    left -= 1;
   }
   return {
     dryRun: request.dryRun === true,
     runs: swept,
     unsweepable,
+    ...(cutShort !== undefined && { cutShort }),
     runsLeft: left,
     seconds: (clock.now() - startedMs) / 1000,
-    stoppedBecause: left === 0 ? 'finished' : 'time',
+    stoppedBecause: left === 0 && cutShort === undefined ? 'finished' : 'time',
   };
 }
 
@@ -150,6 +155,8 @@ async function sweepRun(
   if (seedETag === undefined && request.run !== undefined)
     throw new InputError([`there is no run ${run}: there is no seed ${seedKey(run)}`]);
   const before = await readRunReport(run, store);
+  // Read before anything is re-fired, which removes it.
+  const wasMarked = await readSuccess(chain, run, store);
   const census = takeCensus(chain, run, store);
   const builder = new ReportBuilder({ now: () => clock.now(), lostAfterMs, stoppedUntilMs, retryingForMs });
   const terms = { startedMs: clock.now(), isDry: request.dryRun === true, lostAfterMs, stoppedUntilMs };
@@ -159,16 +166,17 @@ async function sweepRun(
   // scheduled sweep would look at the run again.
   const mayBeMarked = !terms.isDry && (request.run !== undefined || request.verify === true);
   const unmarkOnce = once(() => (mayBeMarked ? unmarkComplete(chain, run, store) : Promise.resolve()));
-  for await (const outcome of mapConcurrently(toRefire, refiresAtOnce, async (finding) => {
+  for await (const { outcome, items } of mapConcurrently(toRefire, refiresAtOnce, async (finding) => {
     await unmarkOnce();
-    return refireOrGiveUp(finding, terms, deps);
+    // A short parent is one item.
+    return { outcome: await refireOrGiveUp(finding, terms, deps), items: Math.max(1, finding.open) };
   }))
-    counts[outcome] += 1;
+    counts[outcome] += items;
   // A seed that was dropped again meanwhile has more to do than was counted.
   const isSameSeed = seedETag !== undefined && (await seedETagOf(run, store)) === seedETag;
   const found = builder.report(run, census, before);
   const report = { ...found, complete: found.complete && isSameSeed };
-  const marked = report.complete ? await readSuccess(chain, run, store) : undefined;
+  const marked = report.complete ? await readSuccess(chain, run, store) : wasMarked;
   const changes = marked && changesSince(marked, report);
   if (!terms.isDry) await leaveReport(report, { seedETag, changes }, deps);
   return { ...report, refired: counts.refired, givenUp: counts.givenUp, ...(changes && { changes }) };
@@ -191,10 +199,12 @@ async function* refirable(
     startedMs,
     stoppedUntilMs,
   }: SweepTerms & { run: string; level: string | undefined; builder: ReportBuilder },
-  { clock, deadlineMs, settleMs }: SweepDeps,
+  { clock, log, deadlineMs, settleMs }: SweepDeps,
 ): AsyncGenerator<Finding> {
   for await (const finding of findings) {
     const isLost = builder.add(finding);
+    if (finding.isNoteUnreadable === true)
+      log.warn('The failure note of this item is no note, and is ignored.', { run, key: finding.key });
     if (clock.now() >= deadlineMs)
       throw new TransientError('OUT_OF_TIME', `The sweep ran out of time in the run ${run}.`);
     if (level !== undefined && finding.level.name !== level) continue;
@@ -211,17 +221,13 @@ async function leaveReport(
 ): Promise<void> {
   const { chain, store, log, clock } = deps;
   const { run, apiCalls, complete } = report;
-  if (changes !== undefined && changes.length > 0) {
-    // The marker stays as it is: marked anew, the run would look as if it had always been so.
-    const message = `Objects were overwritten, deleted or added since the run was complete: ${changes.join(', ')}. Delete what is wrong, and the success marker, and sweep the run.`;
-    log.error(message, { run, code: 'CHANGED' });
-    await writeRunReport(
-      { ...report, problem: { code: 'CHANGED', message, at: new Date(clock.now()).toISOString() } },
-      store,
-    );
-    return;
-  }
-  await writeRunReport(report, store);
+  const isChanged = changes !== undefined && changes.length > 0;
+  const message = isChanged ? changedMessage(changes, complete) : '';
+  const problem: SweepProblem = { code: 'CHANGED', message, at: new Date(clock.now()).toISOString() };
+  if (isChanged) log.error(message, { run, code: problem.code });
+  await writeRunReport(isChanged ? { ...report, problem } : report, store);
+  // The marker stays as it is: marked anew, the run would look as if it had always been so.
+  if (isChanged && complete) return;
   if (complete && seedETag !== undefined) {
     await markComplete(chain, report, seedETag, store);
     log.info('The run is complete.', { run, apiCalls });
@@ -229,6 +235,13 @@ async function leaveReport(
     // It may have been: its seed was dropped again, or an object deleted.
     await unmarkComplete(chain, run, store);
   }
+}
+
+function changedMessage(changes: readonly string[], isComplete: boolean): string {
+  const what = `Objects were overwritten, deleted or added since the run was complete: ${changes.join(', ')}.`;
+  return isComplete
+    ? `${what} Delete what is wrong, and the success marker, and sweep the run.`
+    : `${what} It is not complete any more, and is marked anew when it is: what was overwritten can not be told then. Compare the results with what is expected, and delete what is wrong.`;
 }
 
 async function seedETagOf(run: string, store: ObjectStore): Promise<string | undefined> {

@@ -11,6 +11,7 @@ import { mapConcurrently } from '../concurrency.ts';
 import { readNoteAt, type FailureNote } from '../item/failure-note.ts';
 import { KeyDigest } from '../item/key-digest.ts';
 import { readReceipt } from '../item/receipt.ts';
+import { countHeld } from '../item/result-parts.ts';
 import { batchStanding, failuresIn, type FailedItem, type Standing } from '../item/standing.ts';
 import type { Listed, ObjectStore } from '../ports.ts';
 import { mergeListings } from './merged-listing.ts';
@@ -20,7 +21,7 @@ import { mergeListings } from './merged-listing.ts';
  * - `open`: some of its items are neither done nor failed; a note of the sweep may say when it was re-fired.
  * - `failed`: what is not done of it is noted as failed.
  * - `short`: a parent that is done, but whose children are not those that its receipt counts.
- * - `stray`: an object in the run's tree that is no item: the tree is not exactly the API's.
+ * - `stray`: an object in the run's tree that is no item, or a result without one: the tree is not exactly the API's.
  */
 export type Finding = {
   kind: 'open' | 'failed' | 'short' | 'stray';
@@ -34,6 +35,8 @@ export type Finding = {
   open: number;
   /** Those that failed. */
   failures: readonly FailedItem[];
+  /** There is something in the place of its note that is no note. */
+  isNoteUnreadable?: boolean;
 };
 
 export type LevelCensus = {
@@ -98,12 +101,16 @@ type Walked = {
   digest: KeyDigest;
 };
 
+/** Results whose item was not listed. */
+type Orphan = { level: Level; results: readonly Listed[]; itemKey: string };
+
 async function judge(
-  walked: Walked,
+  walked: Walked | Orphan,
   store: CensusStore,
   tally: Tally,
   onStray: (stray: Finding) => void,
 ): Promise<Finding | undefined> {
+  if ('results' in walked) return judgeOrphan(walked, store, tally);
   const { level, listed, children, digest } = walked;
   const path = itemPathOf(level, listed.key);
   if (path === undefined) return undefined; // Strays never come here.
@@ -160,7 +167,31 @@ async function judgeOpen(
   const count = tally.of(level);
   count.failed += failed;
   count.open += open;
-  return { ...findingOf(open > 0 ? 'open' : 'failed', level, listed), note, open, failures };
+  const found = { ...findingOf(open > 0 ? 'open' : 'failed', level, listed), note, open, failures };
+  return hasFailure && note === undefined ? { ...found, isNoteUnreadable: true } : found;
+}
+
+async function judgeOrphan(
+  { level, results, itemKey }: Orphan,
+  store: CensusStore,
+  tally: Tally,
+): Promise<Finding | undefined> {
+  // Item and result may both have been written after the items were listed. Listed again: no right to read items is needed.
+  for await (const page of store.list(itemKey)) if (page.some(({ key: there }) => there === itemKey)) return undefined;
+  // Of a batch that was deleted the items are in another one, which tells that their results are here.
+  const foreign = isBatched(level)
+    ? (
+        await countHeld(
+          results.map(({ key }) => key),
+          '',
+          store,
+        )
+      ).foreign
+    : undefined;
+  const strays = results.filter(({ key }) => foreign?.includes(key) ?? true);
+  tally.of(level).stray += strays.length;
+  const [first] = strays;
+  return first && findingOf('stray', level, first);
 }
 
 function findingOf(
@@ -180,7 +211,7 @@ async function* walkTree(
   store: CensusStore,
   tally: Tally,
   onStray: (stray: Finding) => void,
-): AsyncGenerator<Walked> {
+): AsyncGenerator<Walked | Orphan> {
   const strayAt = (level: Level, { key, modifiedMs }: Listed): void => {
     tally.of(level).stray += 1;
     onStray(findingOf('stray', level, { key, modifiedMs }));
@@ -197,7 +228,11 @@ async function* walkTree(
   for await (const { path, objects } of mergedTree(chain, run, store, strayAt)) {
     for (const [depth, level] of chain.levels.entries()) {
       const [listed] = objects.get(`items ${level.name}`) ?? [];
-      if (listed === undefined) continue;
+      if (listed === undefined) {
+        const results = level.children === 'one' ? (objects.get(`done ${level.name}`) ?? []) : [];
+        if (results.length > 0) yield { level, results, itemKey: `${listingsOf(level, run).items.prefix}${path}` };
+        continue;
+      }
       if (itemPathOf(level, listed.key) === undefined) {
         strayAt(level, listed);
         continue;

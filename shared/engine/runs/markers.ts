@@ -1,6 +1,7 @@
 /**
- * What says that a run is complete: the success marker, which people read, and the marker that spares the sweep a look, which is
- * never there without the other.
+ * What says that a run is complete: the success marker, which people read, and the finished marker, which spares the sweep a
+ * look. They are two objects, so that a crash or another sweep may leave one of them. Without its finished marker a run is
+ * looked at by the next sweep. Without its success marker, too: `runsToSweep` asks for it.
  */
 import type { Chain } from '../chain/chain.ts';
 import { finishedKey, finishedPrefix, successKey } from '../chain/keys.ts';
@@ -21,16 +22,12 @@ export async function markComplete(
   await removeFinished(run, store, key);
   await store.put(successKey(chain, run), JSON.stringify(report), {});
   await store.put(key, JSON.stringify({ run, at }), {});
-  // Unmarked at the same time, the run would be finished without its success marker, and never be looked at again.
-  if ((await store.head(successKey(chain, run))) === undefined) await store.remove(key);
 }
 
 /** The run is not complete, or no longer. DELETE costs nothing. */
 export async function unmarkComplete(chain: Pick<Chain, 'levels'>, run: string, store: ObjectStore): Promise<void> {
   await removeFinished(run, store);
   await store.remove(successKey(chain, run));
-  // One that was marked between the two.
-  await removeFinished(run, store);
 }
 
 /** Also those of earlier seeds: such a seed may be dropped once more. */

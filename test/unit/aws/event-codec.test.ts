@@ -121,6 +121,7 @@ describe('an event that we make', () => {
       reexpand: fc.boolean(),
       waitingSinceMs: fc.integer({ min: 0, max: 4e12 }),
       frozenMs: fc.nat(),
+      notBeforeMs: fc.integer({ min: 0, max: 4e12 }),
     },
     { requiredKeys: ['key', 'atMs', 'replays', 'refires', 'reexpand'] },
   );
@@ -141,13 +142,14 @@ describe('an event that we make', () => {
       fc.property(fc.array(event, { minLength: 1 }), (journey) => {
         const record = recordOf('regions/r/a.json', { future: { x: 1 } });
         let [travelling] = itemsOf({ Records: [record] });
-        for (const { replays, refires, reexpand, waitingSinceMs, frozenMs } of journey) {
-          const counts = { replays, refires, reexpand, waitingSinceMs, frozenMs };
+        for (const { replays, refires, reexpand, waitingSinceMs, frozenMs, notBeforeMs } of journey) {
+          const waits = { waitingSinceMs, frozenMs, notBeforeMs };
+          const counts = { replays, refires, reexpand, ...waits };
           if (travelling === undefined) throw new Error('It is lost.');
           const { key, atMs, record: sent } = travelling;
           [travelling] = itemsOf(buildS3Event({ ...counts, key, atMs, record: sent }, 'b'));
           expect(travelling).toMatchObject({ replays, refires, reexpand, key: 'regions/r/a.json' });
-          expect(travelling).toMatchObject(JSON.parse(JSON.stringify({ waitingSinceMs, frozenMs })) as object);
+          expect(travelling).toMatchObject(JSON.parse(JSON.stringify(waits)) as object);
         }
         const { s3Cascade, ...kept } = travelling?.record as Record<string, unknown>;
         expect(kept).toEqual(record);

@@ -261,6 +261,14 @@ describe('an order to wait', () => {
       code: 'RATE_LIMITED',
     });
     expect([...freezes, ...fresh.freezes]).toEqual([]);
+    expect(fresh.patience.notBeforeMs).toBe(fresh.clock.now() + 15 * minute);
+  });
+
+  test('that the item has to wait for alone holds no longer than it may be kept waiting: then it is given up', async () => {
+    const waitingSinceMs = new TestClock().now() - policy.maxWaitMs + minute;
+    const { gate, patience, clock } = environment({ patience: { waitingSinceMs, frozenMs: policy.maxItemFreezeMs } });
+    await expect(gate(refusing(1, 24 * hour).call)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    expect(patience.notBeforeMs).toBe(clock.now() + minute);
   });
 
   test('ends, for an item that has been kept waiting for too long, as an item error that says so', async () => {

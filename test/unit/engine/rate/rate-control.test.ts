@@ -7,6 +7,7 @@ import {
   stoppedUntilMs,
   type RateControl,
 } from '../../../../shared/engine/rate/rate-control.ts';
+import { createTurns } from '../../../../shared/engine/rate/turns.ts';
 import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 
@@ -127,6 +128,15 @@ describe('two freezes', () => {
     expect((await b.read()).frozenUntilMs).toBe(clock.now() - staleMs + 50_000);
   });
 
+  test('of two environments: the one that is ordered to wait for less knows of the longer one at once', async () => {
+    const [longer, shorter] = [open(), open()];
+    await shorter.read();
+    await longer.freeze(50_000);
+    expect((await shorter.read()).frozenUntilMs).toBe(0);
+    await shorter.freeze(1_000);
+    expect((await shorter.read()).frozenUntilMs).toBe(clock.now() + 50_000);
+  });
+
   test('at the same time, of many environments: the latest end is in the bucket', async () => {
     const orders = [3, 41, 7, 50, 12, 2, 49, 30].map((seconds) => seconds * 1000);
     await Promise.all(orders.map((ms) => open().freeze(ms)));
@@ -198,6 +208,9 @@ test('a pause with a byte order mark, as an editor on Windows saves it, pauses',
   expect(await open().read()).toMatchObject({ paused: true });
   expect(errors).toEqual([]);
   expect(await stoppedUntilMs(store, limits, maxFreezeMs)).toBe(Infinity);
+  const rate = { deployed: 20, minimumPerSecond: 0.5, share: 1, environments: 1 };
+  const turns = createTurns({ control: open(), rate, clock, random: () => 0, onSleep: () => undefined });
+  await expect(turns.take(clock.now() + 60_000)).rejects.toMatchObject({ name: 'DeferredError', code: 'PAUSED' });
 });
 
 describe('what the sweep knows of a standstill', () => {

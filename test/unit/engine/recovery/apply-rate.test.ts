@@ -65,6 +65,17 @@ describe('items that wait', () => {
     expect(waiting.bodies).toEqual([]);
   });
 
+  test('stay while the API has ordered them alone to wait, and keep no other from being given back', async () => {
+    const alone = { ...newEvent('regions/r/alone.json', 5), waitingSinceMs: 7, notBeforeMs: clock.now() + 600_000 };
+    await wait(alone);
+    expect(await run()).toMatchObject({ resumed: 25, waiting: { shops: 1 } });
+    clock.nowMs += 599_000;
+    expect(await run()).toMatchObject({ resumed: 0, waiting: { shops: 1 } });
+    clock.nowMs += 1_000;
+    expect(await run()).toMatchObject({ resumed: 1, waiting: { shops: 0 } });
+    expect(refired.at(-1)).toMatchObject(alone);
+  });
+
   test.each([
     ['a pause', 'control/rate.json', '{"paused": true}'],
     ['a pause with a byte order mark', 'control/rate.json', '\uFEFF{"paused": true}'],

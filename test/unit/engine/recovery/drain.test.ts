@@ -58,6 +58,13 @@ describe('a queue that is emptied', () => {
     expect(queue.visible).toBe(queue.bodies.length);
   });
 
+  test('whose messages can not be removed shows them all at once, and is emptied no further', async () => {
+    queue.remove = () => Promise.reject(new Error('SQS is away'));
+    await expect(drain(() => Promise.resolve(true))).rejects.toThrow('SQS is away');
+    expect(taken.length).toBeLessThan(95);
+    expect(queue.visible).toBe(95);
+  });
+
   test('ends when all that was under way has ended', async () => {
     let running = 0;
     const take = async (message: QueueMessage): Promise<boolean> => {

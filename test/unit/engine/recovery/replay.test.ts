@@ -628,12 +628,13 @@ describe('an item that is given back', () => {
     const sent: ItemEvent[] = [];
     const refire: EventSink = { send: (event) => Promise.resolve(void sent.push(event)) };
     const record = { ...(eventOf(key).Records[0] as { s3: object }), future: 1 };
-    const counts = { replays: 1, refires: 3, waitingSinceMs: 5, frozenMs: 7 };
+    const counts = { replays: 1, refires: 3, waitingSinceMs: 5, frozenMs: 7, notBeforeMs: 9 };
     await queues.shops.sendRaw(JSON.stringify({ Records: [{ ...record, s3Cascade: counts }] }));
     await run({}, { levels: levelsWith(refire) });
     expect(sent).toMatchObject([{ key, replays: 2, refires: 0, record: { future: 1 } }]);
     expect(sent[0]?.waitingSinceMs).toBeUndefined();
     expect(sent[0]?.frozenMs).toBeUndefined();
+    expect(sent[0]?.notBeforeMs).toBeUndefined();
     const [again] = buildS3Event(sent[0] ?? newEvent('', 0), memoryBucket).Records;
     expect(again).toEqual({ ...record, s3Cascade: { replays: 2 } });
   });

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Chain } from '../../../../shared/engine/chain/chain.ts';
-import { childKey, doneKey, itemKey, reportKey, resultKey, successKey } from '../../../../shared/engine/chain/keys.ts';
+import {
+  childKey,
+  doneKey,
+  itemKey,
+  reportKey,
+  resultKey,
+  successKey,
+  type ItemPath,
+} from '../../../../shared/engine/chain/keys.ts';
 import { TransientError } from '../../../../shared/engine/errors.ts';
 import type { ItemEvent } from '../../../../shared/engine/events.ts';
 import {
@@ -15,17 +23,20 @@ import { MemoryObjectStore } from '../../../memory/object-store.ts';
 import { completeItem, completeRun } from '../../../memory/run.ts';
 
 const hourMs = 3_600_000;
+const weekMs = 7 * 24 * hourMs;
 
 let clock: TestClock;
 let store: MemoryObjectStore;
 let refired: ItemEvent[];
 let errors: Record<string, unknown>[];
+let warnings: Record<string, unknown>[];
 
 beforeEach(() => {
   clock = new TestClock();
   store = new MemoryObjectStore(clock);
   refired = [];
   errors = [];
+  warnings = [];
 });
 
 function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Promise<SweepReport> {
@@ -39,7 +50,7 @@ function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Pr
     clock,
     log: {
       info: () => undefined,
-      warn: () => undefined,
+      warn: (_message, fields = {}) => void warnings.push(fields),
       error: (_message, fields = {}) => void errors.push(fields),
     },
     lostAfterMs: () => 7 * hourMs,
@@ -50,6 +61,13 @@ function run(request: SweepRequest = {}, overrides: Partial<SweepDeps> = {}): Pr
     deadlineMs: clock.now() + 600_000,
     ...overrides,
   });
+}
+
+/** A run with both its markers. */
+function finish(name: string): void {
+  store.drop(`seeds/${name}.json`, '{}');
+  store.drop(`finished/${name}/${store.objects.get(`seeds/${name}.json`)?.eTag}.json`, '{}');
+  store.drop(`stock/${name}/_SUCCESS`, '{}');
 }
 
 const failureOf = (key: string, change: object = {}): string =>
@@ -91,12 +109,42 @@ describe('a run that is complete', () => {
   });
 
   test('is not looked at again, and a thousand of them cost a few requests', async () => {
-    for (let i = 0; i < 1000; i += 1) {
-      store.drop(`seeds/run-${i}.json`, '{}');
-      store.drop(`finished/run-${i}/${store.objects.get(`seeds/run-${i}.json`)?.eTag}.json`, '{}');
-    }
+    for (let i = 0; i < 1000; i += 1) finish(`run-${i}`);
+    clock.nowMs += weekMs;
+    finish('recent');
+    const heads: string[] = [];
+    const head = store.head.bind(store);
+    store.head = (key) => (heads.push(key), head(key));
     expect(await run()).toMatchObject({ runs: [] });
-    expect(store.lists).toHaveLength(3);
+    // A run more than a page of a thousand, and its marker too.
+    expect(store.lists).toHaveLength(5);
+    expect(heads).toHaveLength(11);
+    expect(heads).toContain('stock/recent/_SUCCESS');
+  });
+
+  test('is counted again when only its finished marker is there, as after a crash that parted the two', async () => {
+    await completeRun(fourLevels, store, ['a']);
+    await run();
+    store.objects.delete('stock/r/_SUCCESS');
+    expect(await run()).toMatchObject({ runs: [{ run: 'r', complete: true }] });
+    expect(store.keys('stock/r/_SUCCESS')).toHaveLength(1);
+    expect(await run()).toMatchObject({ runs: [] });
+    store.objects.delete('stock/r/_SUCCESS');
+    store.objects.delete('stock/r/a/a/a.json');
+    expect(await run()).toMatchObject({ runs: [{ run: 'r', complete: false }] });
+    expect(store.keys('finished/')).toEqual([]);
+  });
+
+  test('is counted again without its success marker in the end, however long no sweep has run', async () => {
+    for (let i = 0; i < 25; i += 1) finish(`run-${i}`);
+    store.objects.delete('stock/run-17/_SUCCESS');
+    clock.nowMs += weekMs;
+    const seen = new Set<string>();
+    for (let sweeps = 0; sweeps < 3; sweeps += 1) {
+      for (const swept of (await run({ dryRun: true })).runs) seen.add(swept.run);
+      clock.nowMs += 1;
+    }
+    expect([...seen]).toEqual(['run-17']);
   });
 
   test('is not complete any more when its seed is dropped again with more in it: the markers go until it is', async () => {
@@ -400,7 +448,8 @@ describe('time', () => {
       yield* list(prefix);
     };
     const first = await run({}, { deadlineMs: clock.now() + 1500 });
-    expect(first).toMatchObject({ stoppedBecause: 'time', runs: [{ run: 'r1' }], runsLeft: 2, unsweepable: [] });
+    expect(first).toMatchObject({ stoppedBecause: 'time', runs: [{ run: 'r1' }], cutShort: 'r2', unsweepable: [] });
+    expect(first.runsLeft).toBe(1);
     const second = await run();
     expect(second.stoppedBecause).toBe('finished');
     expect(second.runs.map(({ run }) => run)).toEqual(['r3', 'r1', 'r2']);
@@ -586,6 +635,14 @@ describe('a report that is none', () => {
 });
 
 describe('a note that is none', () => {
+  test('at an open item is ignored, and named in the log', async () => {
+    await completeRun(fourLevels, store, ['a']);
+    store.objects.delete('receipts/shops/r/a.json');
+    store.drop('failures/shops/r/a.json', 'junk');
+    expect(await run()).toMatchObject({ runs: [{ levels: [{}, { open: 1 }, {}, {}] }] });
+    expect(warnings).toEqual([{ run: 'r', key: 'regions/r/a.json' }]);
+  });
+
   test('at a short parent does not keep it from being expanded again', async () => {
     await completeRun(fourLevels, store, ['a', 'b']);
     store.objects.delete('local_shops/r/a/b.json');
@@ -640,6 +697,19 @@ describe.each(everyDepth)('a run of a chain of %i', (_depth, chain: Chain) => {
     expect(refired.map(({ key }) => key).sort()).toEqual(lost.map(({ level, path }) => itemKey(level, path)).sort());
     for (const [key, object] of done) if (object !== undefined) store.objects.set(key, object);
     expect(await sweepIt()).toMatchObject({ runs: [{ complete: true, refired: 0 }] });
+  });
+
+  test('that lacks a child or result and has an overwritten result is told of before it loses its marker', async () => {
+    await completeRun(chain, store, ['a', 'b']);
+    await sweepIt();
+    const path = (id: string): ItemPath => ({ run: 'r', ids: last.ids.map(() => id) });
+    if (last.ids.length > 0) store.drop(resultKey(last, path('a')), 'overwritten');
+    store.objects.delete(resultKey(last, path('b')));
+    const message = expect.stringContaining('It is not complete any more');
+    expect(await sweepIt({ verify: true })).toMatchObject({ runs: [{ complete: false, changes: ['the results'] }] });
+    expect(store.objects.has(successKey(chain, 'r'))).toBe(false);
+    expect(store.json(reportKey('r'))).toMatchObject({ complete: false, problem: { code: 'CHANGED', message } });
+    expect(errors).toMatchObject([{ run: 'r', code: 'CHANGED' }]);
   });
 
   test('that has changed since it was complete is told of, and its marker stays as it was', async () => {

@@ -233,7 +233,31 @@ describe('the census', () => {
     const store = new MemoryObjectStore();
     await completeRun(fourLevels, store, ['a', 'b', 'c']);
     store.objects.delete(deleted);
-    expect((await census(store)).findings).toMatchObject([{ kind: 'short', key: parent }]);
+    const { findings } = await census(store);
+    expect(findings.filter(({ kind }) => kind !== 'stray')).toMatchObject([{ kind: 'short', key: parent }]);
+  });
+
+  test.each(['stock/r/b/c/d.json', 'stock/r/b.json', 'stock/r/b/c/d/e.json'])(
+    'finds a result that has no item: %s',
+    async (key) => {
+      const store = new MemoryObjectStore();
+      await completeRun(fourLevels, store, ['a', 'b', 'c']);
+      store.drop(key, '{}');
+      const { findings, levels } = await census(store);
+      expect(findings).toMatchObject([{ kind: 'stray', key }]);
+      expect(levels[3]).toMatchObject({ items: 27, done: 27, stray: 1 });
+    },
+  );
+
+  test('does not take a result for one without an item when both came after the items were listed', async () => {
+    const store = new MemoryObjectStore();
+    await completeRun(fourLevels, store, ['a', 'b']);
+    const late = 'shelves/r/b/b/b.json';
+    const list = store.list.bind(store);
+    store.list = async function* (prefix) {
+      for await (const page of list(prefix)) yield page.filter(({ key }) => key !== late || prefix === late);
+    };
+    expect((await census(store)).levels[3]).toMatchObject({ items: 7, stray: 0 });
   });
 
   test.each(['regions/r/a/b.json', 'regions/r/notes.txt', 'shelves/r/a.json', 'regions/r/a b.json'])(
