@@ -42,16 +42,18 @@ export async function noteFailure(
 ): Promise<FailureNote> {
   const { level, store, clock, requestId } = deps;
   if (work.earlier === undefined) await countAttempts(event, work, deps);
+  const cause = failureCauseOf(error);
+  // An attempt of a batch that has not come to its items, as when S3 failed, knows nothing new of them.
+  const isBefore = cause.class === 'transient' && work.counts === undefined;
   const note = nextNote(level, event.key, work.earlier?.note, {
-    ...failureCauseOf(error),
+    ...cause,
     status: 'failed',
     attempts: work.attempt,
     replays: event.replays,
     refires: event.refires,
     at: new Date(clock.now()).toISOString(),
     requestId,
-    items: work.items,
-    ...(work.earlier?.note?.running && { running: [] }),
+    ...(isBefore ? {} : { items: work.items, ...(work.earlier?.note?.running && { running: [] }) }),
   });
   await writeFailureNote(level, note, store);
   return note;
