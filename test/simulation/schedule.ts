@@ -88,7 +88,7 @@ class Day {
     if (this.#scene.hasPoison) {
       await this.#mustGiveUp();
       await this.#othersMustFinish();
-      this.#mustKnowWhatCrashes();
+      await this.#mustKnowWhatCrashes();
       await this.#countsMustBeTrue();
     }
     this.#scene.mend();
@@ -143,8 +143,14 @@ class Day {
   }
 
   /** Of the items of a batch the one that makes its function crash is found, and is the failure. */
-  #mustKnowWhatCrashes(): void {
+  async #mustKnowWhatCrashes(): Promise<void> {
     const { checker } = this.#scene;
+    if (checker.violation !== undefined) return;
+    // What died of something else before it was found out has to be asked for once more.
+    for (const request of [{ force: true }, { from: 'failures', force: true }] as const) {
+      this.#people.replay(request);
+      await this.#settle('after a replay of what makes its function crash');
+    }
     for (const batch of checker.ledger.batches.batches.values()) {
       const [first, ...more] = batch.leaves.filter((leaf) => leaf?.api.poison === 'crashes');
       const isReached = batch.isOwn && !this.#scene.isBlackHole(batch.key) && !this.#scene.isTampered;
