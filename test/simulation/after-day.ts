@@ -1,6 +1,8 @@
 /** What is tried on complete runs in a well world: a seed that asks for something else, and results that are changed afterwards. */
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import type { Site } from './faults.ts';
+import type { Ledger } from './ledger.ts';
+import type { Node } from './model.ts';
 import type { People } from './people.ts';
 import type { Scene } from './scene.ts';
 
@@ -41,9 +43,9 @@ export async function refuseOtherParams(site: Site, { scene, people, settle, con
 /** A result that is deleted comes back; one that is overwritten is told of by the next sweep that looks at the run. */
 export async function noticeTampering(site: Site, { scene, people, settle, converge }: AfterDay): Promise<void> {
   const { bucket, checker, faults } = scene;
-  const leaves = scene.modelNodes().filter(({ api, doneKey }) => api.isLeaf && bucket.objects.has(doneKey));
-  if (leaves.length === 0) return;
-  const { doneKey, run } = faults.pick(site, 'leaf', leaves);
+  const results = scene.modelNodes().flatMap((node) => resultsOf(node, checker.ledger));
+  if (results.length === 0) return;
+  const { doneKey, run, isPart } = faults.pick(site, 'leaf', results);
   const marker = checker.ledger.markerOf(run);
   // Where a person has put something else, there is nothing to compare with.
   if (!bucket.objects.get(marker)?.body.startsWith('{"run":')) return;
@@ -56,7 +58,12 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
   const reports: SweepReport[] = [];
   people.sweep(faults.pick(site, 'request', [{ run }, { verify: true }]), (report) => reports.push(report));
   await settle('after a sweep of a run that was changed');
-  if (isOverwritten) {
+  if (isOverwritten && isPart) {
+    // Whatever it holds now, it does not say that it is a part of this batch: its items are not done any more.
+    if (reports[0]?.runs.find((swept) => swept.run === run)?.complete !== false || bucket.objects.has(marker))
+      checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} does not say so`);
+    bucket.delete(doneKey, 'person');
+  } else if (isOverwritten) {
     const changes = reports[0]?.runs.find((swept) => swept.run === run)?.changes ?? [];
     if (changes.length === 0)
       checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} does not say so`);
@@ -68,4 +75,12 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
     checker.break('truth', `${marker} stays although ${doneKey} is gone and the run was swept`);
   }
   await converge();
+}
+
+/** The objects that an item's result is, or is in. */
+function resultsOf(node: Node, ledger: Ledger): { doneKey: string; run: string; isPart: boolean }[] {
+  const { api, run, doneKey, isInBatch } = node;
+  if (!api.isLeaf) return [];
+  if (isInBatch) return ledger.batches.partsWith(node).map(({ key }) => ({ doneKey: key, run, isPart: true }));
+  return ledger.has(doneKey) ? [{ doneKey, run, isPart: false }] : [];
 }

@@ -1,7 +1,7 @@
 /** What the API answers: the truth about its tree, in pages; or a refusal, an order to wait, half of an answer, or nonsense. */
 import type { Answer, Question } from './api.ts';
 import type { Faults, Site } from './faults.ts';
-import type { ApiNode } from './model.ts';
+import { isAlways, type ApiNode } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** A time in which all calls end alike. */
@@ -30,6 +30,11 @@ export class Answers {
 
   constructor(options: AnswersOptions) {
     this.#options = options;
+  }
+
+  /** Whether what it answers is more than a function can hold. */
+  isDeadly({ poison }: ApiNode): boolean {
+    return poison === 'crashes' && !this.isMended;
   }
 
   answer({ node, cursor }: Question, site: Site): Answer | 'reset' {
@@ -77,7 +82,7 @@ export class Answers {
   #poisoned(node: ApiNode, cursor: string | undefined, site: Site): Answer {
     const { isLeaf } = node;
     const [first] = node.children;
-    const there = node.children.filter(({ sinceMs }) => sinceMs === 0).map(({ text }) => text);
+    const there = node.children.filter(isAlways).map(({ text }) => text);
     const list = (items: readonly string[], next = 'null'): Answer =>
       success(`{"items":[${items.join(',')}],"next":${next}}`);
     switch (node.poison) {
@@ -102,7 +107,8 @@ export class Answers {
         if (!isLeaf) return list([...there, '{"id":"\\ud800"}']);
         break;
       case 'same-id-twice':
-        if (!isLeaf && first?.sinceMs === 0) return list([...there, `{"id":${JSON.stringify(first.id)}}`]);
+        if (!isLeaf && first !== undefined && isAlways(first))
+          return list([...there, `{"id":${JSON.stringify(first.id)}}`]);
         break;
       case 'endless-list':
         this.#loops += 1;
@@ -122,7 +128,7 @@ export class Answers {
     const { faults, pageSize } = this.#options;
     if (node.isLeaf) return node.data;
     const { offset, asOfMs, isTurned } = this.#readCursor(cursor, site);
-    const there = node.children.filter(({ sinceMs }) => sinceMs <= asOfMs);
+    const there = node.children.filter(({ sinceMs, untilMs }) => sinceMs <= asOfMs && asOfMs < untilMs);
     const ordered = isTurned ? there.toReversed() : there;
     // The list has grown before this page: its first child is the last one of the page before.
     const start = offset > 0 && faults.strikes('api-shifts', site) ? offset - 1 : offset;

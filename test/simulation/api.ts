@@ -38,6 +38,8 @@ export type ApiOptions = {
   callTimeoutMs: number;
   answers: Answers;
   onCall: (call: Call) => void;
+  /** Its answer takes more memory than the function has. */
+  onCrash: (call: Call) => void;
   onAnswer: (call: Call, answer: Answer) => void;
 };
 
@@ -51,7 +53,7 @@ export class Api {
 
   /** @throws TransientError `NETWORK`, `TIMEOUT`, `OUT_OF_TIME` when there is no whole answer */
   ask(question: Question, signal: AbortSignal, life: Life): Promise<Answer> {
-    const { core, time, faults, callTimeoutMs, answers, onCall, onAnswer } = this.#options;
+    const { core, time, faults, callTimeoutMs, answers, onCall, onCrash, onAnswer } = this.#options;
     const { node, run, cursor } = question;
     life.mustNotHaveEnded('a call of the API');
     return new Promise((resolve, reject) => {
@@ -76,6 +78,11 @@ export class Api {
       }
       time.in(latencyMs, () =>
         arrive(() => {
+          if (answers.isDeadly(node)) {
+            onCrash(call);
+            life.die('crashed');
+            return;
+          }
           const answer = answers.answer(question, site);
           if (answer === 'reset') {
             reject(new core.TransientError('NETWORK', 'The connection was reset.'));

@@ -19,6 +19,9 @@ export type Row = {
   suffix: string;
 };
 
+/** What the results are: one JSON or another text an item, or lines of JSON. */
+export type ResultKind = 'json' | 'csv' | 'lines';
+
 /** At most so many children of an item, by level from the top. */
 export type Size = readonly number[];
 
@@ -30,6 +33,11 @@ export type ChainPlan = {
   params: Readonly<Record<string, ParamDeclaration>>;
   /** The last level asks with a part of its item, so that it has to read it. */
   readsItems: boolean;
+  /** Most items in an object of the last level; 1: each item is an object of its own. */
+  batch: number;
+  /** Of an environment of the last level. */
+  callsInFlight: number;
+  results: ResultKind;
 };
 
 const lists = [
@@ -54,6 +62,10 @@ const usualSizes: readonly Size[] = [
   [2, 2, 2, 2, 2, 2, 2],
 ];
 
+/** In half of the schedules each item is an object of its own; few have batches so large that not each is full at once. */
+const batches = [1, 1, 2, 3, 4, 5, 6, 7, 20] as const;
+const largeBatch = 20;
+
 /** Twice the four of most schedules of before, so that their seeds stay comparable in size. */
 const levelCounts = [1, 2, 2, 3, 4, 4, 4, 4, 5, 6, 7, 8] as const;
 
@@ -62,6 +74,8 @@ export type ChainChoice = {
   levels?: number | undefined;
   /** Absent: the usual for the number of levels. */
   size?: Size | undefined;
+  /** Absent: drawn. A chain of one level, and one whose results are not JSON, have none whatever is asked for. */
+  batch?: number | undefined;
 };
 
 export function drawChain(faults: Faults, choice: ChainChoice = {}): ChainPlan {
@@ -70,17 +84,41 @@ export function drawChain(faults: Faults, choice: ChainChoice = {}): ChainPlan {
   const names = lists.slice(0, count - 1);
   const usual = usualSizes[names.length] ?? [];
   const params = drawParams(faults);
+  const result = drawResult(faults, names.length);
+  const batch = count === 1 || result.suffix !== undefined ? 1 : (choice.batch ?? drawBatch(faults));
+  const callsInFlight = batch > 1 ? drawCalls(faults) : 1;
   const levels: ChainSpec['levels'] = [
     ...names.map(([name, id], index) => ({ name, children: 'many' as const, id, prefix: drawPrefix(faults, index) })),
-    { name: 'contents', children: 'one' as const, ...drawResult(faults, names.length) },
+    {
+      name: 'contents',
+      children: 'one' as const,
+      ...result,
+      ...(batch > 1 && { batch, callsInFlight }),
+    },
   ];
   return {
     spec: { levels, params },
     rows: rowsOf(levels),
-    size: usual.map((most, depth) => choice.size?.[depth] ?? most),
+    size: (batch < largeBatch ? usual : wideSize(usual)).map((most, depth) => choice.size?.[depth] ?? most),
     params,
     readsItems: faults.between(site, 'reads items', 0, 3) === 0,
+    batch,
+    callsInFlight,
+    results: batch > 1 ? 'lines' : result.suffix === undefined ? 'json' : 'csv',
   };
+}
+
+function drawBatch(faults: Faults): number {
+  return faults.pick(faults.site('batch'), 'items', batches);
+}
+
+function drawCalls(faults: Faults): number {
+  return faults.pick(faults.site('calls in flight'), 'calls', [1, 2, 10]);
+}
+
+/** A tree in which some parents have more children than a large batch holds. */
+function wideSize(usual: Size): Size {
+  return usual.map((_, depth) => (depth === usual.length - 1 ? largeBatch + 4 : depth < 2 ? 2 : 1));
 }
 
 /** Some prefixes differ from their level's name, and some begin like another one. */

@@ -6,12 +6,16 @@ import type { Params } from '../../shared/engine/chain/params.ts';
 import type { Actor, Stored } from './bucket.ts';
 import type { Call } from './api.ts';
 import type { ChainPlan } from './chain-plan.ts';
-import { Life } from './life.ts';
+import type { BatchPlace } from './batch-book.ts';
+import { withoutBreaks } from './batch-reader.ts';
+import { BatchWatch } from './batch-watch.ts';
+import type { Life } from './life.ts';
 import { Ledger } from './ledger.ts';
 import { MarkerWatch } from './marker-watch.ts';
 import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { ParamsWatch } from './params-watch.ts';
 import type { Message } from './queue.ts';
+import type { Settings } from './settings.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type PromiseName =
@@ -19,9 +23,22 @@ export type PromiseName =
 
 export type Violation = { promise: PromiseName; what: string; atMs: number };
 
+export type CheckerOptions = {
+  time: VirtualTime;
+  plan: ChainPlan;
+  settings: Settings;
+  /** What each key is for that the engine may write, but for those of batches. */
+  roles: ReadonlyMap<string, KeyRole>;
+  /** Of all runs. */
+  nodes: readonly Node[];
+  /** What the runs' seeds set. */
+  given: Params;
+};
+
 export class Checker {
   violation: Violation | undefined;
   readonly ledger: Ledger;
+  readonly batches: BatchWatch;
   readonly refiresBySweep = new Map<string, number>();
   readonly #time: VirtualTime;
   readonly #plan: ChainPlan;
@@ -30,18 +47,24 @@ export class Checker {
   readonly #roles: ReadonlyMap<string, KeyRole>;
   readonly #nodes = new Map<ApiNode, Map<string, Node>>();
   readonly #acceptedAtMs = new Map<string, number>();
-  /** Which invocations have written a failure note of an item. */
-  readonly #noted = new Map<Node, WeakSet<Life>>();
+  /** Which invocations have written a failure note, by the key of what failed. */
+  readonly #noted = new Map<string, WeakSet<Life>>();
 
-  constructor(time: VirtualTime, plan: ChainPlan, roles: ReadonlyMap<string, KeyRole>, given: Params) {
+  constructor({ time, plan, settings, roles, nodes, given }: CheckerOptions) {
     this.#time = time;
     this.#plan = plan;
     this.#params = new ParamsWatch(plan, given);
     this.#roles = roles;
-    this.ledger = new Ledger(time, plan, roles);
+    this.ledger = new Ledger(time, plan, nodes);
     this.#markers = new MarkerWatch(time, this.ledger);
-    for (const { node, is } of roles.values()) {
-      if (is !== 'item') continue;
+    this.batches = new BatchWatch({
+      time,
+      plan,
+      settings,
+      ledger: this.ledger,
+      onBroken: (promise, what) => this.break(promise, what),
+    });
+    for (const node of nodes) {
       const byRun = this.#nodes.get(node.api) ?? new Map<string, Node>();
       this.#nodes.set(node.api, byRun.set(node.run, node));
     }
@@ -58,10 +81,15 @@ export class Checker {
 
   readonly onBucketChange = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void => {
     const role = this.#roles.get(key);
+    const place = role === undefined ? this.ledger.batches.placeOf(key) : undefined;
     if (after !== undefined) this.#markers.written(key);
-    const run = role === undefined ? this.ledger.runOfMarker(key) : role.node.run;
+    const run = (role?.node ?? place?.parent)?.run ?? this.ledger.runOfMarker(key);
     if (by === 'person' && run !== undefined) this.#personActs(run);
     if (by !== 'person' && by.name.startsWith('status')) this.break('idempotence', `${by.name} wrote ${key}`);
+    if (place !== undefined) {
+      this.#batchChanged(key, place, before, after, by);
+      return;
+    }
     if (role === undefined) {
       this.#checkUnknown(key, before, after, by);
       return;
@@ -80,8 +108,7 @@ export class Checker {
   /** An event's invocation ended well: nobody will ever bring the event again. */
   readonly onConsumed = (payload: string, life: Life): void => {
     for (const { key } of keysOfEvent(payload)) {
-      const node = this.#itemNamed(key);
-      if (node === undefined || this.#isSettled(node, life) || life.sentFor.has(key)) continue;
+      if (this.#isObjectSettled(key, life) || life.sentFor.has(key)) continue;
       this.break(
         'conservation',
         `the event of ${key} was taken, but the item is neither done nor handed on (${life.name})`,
@@ -94,9 +121,9 @@ export class Checker {
       this.#acceptedAtMs.set(key, this.#time.nowMs);
       if (!life.name.startsWith('sweep')) continue;
       this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
-      const node = this.#itemNamed(key);
+      const isKnown = this.#itemNamed(key) !== undefined || this.ledger.batches.placeOf(key)?.is === 'batch';
       // A sweep that crashed between the two, each time, would re-fire the item without end.
-      if (node !== undefined && !this.#noted.get(node)?.has(life))
+      if (isKnown && this.#noted.get(key)?.has(life) !== true)
         this.break('termination', `${life.name} re-fires ${key} and has not noted it before`);
     }
   };
@@ -106,10 +133,8 @@ export class Checker {
     if (message.mustStay)
       this.break('conservation', `${by.name} deleted a message that is none of its own: ${message.body.slice(0, 200)}`);
     for (const { key } of keysOfEvent(eventTextIn(message.body))) {
-      const node = this.#itemNamed(key);
-      if (node === undefined || this.#isSettled(node, by) || (this.#acceptedAtMs.get(key) ?? -1) >= by.startedMs)
-        continue;
-      const note = this.ledger.object(node.failureKey)?.body ?? '';
+      if (this.#isObjectSettled(key, by) || (this.#acceptedAtMs.get(key) ?? -1) >= by.startedMs) continue;
+      const note = this.ledger.object(this.#noteKeyOf(key))?.body ?? '';
       if (!note.includes('"status":"parked"'))
         this.break('conservation', `the letter of ${key} was deleted, but nobody works on the item (${by.name})`);
     }
@@ -117,14 +142,27 @@ export class Checker {
 
   readonly onCall = ({ node: api, run, params, body, life }: Call): void => {
     this.#tell('completeness', this.#params.call(run, params));
-    if (body !== undefined && !api.isRoot && body !== api.text)
+    if (body !== undefined && !api.isRoot && withoutBreaks(body) !== withoutBreaks(api.text))
       this.break('completeness', `${life.name} asks with the item ${body}, the API gave ${api.text}`);
     const node = this.#nodes.get(api)?.get(run);
     if (node === undefined) return;
     if (api.isRoot) this.#tell('truth', this.#markers.expanding(node));
+    if (node.isInBatch) this.batches.called(node, life);
     const { doneSinceMs } = this.ledger.state(node);
-    if (doneSinceMs !== undefined && life.startedMs > doneSinceMs && !life.isAgain)
+    const isAgain = node.isInBatch ? this.batches.mayBeUnknown(node, life) : life.isAgain;
+    if (doneSinceMs !== undefined && life.startedMs > doneSinceMs && !isAgain)
       this.break('idempotence', `${node.itemKey} was done before ${life.name} began, which asked the API for it again`);
+  };
+
+  /** What the API answered has made the function crash. */
+  readonly onCrash = ({ node: api, run, life }: Call): void => {
+    const node = this.#nodes.get(api)?.get(run);
+    if (node?.isInBatch === true) this.batches.crashed(node, life);
+  };
+
+  /** An invocation has sent an item to the dead letters. */
+  readonly onDeadLetter = (key: string, by: Life): void => {
+    if (this.ledger.batches.placeOf(key)?.is === 'batch') this.batches.deadLetterSent(key, by);
   };
 
   readonly onWorkBehindAnswer = (what: string): void => {
@@ -154,10 +192,23 @@ export class Checker {
     return role?.is === 'item' ? role.node : undefined;
   }
 
+  /** An item's object, or that of several: all that is in it is done, deleted, or a person's doing. */
+  #isObjectSettled(key: string, by: Life): boolean {
+    const node = this.#itemNamed(key);
+    if (node !== undefined) return this.#isSettled(node, by);
+    const batch = this.ledger.batches.batches.get(key);
+    return batch?.isOwn !== true || batch.leaves.every((leaf) => leaf === undefined || this.#isSettled(leaf, by));
+  }
+
+  #noteKeyOf(key: string): string {
+    const row = this.#plan.rows.find(({ reads }) => key.startsWith(`${reads}/`));
+    return `failures/${row?.level}${key.slice(row?.reads.length)}`;
+  }
+
   /** Done, deleted, or a person's doing. */
   #isSettled(node: Node, by: Life): boolean {
     const { isTouched, doneSinceMs, eTags } = this.ledger.state(node);
-    if (!this.ledger.has(node.itemKey) || isTouched || doneSinceMs !== undefined) return true;
+    if (!this.ledger.isThere(node) || isTouched || doneSinceMs !== undefined) return true;
     // A seed that was dropped again meanwhile has an event of its own.
     const isNew = this.ledger.runState(node.run).personActMs >= by.startedMs;
     if (isNew && node.parent === undefined) return true;
@@ -212,8 +263,8 @@ export class Checker {
         'idempotence',
         `${by.name} overwrites ${node.doneKey}, which was for the item as it is, with an older one`,
       );
-    const there = node.children.filter(({ itemKey }) => this.ledger.has(itemKey)).length;
-    const missing = this.ledger.mustHave(node).filter(({ itemKey }) => !this.ledger.has(itemKey));
+    const there = this.#countObjects(node);
+    const missing = this.ledger.mustHave(node).filter((child) => !this.ledger.isThere(child));
     if (!state.eTags.has(inputETag ?? ''))
       this.break('truth', `${node.doneKey} is for an item that never was (${inputETag})`);
     if (!state.isTouched && (missing.length > 0 || Number(children) > there))
@@ -223,8 +274,46 @@ export class Checker {
       );
   }
 
+  /** The objects that a parent's children are, or are in. */
+  #countObjects(parent: Node): number {
+    const isInBatches = parent.api.depth === this.#plan.rows.length - 2 && this.#plan.batch > 1;
+    if (isInBatches) return this.ledger.batches.batchesOf(parent).length;
+    return parent.children.filter(({ itemKey }) => this.ledger.has(itemKey)).length;
+  }
+
+  #batchChanged(
+    key: string,
+    place: BatchPlace,
+    before: Stored | undefined,
+    after: Stored | undefined,
+    by: Actor,
+  ): void {
+    if (place.is === 'note') {
+      if (by !== 'person' && after !== undefined) this.#setNoted(place.batchKey, by);
+      this.batches.noteWritten(place.batchKey, after, by === 'person' ? undefined : by);
+      return;
+    }
+    const { batches: book } = this.ledger;
+    const changed = book.take(key, place, after, by !== 'person');
+    const [batch, part] = [book.batches.get(key), book.parts.get(key)];
+    if (by === 'person') {
+      for (const leaf of changed) this.ledger.state(leaf).isTouched = true;
+      for (const leaf of book.batches.get(place.batchKey)?.leaves ?? [])
+        if (leaf !== undefined) this.ledger.state(leaf).isTouched = true;
+      if (place.is === 'batch') this.ledger.state(place.parent).isTouched = true;
+    } else if (after === undefined) this.break('conservation', `${key} was deleted by ${by.name}`);
+    else if (batch !== undefined) this.batches.batchWritten(batch, before !== undefined, by);
+    else if (part !== undefined) this.batches.partWritten(part, before !== undefined, by);
+    for (const node of [...changed, place.parent]) this.ledger.judge(node);
+    this.#checkMarker(place.parent.run);
+  }
+
+  #setNoted(key: string, by: Life): void {
+    this.#noted.set(key, (this.#noted.get(key) ?? new WeakSet()).add(by));
+  }
+
   #noteChanged(node: Node, { body }: Stored, by: Life): void {
-    this.#noted.set(node, (this.#noted.get(node) ?? new WeakSet()).add(by));
+    this.#setNoted(node.itemKey, by);
     const { key, status } = JSON.parse(body) as { key?: unknown; status?: unknown };
     if (key !== node.itemKey || !['failed', 'refired', 'parked'].includes(String(status)))
       this.break('conservation', `${node.failureKey} does not say what failed: ${body}`);
@@ -269,14 +358,19 @@ export class Checker {
     if (isExcused || !this.ledger.has(this.ledger.markerOf(run))) return;
     // What came into the API in the middle of the run is not the marker's to promise.
     const lie = this.ledger.has(root.itemKey) ? [...open].find(({ isLate }) => !isLate) : root;
+    const forged = [...this.ledger.batches.parts.values()].find(
+      ({ isOwn, place }) => !isOwn && place.parent.run === run,
+    );
+    if (forged !== undefined)
+      this.break('truth', `${this.ledger.markerOf(run)} is there, but a person has written ${forged.key}`);
     if (lie !== undefined) this.break('truth', `${this.ledger.markerOf(run)} is there, but ${lie.itemKey} is not done`);
   }
 }
 
 /** An item that an event names, and that never was: of the second level, where there is one. */
-export function strayItem({ rows }: ChainPlan): { level: string; key: string } {
+export function strayItem({ rows, batch }: ChainPlan): { level: string; key: string } {
   const [first, second] = rows;
-  return second === undefined
-    ? { level: first?.level ?? '', key: 'seeds/never-there.json' }
-    : { level: second.level, key: `${second.reads}/2026-11-20/never%20there.json` };
+  if (second === undefined) return { level: first?.level ?? '', key: 'seeds/never-there.json' };
+  const isBatch = rows.length === 2 && batch > 1;
+  return { level: second.level, key: `${second.reads}/2026-11-20/${isBatch ? '99998' : 'never%20there'}.json` };
 }

@@ -116,6 +116,8 @@ function setMischief(scene: Scene): void {
     ['poisoned-freeze', 1, (site: Site) => mischief.poisonFreeze(site)],
     ['forged-letter', 4, (site: Site) => mischief.forgeLetter(site)],
     ['forged-sibling', 2, (site: Site) => mischief.forgeSibling(site)],
+    ['forged-batch', 2, (site: Site) => mischief.forgeBatch(site)],
+    ['forged-part', 2, (site: Site) => mischief.forgePart(site)],
     ['params-changed', 1, (site: Site) => void scene.dropChanged(faults.pick(site, 'run', runs), site)],
   ] as const;
   for (const [fault, times, act] of acts) {

@@ -205,8 +205,8 @@ function portsOf(world: World, level: Level, life: Life) {
       writeConcurrency: settings.writeConcurrency,
       maxChildren: 1_000,
       maxItemBytes: 100_000,
-      maxBatchBytes: 10_000,
-      maxPartBytes: 10_000,
+      maxBatchBytes: settings.maxBatchBytes,
+      maxPartBytes: settings.maxPartBytes,
       firstRetryMs: core.firstRetryMs(settings.deployment),
     },
   };

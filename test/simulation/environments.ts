@@ -3,13 +3,13 @@
  * likes. A crash or a timeout ends the environment too.
  */
 import type { Faults } from './faults.ts';
-import { Life, type LifeEnd } from './life.ts';
+import { Life, type GivenEvent, type LifeEnd } from './life.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** What a function keeps in memory lasts as long as its environment. */
 export type Environment = { life: Life; memory: unknown };
 
-export type Work = { name: string; isAgain: boolean; run: (environment: Environment) => Promise<unknown> };
+export type Work = { name: string; events: readonly GivenEvent[]; run: (environment: Environment) => Promise<unknown> };
 
 export class Environments {
   /** Reserved concurrency, or the mapping's maximum; 0: cut off. */
@@ -47,7 +47,7 @@ export class Environments {
     return this.#busy < this.limit;
   }
 
-  run({ name, isAgain, run }: Work, onEnd: (end: LifeEnd, life: Life) => void): void {
+  run({ name, events, run }: Work, onEnd: (end: LifeEnd, life: Life) => void): void {
     this.invocations += 1;
     this.#busy += 1;
     const isNew = this.#faults.strikes('environment-recycled', this.#faults.site(`environment ${this.#name}`));
@@ -57,7 +57,7 @@ export class Environments {
       time: this.#time,
       faults: this.#faults,
       timeoutMs: this.#timeoutMs,
-      isAgain,
+      events,
       environment: id,
       onWorkBehindAnswer: this.#onWorkBehindAnswer,
       onEnd: (end) => {

@@ -1,7 +1,8 @@
 /** Where every item of every run stands, by what is in the bucket: the checker's book. It judges no promise. */
 import type { Stored } from './bucket.ts';
 import type { ChainPlan } from './chain-plan.ts';
-import { markerOf, type KeyRole, type Node } from './model.ts';
+import { BatchBook } from './batch-book.ts';
+import { isAlways, markerOf, type Node } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type NodeState = {
@@ -30,6 +31,7 @@ export type WantedIds = Readonly<Record<string, ReadonlySet<string>>>;
 
 /** What is in the bucket of every run, kept up as it changes, so that nothing has to be counted again. */
 export class Ledger {
+  readonly batches: BatchBook;
   readonly #time: VirtualTime;
   readonly #plan: ChainPlan;
   readonly #states = new Map<Node, NodeState>();
@@ -37,11 +39,11 @@ export class Ledger {
   #wanted: WantedIds = {};
   #objects: ReadonlyMap<string, Stored> = new Map();
 
-  constructor(time: VirtualTime, plan: ChainPlan, roles: ReadonlyMap<string, KeyRole>) {
+  constructor(time: VirtualTime, plan: ChainPlan, nodes: readonly Node[]) {
     this.#time = time;
     this.#plan = plan;
-    for (const { node, is } of roles.values()) {
-      if (is !== 'item') continue;
+    this.batches = new BatchBook(plan, nodes);
+    for (const node of nodes) {
       this.#states.set(node, { eTags: new Set(), doneSinceMs: undefined, isTouched: false });
       if (node.parent === undefined)
         this.#runs.set(node.run, {
@@ -76,14 +78,15 @@ export class Ledger {
   /** Everything of it is done, whether it is marked so or not. */
   isWhole(run: string): boolean {
     const state = this.#runs.get(run);
-    return state !== undefined && this.has(state.root.itemKey) && state.open.size === 0;
+    return state !== undefined && this.isThere(state.root) && state.open.size === 0;
   }
 
   /** What is still open, for messages. */
   openOf(run: string): string {
-    const open = [...(this.#runs.get(run)?.open ?? [])].map(({ itemKey, doneKey, failureKey }) => {
-      const note = this.#objects.get(failureKey)?.body;
-      const done = this.has(doneKey) ? 'has its receipt or result' : 'not done';
+    const open = [...(this.#runs.get(run)?.open ?? [])].map((node) => {
+      const { itemKey } = node;
+      const note = this.#objects.get(this.noteKeyOf(node))?.body;
+      const done = this.#isStored(node) ? 'has its receipt or result' : 'not done';
       return `${itemKey} (${done}; ${note === undefined ? 'no note' : `note ${note.slice(0, 400)}`})`;
     });
     const marker = this.has(this.markerOf(run)) ? 'marker there' : 'no marker';
@@ -100,6 +103,21 @@ export class Ledger {
     return this.#objects.has(key);
   }
 
+  /** It is an object, or in one. */
+  isThere(node: Node): boolean {
+    return node.isInBatch ? this.batches.batchesWith(node).length > 0 : this.has(node.itemKey);
+  }
+
+  /** The object that is, or holds, an item: what its events name. */
+  objectKeyOf(node: Node): string {
+    return node.isInBatch ? (this.batches.batchesWith(node)[0]?.key ?? node.itemKey) : node.itemKey;
+  }
+
+  noteKeyOf(node: Node): string {
+    const { reads = '', level = '' } = this.#plan.rows[node.api.depth] ?? {};
+    return `failures/${level}${this.objectKeyOf(node).slice(reads.length)}`;
+  }
+
   isWanted({ api }: Node): boolean {
     const name = this.#plan.rows[api.depth - 1]?.id;
     const wanted = name === undefined ? undefined : this.#wanted[name];
@@ -109,22 +127,28 @@ export class Ledger {
   /** The children that must be there once the node is done. */
   mustHave(node: Node): Node[] {
     // A receipt counts: of a child that a person deleted and one that came later, it can't tell which is missing.
-    if (this.state(node).isTouched && node.children.some(({ api }) => api.sinceMs > 0)) return [];
-    return node.children.filter((child) => child.api.sinceMs === 0 && this.isWanted(child));
+    if (this.state(node).isTouched && node.children.some(({ api }) => !isAlways(api))) return [];
+    return node.children.filter((child) => isAlways(child.api) && this.isWanted(child));
   }
 
   /** Whether an item is done, and all that must be under it is there. */
   judge(node: Node): void {
     const { open } = this.runState(node.run);
     const state = this.state(node);
-    const item = this.#objects.get(node.itemKey);
-    const done = this.#objects.get(node.doneKey);
-    const isDone = done !== undefined && (node.api.isLeaf || done.metadata['input-etag'] === item?.eTag);
+    const isDone = this.#isStored(node);
     if (!isDone) state.doneSinceMs = undefined;
     else state.doneSinceMs ??= this.#time.nowMs;
-    if (item === undefined || (isDone && this.mustHave(node).every(({ itemKey }) => this.has(itemKey))))
-      open.delete(node);
+    if (!this.isThere(node) || (isDone && this.mustHave(node).every((child) => this.isThere(child)))) open.delete(node);
     else open.add(node);
+  }
+
+  /** What says that it is done is there. */
+  #isStored(node: Node): boolean {
+    // What a person writes does not say that it is a part, and counts for nothing.
+    if (node.isInBatch) return this.batches.partsWith(node).some(({ isOwn }) => isOwn);
+    const done = this.#objects.get(node.doneKey);
+    const item = this.#objects.get(node.itemKey);
+    return done !== undefined && (node.api.isLeaf || done.metadata['input-etag'] === item?.eTag);
   }
 
   runState(run: string): RunState {

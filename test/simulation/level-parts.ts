@@ -37,9 +37,9 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
     onLost: () => rateWatch.crash(name),
   });
   const onRemove = (message: Message, by: Life): void => checker.onRemove(message, by);
-  const queue = (kind: string, onAdd?: () => void): Queue =>
-    new Queue({ name: `${name}-${kind}`, core, time, faults, onRemove, onAdd });
-  const deadLetters = queue('dead');
+  const base = { core, time, faults, onRemove };
+  const deadLetters = new Queue({ ...base, name: `${name}-dead`, onSent: checker.onDeadLetter });
+  const waitingItems = new Queue({ ...base, name: `${name}-waiting`, onAdd: onWaiting });
   const trigger = createTrigger({
     level: name,
     time,
@@ -52,11 +52,11 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
     say,
   });
   const open = {
-    accept(payload: string): void {
-      if (!isLost(payload)) trigger.accept(payload);
+    accept(payload: string, isRefired?: boolean): void {
+      if (!isLost(payload)) trigger.accept(payload, isRefired);
     },
   };
-  return { level, rate, trigger: open, deadLetters, waiting: queue('waiting', onWaiting), environments };
+  return { level, rate, trigger: open, deadLetters, waiting: waitingItems, environments };
 
   function createTrigger(its: TriggerOptions): LevelParts['trigger'] {
     const { batchSize, deployment, plainLetters } = settings;

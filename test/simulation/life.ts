@@ -3,6 +3,7 @@
  * ever comes, as if its machine were gone; what was on the wire may arrive all the same.
  */
 import type { Faults, FaultName, Site } from './faults.ts';
+import type { EventKey } from './model.ts';
 import type { Cancel, VirtualTime } from './virtual-time.ts';
 
 export type LifeEnd =
@@ -20,12 +21,15 @@ export type Operation<T> = {
   latencyMs: readonly [min: number, max: number];
 };
 
+/** What an invocation was given. `isRepeated`: something was given to the function before it, for certain. */
+export type GivenEvent = EventKey & { isRepeated: boolean };
+
 export class Life {
   readonly name: string;
   readonly startedMs: number;
   readonly timeoutMs: number;
-  /** The event that it works on is for an item that is done, but short of children. */
-  readonly isAgain: boolean;
+  /** What it was given to work on; nothing for what people start. */
+  readonly events: readonly GivenEvent[];
   /** What lives on between the invocations of one environment. */
   readonly environment: object;
   /** Keys whose dead letters or waiting messages it has sent. */
@@ -44,7 +48,7 @@ export class Life {
     time: VirtualTime;
     faults: Faults;
     timeoutMs: number;
-    isAgain?: boolean;
+    events?: readonly GivenEvent[];
     environment?: object;
     onEnd: (end: LifeEnd) => void;
     onWorkBehindAnswer: (what: string) => void;
@@ -53,12 +57,17 @@ export class Life {
     this.#time = options.time;
     this.#faults = options.faults;
     this.timeoutMs = options.timeoutMs;
-    this.isAgain = options.isAgain ?? false;
+    this.events = options.events ?? [];
     this.environment = options.environment ?? this;
     this.startedMs = this.#time.nowMs;
     this.#onEnd = options.onEnd;
     this.#onWorkBehindAnswer = options.onWorkBehindAnswer;
     this.#cancelTimeout = this.#time.in(this.timeoutMs, () => this.die('timed out'));
+  }
+
+  /** An event that it works on is for an item that is done, but short of children. */
+  get isAgain(): boolean {
+    return this.events.some(({ again }) => again);
   }
 
   get isRunning(): boolean {

@@ -133,6 +133,66 @@ export class Mischief {
     this.#write(key, faults.pick(site, 'body', ['{"id":"forged"}', 'junk']));
   }
 
+  /** A batch is overwritten, or one more is put next to it. */
+  forgeBatch(site: Site): void {
+    const { faults, checker } = this.#scene;
+    const { batches } = checker.ledger.batches;
+    if (batches.size === 0) return;
+    const { place, key, stored } = faults.pick(site, 'batch', [...batches.values()]);
+    const { ids } = place.parent.api;
+    const isNew = faults.between(site, 'new', 0, 1) === 1;
+    const free = place.number + faults.between(site, 'number', 1, 3);
+    const forged = JSON.stringify([{ ids: [...ids, 'forged'], item: { id: 'forged' } }]);
+    const body = faults.pick(site, 'body', [
+      'junk',
+      '[]',
+      '[{"ids":["x"],"item":{}}]',
+      forged,
+      ` ${stored.body}`,
+      megabyte,
+    ]);
+    this.#forge(isNew ? key.replace(/\d{5}\.json$/, `${String(free).padStart(5, '0')}.json`) : key, body);
+  }
+
+  /** A result part is overwritten, or one more is put next to it. */
+  forgePart(site: Site): void {
+    const { faults, checker, plan } = this.#scene;
+    const { batches } = checker.ledger.batches;
+    if (batches.size === 0) return;
+    const { key, leaves } = faults.pick(site, 'batch', [...batches.values()]);
+    const { reads = '', writes = '' } = plan.rows.at(-1) ?? {};
+    const base = `${writes}${key.slice(reads.length, -'.json'.length)}`;
+    const names = plan.rows.flatMap(({ id }) => id ?? []);
+    const lines = leaves.flatMap((leaf) =>
+      leaf === undefined
+        ? []
+        : [
+            `${JSON.stringify({
+              ...Object.fromEntries(names.map((name, index) => [name, leaf.api.ids[index]])),
+              fetched_at: '2026-11-20T06:00:00.000Z',
+              data: 'forged',
+            })}\n`,
+          ],
+    );
+    const name = faults.pick(site, 'name', [
+      '.ndjson',
+      '.ndjson',
+      '.1.ndjson',
+      '.2.ndjson',
+      '.7.ndjson',
+      '.01.ndjson',
+      '.x',
+    ]);
+    this.#forge(`${base}${name}`, faults.pick(site, 'body', ['junk', '', lines[0] ?? '', lines.join(''), megabyte]));
+  }
+
+  /** A person writes into a run's tree, until a person deletes it. */
+  #forge(key: string, body: string): void {
+    this.#scene.isTampered = true;
+    this.#inTree.add(key);
+    this.#write(key, body);
+  }
+
   /** A person deletes what is in the runs' trees and does not belong there. */
   tidy(): void {
     for (const key of this.#inTree) this.#scene.bucket.delete(key, 'person');

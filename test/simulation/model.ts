@@ -3,10 +3,10 @@
  * levels (chain-plan.ts) and its own way to write keys, so that a mistake there is not repeated here.
  */
 import type { ChainPlan } from './chain-plan.ts';
-import type { Faults } from './faults.ts';
+import type { Faults, Site } from './faults.ts';
 import { hostileIds, longestIdsBytes } from './hostile-ids.ts';
 
-/** What the API answers for an item until it is mended. */
+/** What the API answers for an item until it is mended; or what its answer does to the function that reads it. */
 export const poisons = [
   'http-404',
   'http-500',
@@ -19,8 +19,10 @@ export const poisons = [
   'not-yet',
   'always-wait',
   'endless-list',
+  'crashes',
 ] as const;
 export type Poison = (typeof poisons)[number];
+const answeredPoisons = poisons.filter((poison) => poison !== 'crashes');
 
 /** Something the API knows: an answer can be asked for it. */
 export type ApiNode = {
@@ -36,8 +38,9 @@ export type ApiNode = {
   /** The data of a leaf. */
   data: string;
   children: ApiNode[];
-  /** The API has it from then on, in milliseconds since 1970. */
+  /** Its parent's list has it from then on, and until then, in milliseconds since 1970. */
   sinceMs: number;
+  untilMs: number;
   poison: Poison | undefined;
 };
 
@@ -52,20 +55,23 @@ export type Node = {
   failureKey: string;
   parent: Node | undefined;
   children: Node[];
-  /** It or one of those above it came into the API later, so that a run may be without it. */
+  /** It or one of those above it came into the API later, or left it, so that a run may be without it. */
   isLate: boolean;
+  /** It is one of several in an object, so that no object has its keys. */
+  isInBatch: boolean;
 };
 
 export type KeyRole = { node: Node; is: 'item' | 'done' | 'failure' };
 
 /** @param startMs when the schedule starts; what is born later is born within `dayMs` */
-export function growTree({ rows, size }: ChainPlan, faults: Faults, startMs: number, dayMs: number): ApiNode {
-  const suffix = rows.at(-1)?.suffix;
+export function growTree(plan: ChainPlan, faults: Faults, startMs: number, dayMs: number): ApiNode {
+  const { rows, size } = plan;
   let serial = 0;
   const grow = (id: string, depth: number, ids: readonly string[], isFirst: boolean): ApiNode => {
     serial += 1;
     const site = faults.site(`tree ${JSON.stringify(ids)}`);
     const isLate = depth > 0 && !isFirst && faults.strikes('api-grows', site);
+    const isLeaving = depth > 0 && !isFirst && !isLate && faults.strikes('api-shrinks', site);
     const node: ApiNode = {
       id,
       depth,
@@ -73,14 +79,12 @@ export function growTree({ rows, size }: ChainPlan, faults: Faults, startMs: num
       isLeaf: depth === size.length,
       ids,
       // Parsed and printed again, the numbers would be others.
-      text: `{ "id":${JSON.stringify(id)}, "serial":1234567890123456789${serial}, "share":1.0 }`,
-      data:
-        suffix === '.csv'
-          ? `of,value\r\n${ids.length},${serial}.50\r\n`
-          : `{"of":${JSON.stringify(ids)},"value":${serial}.50}`,
+      text: `{ "id":${JSON.stringify(id)},${breakAt(plan, serial)} "serial":1234567890123456789${serial}, "share":1.0 }`,
+      data: dataOf(plan, ids, serial),
       children: [],
       sinceMs: isLate ? startMs + faults.between(site, 'since', 1, dayMs) : 0,
-      poison: faults.strikes('poisoned-item', site) ? faults.pick(site, 'poison', poisons) : undefined,
+      untilMs: isLeaving ? startMs + faults.between(site, 'until', 1, dayMs) : Infinity,
+      poison: drawPoison(faults, site),
     };
     const max = size[depth];
     if (max === undefined) return node;
@@ -101,6 +105,22 @@ export function growTree({ rows, size }: ChainPlan, faults: Faults, startMs: num
   return grow('', 0, [], true);
 }
 
+function drawPoison(faults: Faults, site: Site): Poison | undefined {
+  if (faults.strikes('poisoned-item', site)) return faults.pick(site, 'poison', answeredPoisons);
+  return faults.strikes('crashing-item', site) ? 'crashes' : undefined;
+}
+
+function dataOf(plan: ChainPlan, ids: readonly string[], serial: number): string {
+  if (plan.results === 'csv') return `of,value\r\n${ids.length},${serial}.50\r\n`;
+  const more = plan.results === 'json' ? '' : ',"large":1e400,"line":"a\\nb\u2028c"';
+  return `{"of":${JSON.stringify(ids)},${breakAt(plan, serial)}"value":${serial}.50${more}}`;
+}
+
+/** Batches and their results have a line for each item: an API that breaks its own must not break theirs. */
+function breakAt({ results }: ChainPlan, serial: number): string {
+  return results === 'lines' ? (['', '\n', '\r\n', '\r'][serial % 4] ?? '') : '';
+}
+
 /** Every byte but A-Z a-z 0-9 _ - as % and two hexadecimal digits. */
 function segment(id: string): string {
   return [...Buffer.from(id, 'utf8')]
@@ -112,7 +132,7 @@ function segment(id: string): string {
 }
 
 /** Whatever could ever lie in the bucket for the items of a run: every node, and every key by what it is. */
-export function modelRun({ rows }: ChainPlan, run: string, root: ApiNode, roles: Map<string, KeyRole>): Node {
+export function modelRun({ rows, batch }: ChainPlan, run: string, root: ApiNode, roles: Map<string, KeyRole>): Node {
   const add = (api: ApiNode, parent: Node | undefined, trail: string): Node => {
     const row = rows[api.depth];
     if (row === undefined) throw new Error('The tree is deeper than the table.');
@@ -126,20 +146,33 @@ export function modelRun({ rows }: ChainPlan, run: string, root: ApiNode, roles:
       failureKey: `failures/${row.level}/${path}`,
       parent,
       children: [],
-      isLate: parent?.isLate === true || api.sinceMs > 0,
+      isLate: parent?.isLate === true || !isAlways(api),
+      isInBatch: api.isLeaf && batch > 1,
     };
-    roles.set(node.itemKey, { node, is: 'item' });
-    roles.set(node.doneKey, { node, is: 'done' });
-    roles.set(node.failureKey, { node, is: 'failure' });
+    if (!node.isInBatch) {
+      roles.set(node.itemKey, { node, is: 'item' });
+      roles.set(node.doneKey, { node, is: 'done' });
+      roles.set(node.failureKey, { node, is: 'failure' });
+    }
     node.children = api.children.map((child) => add(child, node, `${trail}/${segment(child.id)}`));
     return node;
   };
   return add(root, undefined, run);
 }
 
+/** How an item's key goes on behind its prefix, without the suffix. */
+export function trailOf({ run, api }: Node): string {
+  return [run, ...api.ids.map(segment)].join('/');
+}
+
 /** What says that a run is complete. */
 export function markerOf({ rows }: ChainPlan, run: string): string {
   return `${rows.at(-1)?.writes}/${run}/_SUCCESS`;
+}
+
+/** The API has it from the beginning to the end. */
+export function isAlways({ sinceMs, untilMs }: ApiNode): boolean {
+  return sinceMs === 0 && untilMs === Infinity;
 }
 
 export function* everyNode(node: Node): Generator<Node> {
@@ -158,16 +191,25 @@ export function eventKey(key: string): string {
     .join('');
 }
 
+/** What an event asks for: its object, how often that was replayed, and whether it is to be expanded once more. */
+export type EventKey = { key: string; again: boolean; replays: number };
+
 /** The keys that an event's text is about; none for a text that is no event. */
-export function keysOfEvent(text: string): { key: string; again: boolean }[] {
+export function keysOfEvent(text: string): EventKey[] {
   try {
     const event = JSON.parse(text) as {
-      Records?: { s3?: { object?: { key?: unknown } }; s3Cascade?: { again?: boolean } }[];
+      Records?: { s3?: { object?: { key?: unknown } }; s3Cascade?: { again?: boolean; replays?: number } }[];
     };
     return (event.Records ?? []).flatMap(({ s3, s3Cascade }) => {
       const key = s3?.object?.key;
       if (typeof key !== 'string') return [];
-      return [{ key: decodeURIComponent(key.replace(/\+/g, '%20')), again: s3Cascade?.again === true }];
+      return [
+        {
+          key: decodeURIComponent(key.replace(/\+/g, '%20')),
+          again: s3Cascade?.again === true,
+          replays: s3Cascade?.replays ?? 0,
+        },
+      ];
     });
   } catch {
     return [];

@@ -12,6 +12,7 @@ export const options = {
   shrink: flag('make the first failing schedule smaller before it is shown'),
   keep: text('ID,…', 'only the faults with these ids happen: what --shrink prints'),
   levels: whole(1, 8, 'of every chain (default: each schedule draws its own)'),
+  batch: whole(1, 1000, 'items in an object of the last level, where the chain can have batches (default: drawn)'),
   size: text('NxNx…', 'at most so many children of an item, by level from the top, e.g. 2x1'),
   'to-the-end': flag('do not stop at the first schedule that breaks a promise'),
   threads: whole(1, 64, 'schedules at the same time (default 2)'),
@@ -39,10 +40,10 @@ export function choiceOf({ fault, keep }: Options): FaultChoice {
 }
 
 /** @throws UsageError */
-export function chainOf({ levels, size }: Options): ChainChoice {
+export function chainOf({ levels, size, batch }: Options): ChainChoice {
   if (size !== undefined && !/^[1-9]\d?(x[1-9]\d?)*$/.test(size))
     throw new UsageError(`--size must be like 4x2x2, each from 1 to 99, not ${JSON.stringify(size)}.`);
-  return { levels, size: size?.split('x').map(Number) };
+  return { levels, batch, size: size?.split('x').map(Number) };
 }
 
 function isFault(name: string): name is FaultName {

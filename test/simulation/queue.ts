@@ -31,6 +31,7 @@ export class Queue {
   readonly #faults: Faults;
   readonly #onRemove: (message: Message, by: Life, queue: Queue) => void;
   readonly #onAdd: (() => void) | undefined;
+  readonly #onSent: ((key: string, by: Life) => void) | undefined;
   #sent = 0;
 
   constructor(options: {
@@ -40,6 +41,8 @@ export class Queue {
     faults: Faults;
     onRemove: (message: Message, by: Life, queue: Queue) => void;
     onAdd?: (() => void) | undefined;
+    /** An invocation has sent an item here. */
+    onSent?: ((key: string, by: Life) => void) | undefined;
   }) {
     this.name = options.name;
     this.#core = options.core;
@@ -47,6 +50,7 @@ export class Queue {
     this.#faults = options.faults;
     this.#onRemove = options.onRemove;
     this.#onAdd = options.onAdd;
+    this.#onSent = options.onSent;
   }
 
   add(body: string, attributes: Record<string, string> = {}, mustStay = false): void {
@@ -65,7 +69,10 @@ export class Queue {
         const body = this.#core.buildLetter(event, reason, bucketName);
         return this.#ask(life, 'send', true, () => {
           this.add(body);
-          for (const { key } of keysOfEvent(eventTextIn(body))) life.sentFor.add(key);
+          for (const { key } of keysOfEvent(eventTextIn(body))) {
+            life.sentFor.add(key);
+            this.#onSent?.(key, life);
+          }
         });
       },
     };

@@ -21,7 +21,7 @@ function refireOf({ core, onRefire }: World, { level, trigger }: LevelParts, lif
         name: `invoke ${level.name} ${event.key}`,
         act: () => {
           onRefire(level.name, payload, life);
-          trigger.accept(payload);
+          trigger.accept(payload, true);
         },
         mutates: true,
         failures: {

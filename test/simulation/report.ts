@@ -62,8 +62,8 @@ export function failurePage({ seed, promise, what }: Failure, shrunk: Shrunk | u
   ].join('\n');
 }
 
-function sizeOption(size: Size, { levels }: Options): string {
-  return `${levels === undefined ? '' : ` --levels ${levels}`}${size.length === 0 ? '' : ` --size ${size.join('x')}`}`;
+function sizeOption(size: Size, { levels, batch }: Options): string {
+  return `${levels === undefined ? '' : ` --levels ${levels}`}${batch === undefined ? '' : ` --batch ${batch}`}${size.length === 0 ? '' : ` --size ${size.join('x')}`}`;
 }
 
 function middleCut(lines: readonly string[]): string[] {

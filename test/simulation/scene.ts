@@ -10,7 +10,7 @@ import { Faults, type FaultChoice, type FaultName, type Site } from './faults.ts
 import { FreezeWatch } from './freeze-watch.ts';
 import { buildLevel, type BuiltLevel } from './level-parts.ts';
 import { Mischief } from './mischief.ts';
-import { everyNode, growTree, keysOfEvent, modelRun, type ApiNode, type KeyRole, type Node } from './model.ts';
+import { everyNode, growTree, keysOfEvent, modelRun, trailOf, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { createNotifications, eventOf } from './notifications.ts';
 import { RateWatch } from './rate-watch.ts';
 import { drawSeeds } from './seed-texts.ts';
@@ -79,11 +79,10 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   const roles = new Map<string, KeyRole>();
   const modelRoots = runs.map((run) => modelRun(plan, run, root, roles));
   const { wanted, given, texts, changed } = drawSeeds(root, plan, faults);
-  const checker = new Checker(time, plan, roles, given);
-  const byIds = new Map<string, ApiNode>();
-  for (const modelRoot of modelRoots)
-    for (const { api } of everyNode(modelRoot)) byIds.set(JSON.stringify(api.ids), api);
-  const blackHoles = drawBlackHoles(roles, faults);
+  const nodes = modelRoots.flatMap((modelRoot) => [...everyNode(modelRoot)]);
+  const checker = new Checker({ time, plan, settings, roles, nodes, given });
+  const byIds = new Map<string, ApiNode>(nodes.map(({ api }) => [JSON.stringify(api.ids), api]));
+  const blackHoles = drawBlackHoles([...roles.keys(), ...batchKeys(plan, nodes)], roles, faults);
   const hasPoison = blackHoles.size > 0 || [...byIds.values()].some(({ poison }) => poison !== undefined);
 
   const levels: Scene['levels'] = new Map();
@@ -119,7 +118,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     time,
     faults,
     pageSize: settings.apiPageSize,
-    hasJsonResults: plan.rows.at(-1)?.suffix === '.json',
+    hasJsonResults: plan.results !== 'csv',
     outages: drawWindows('api-outage', faults, startMs, dayMs),
     throttles: drawWindows('api-throttles', faults, startMs, dayMs),
   });
@@ -130,6 +129,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     callTimeoutMs: settings.callTimeoutMs,
     answers,
     onAnswer: (call, answer) => freezeWatch.onAnswer(call, answer, time.nowMs),
+    onCrash: checker.onCrash,
     onCall: (call) => {
       checker.onCall(call);
       const problem = rateWatch.call(plan.rows[call.node.depth]?.level ?? '', call.atMs) ?? freezeWatch.call(call);
@@ -211,7 +211,9 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     deleteSomething: (run, which) => {
       const keys = [...bucket.objects.keys()].filter((key) => {
         const role = roles.get(key);
-        return role !== undefined && role.node.run === run && role.is !== 'failure' && role.node.parent !== undefined;
+        if (role !== undefined) return role.node.run === run && role.is !== 'failure' && role.node.parent !== undefined;
+        const place = checker.ledger.batches.placeOf(key);
+        return place !== undefined && place.parent.run === run && place.is !== 'note';
       });
       if (keys.length === 0) return;
       scene.deleteObject(faults.pick(faults.site(`which ${which} ${run}`), 'key', keys.sort()));
@@ -220,7 +222,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
       scene.isTampered = true;
       bucket.delete(key, 'person');
     },
-    modelNodes: () => modelRoots.flatMap((modelRoot) => [...everyNode(modelRoot)]),
+    modelNodes: () => nodes,
     get mischief() {
       return mischief;
     },
@@ -247,11 +249,24 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
 }
 
 /** Items whose events never come, until all is well. */
-function drawBlackHoles(roles: ReadonlyMap<string, KeyRole>, faults: Faults): Set<string> {
+function drawBlackHoles(objects: readonly string[], roles: ReadonlyMap<string, KeyRole>, faults: Faults): Set<string> {
   const keys = new Set<string>();
-  for (const [key, { is }] of roles)
-    if (is === 'item' && faults.strikes('black-hole', faults.site(`hole ${key}`))) keys.add(key);
+  for (const key of objects)
+    if ((roles.get(key)?.is ?? 'item') === 'item' && faults.strikes('black-hole', faults.site(`hole ${key}`)))
+      keys.add(key);
   return keys;
+}
+
+/** Of all batches that there may be: each child alone in one. */
+function batchKeys({ rows, batch }: ChainPlan, nodes: readonly Node[]): string[] {
+  if (batch === 1) return [];
+  return nodes
+    .filter(({ api }) => api.depth === rows.length - 2)
+    .flatMap((parent) =>
+      parent.children.map(
+        (_, number) => `${rows.at(-1)?.reads}/${trailOf(parent)}/${String(number).padStart(5, '0')}.json`,
+      ),
+    );
 }
 
 function drawWindows(fault: FaultName, faults: Faults, startMs: number, dayMs: number): Window[] {

@@ -5,10 +5,11 @@
 import type { Violation } from './checker.ts';
 import { noticeTampering, refuseOtherParams } from './after-day.ts';
 import type { Core } from './core.ts';
+import { wrongCounts } from './count-check.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, Injected } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
-import { everyNode, type Node } from './model.ts';
+import type { Node } from './model.ts';
 import { People } from './people.ts';
 import { buildScene, type Scene } from './scene.ts';
 
@@ -83,9 +84,12 @@ class Day {
     faults.isOn = false;
     this.#scene.calm();
     await this.#settle('after the faults had ended');
+    await this.#countsMustBeTrue();
     if (this.#scene.hasPoison) {
       await this.#mustGiveUp();
       await this.#othersMustFinish();
+      await this.#mustKnowWhatCrashes();
+      await this.#countsMustBeTrue();
     }
     this.#scene.mend();
     const needed = await this.#converge();
@@ -138,10 +142,42 @@ class Day {
       checker.break('convergence', `${first.itemKey} is not done, although only others are poisoned`);
   }
 
+  /** Of the items of a batch the one that makes its function crash is found, and is the failure. */
+  async #mustKnowWhatCrashes(): Promise<void> {
+    const { checker } = this.#scene;
+    if (checker.violation !== undefined) return;
+    // What died of something else before it was found out has to be asked for once more.
+    for (const request of [{ force: true }, { from: 'failures', force: true }] as const) {
+      this.#people.replay(request);
+      await this.#settle('after a replay of what makes its function crash');
+    }
+    for (const batch of checker.ledger.batches.batches.values()) {
+      const [first, ...more] = batch.leaves.filter((leaf) => leaf?.api.poison === 'crashes');
+      const isReached = batch.isOwn && !this.#scene.isBlackHole(batch.key) && !this.#scene.isTampered;
+      if (first === undefined || more.length > 0 || !isReached) continue;
+      const code = checker.batches.refusalOf(first);
+      if (code !== 'CRASHED')
+        checker.break('termination', `${first.itemKey} makes its function crash, and its batch's note says ${code}`);
+    }
+  }
+
+  /** Nothing is under way: what status counts is what is there. */
+  async #countsMustBeTrue(): Promise<void> {
+    const { checker, runs } = this.#scene;
+    if (checker.violation !== undefined || this.#scene.isTampered) return;
+    for (const run of runs)
+      this.#people.status({ run, fresh: true }, (status) => {
+        if (!('run' in status)) return;
+        for (const wrong of wrongCounts(status.levels, checker, this.#scene.modelNodes(), run))
+          checker.break('truth', wrong);
+      });
+    await this.#settle('after a look at what is there');
+  }
+
   #isWithoutPoison(node: Node | undefined): boolean {
     const { ledger } = this.#scene.checker;
     if (node === undefined) return true;
-    const isPoisoned = node.api.poison !== undefined || this.#scene.isBlackHole(node.itemKey);
+    const isPoisoned = node.api.poison !== undefined || this.#scene.isBlackHole(ledger.objectKeyOf(node));
     return !isPoisoned && !node.isLate && ledger.isWanted(node) && this.#isWithoutPoison(node.parent);
   }
 
@@ -216,11 +252,11 @@ class Day {
 
   /** Every event once more, a sweep and a replay: no call, and no object changes. */
   async #mustStayDone(): Promise<void> {
-    const { bucket, checker, api, notify, modelRoots, runs } = this.#scene;
+    const { bucket, checker, api, notify, runs } = this.#scene;
     if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
     const before = { calls: api.calls, objects: new Set(picture(bucket.objects)) };
-    for (const root of modelRoots)
-      for (const node of everyNode(root)) if (bucket.objects.has(node.itemKey)) notify(node.itemKey);
+    for (const key of new Set(this.#scene.modelNodes().map((node) => checker.ledger.objectKeyOf(node))))
+      if (bucket.objects.has(key) && !checker.batches.hasLostFirstPart(key)) notify(key);
     await this.#settle('after every event had come once more');
     this.#people.sweep({});
     this.#people.replay({});
@@ -228,7 +264,11 @@ class Day {
     const told = new Set<string>();
     for (const run of runs)
       this.#people.status({ run, fresh: true }, (status) => {
-        if ('run' in status && status.complete) told.add(run);
+        if (!('run' in status)) return;
+        if (status.complete) told.add(run);
+        if (this.#scene.isTampered) return;
+        for (const wrong of wrongCounts(status.levels, checker, this.#scene.modelNodes(), run))
+          checker.break('truth', wrong);
       });
     await this.#settle('after a look');
     // Where a person has deleted something, status says so, and is right.

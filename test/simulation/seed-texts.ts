@@ -3,7 +3,7 @@ import type { Params } from '../../shared/engine/chain/params.ts';
 import type { ChainPlan } from './chain-plan.ts';
 import type { Faults } from './faults.ts';
 import type { WantedIds } from './ledger.ts';
-import type { ApiNode } from './model.ts';
+import { isAlways, type ApiNode } from './model.ts';
 
 export type SeedTexts = {
   wanted: WantedIds;
@@ -37,10 +37,10 @@ export function drawSeeds(root: ApiNode, plan: ChainPlan, faults: Faults): SeedT
   return { wanted, given, texts: textsOf(only, required, given), changed: changedTexts(plan, only, required) };
 }
 
-/** The ids at a depth that the API has from the beginning, each once. */
+/** The ids at a depth that the API always has, each once. */
 function idsAt(node: ApiNode, depth: number): string[] {
   if (depth === 0) return [node.id];
-  const always = node.children.filter(({ sinceMs }) => sinceMs === 0);
+  const always = node.children.filter(isAlways);
   return [...new Set(always.flatMap((child) => idsAt(child, depth - 1)))];
 }
 

@@ -8,6 +8,9 @@ export type Settings = {
   deployment: Parameters<typeof lostAfterMs>[0];
   plainLetters: boolean;
   batchSize: number;
+  /** Of an object of several items, and of a result part. */
+  maxBatchBytes: number;
+  maxPartBytes: number;
   callRetries: number;
   callTimeoutMs: number;
   writeConcurrency: number;
@@ -46,6 +49,8 @@ export function drawSettings(faults: Faults, { rows }: ChainPlan): Settings {
     },
     plainLetters: pick('plain letters', [false, false, true]),
     batchSize: pick('batch', [1, 3, 10]),
+    maxBatchBytes: pick('batch bytes', [150, 400, 1_000_000]),
+    maxPartBytes: pick('part bytes', [200, 600, 8_000_000]),
     callRetries: pick('retries', [0, 1, 3]),
     callTimeoutMs: 20_000,
     writeConcurrency: pick('writes', [1, 2, 32]),

@@ -38,7 +38,7 @@ export function fetchOf(row: Row, deps: SourceDeps, life: Life): Fetch {
   ): ReturnType<Extract<Fetch, { one: unknown }>['one']> {
     const body = deps.plan.readsItems ? await item.read() : undefined;
     return ask(item, { cursor: undefined, body }, 'result', gate, (received) => {
-      if (row.suffix !== '.json') return { body: received.reply.bytes, contentType: 'text/csv' };
+      if (deps.plan.results === 'csv') return { body: received.reply.bytes, contentType: 'text/csv' };
       return { body: deps.core.readJson(received.reply, received).text, contentType: 'application/json' };
     });
   }

@@ -16,8 +16,8 @@ const firstThrottleWaitMs = 1_000;
 const longestThrottleWaitMs = 300_000;
 
 export type Trigger = {
-  /** Takes an event: from here on it is AWS's. */
-  accept(payload: string): void;
+  /** Takes an event: from here on it is AWS's. @param isRefired it came from a replay, a sweep or the waiting queue */
+  accept(payload: string, isRefired?: boolean): void;
 };
 
 export type TriggerOptions = {
@@ -34,7 +34,14 @@ export type TriggerOptions = {
   say: (line: string) => void;
 };
 
-type Event = { id: string; payload: string; acceptedMs: number; failedRuns: number; throttles: number };
+type Event = {
+  id: string;
+  payload: string;
+  isRefired: boolean;
+  acceptedMs: number;
+  failedRuns: number;
+  throttles: number;
+};
 
 /** @param plainLetters dead letters as `DeadLetterConfig` sends them, instead of destination records */
 export function createDirectTrigger(options: TriggerOptions, plainLetters: boolean): Trigger {
@@ -56,11 +63,11 @@ export function createDirectTrigger(options: TriggerOptions, plainLetters: boole
       time.in(waitMs, () => attempt(event));
       return;
     }
-    const keys = keysOfEvent(event.payload);
+    const isRepeated = event.isRefired || event.failedRuns > 0;
+    const keys = keysOfEvent(event.payload).map((key) => ({ ...key, isRepeated }));
     say(`${event.id} begins, try ${event.failedRuns + 1}: ${keys.map(({ key }) => key).join(', ')}`);
-    const isAgain = keys.some(({ again }) => again);
     const run = handler(JSON.parse(event.payload));
-    environments.run({ name: event.id, isAgain, run }, (end, life) => {
+    environments.run({ name: event.id, events: keys, run }, (end, life) => {
       say(`${event.id} ${describeEnd(end)}`);
       if (end.how === 'answered') onConsumed(event.payload, life);
       else failed(event, end);
@@ -107,13 +114,13 @@ export function createDirectTrigger(options: TriggerOptions, plainLetters: boole
   }
 
   return {
-    accept(payload) {
+    accept(payload, isRefired = false) {
       accepted += 1;
       const id = `${level}-${accepted}`;
       const site = faults.site(`event ${nameOf(payload)}`);
       if (faults.strikes('queue-loses-event', site)) return;
       const enqueue = (name: string, delayMs: number): void => {
-        const event = { id: name, payload, acceptedMs: time.nowMs, failedRuns: 0, throttles: 0 };
+        const event = { id: name, payload, isRefired, acceptedMs: time.nowMs, failedRuns: 0, throttles: 0 };
         time.in(delayMs, () => attempt(event));
       };
       enqueue(id, faults.between(site, 'queue', 5, 200));
@@ -125,7 +132,14 @@ export function createDirectTrigger(options: TriggerOptions, plainLetters: boole
 
 export type QueueSettings = { batchSize: number; maxReceives: number; visibilityMs: number };
 
-type Message = { id: string; body: string; sentAtMs: number; receives: number; hiddenUntilMs: number };
+type Message = {
+  id: string;
+  body: string;
+  isRefired: boolean;
+  sentAtMs: number;
+  receives: number;
+  hiddenUntilMs: number;
+};
 
 export function createQueueTrigger(options: TriggerOptions, settings: QueueSettings): Trigger {
   const { level, time, faults, environments, deadLetters, handler, patienceMs, onConsumed, say } = options;
@@ -162,8 +176,10 @@ export function createQueueTrigger(options: TriggerOptions, settings: QueueSetti
     while (environments.hasRoom) {
       const batch = receive();
       if (batch.length === 0) return;
-      const delivered = batch.map(({ id, body, receives }) => ({ id, body, receives }));
-      const keys = batch.flatMap(({ body }) => keysOfEvent(body));
+      const delivered = batch.map(({ id, body, receives, isRefired }) => ({ id, body, receives, isRefired }));
+      const keys = delivered.flatMap(({ body, receives, isRefired }) =>
+        keysOfEvent(body).map((key) => ({ ...key, isRepeated: isRefired || receives > 1 })),
+      );
       say(
         `${delivered.map(({ id, receives }) => `${id} (${receives})`).join(', ')} begin: ${keys.map(({ key }) => key).join(', ')}`,
       );
@@ -180,8 +196,7 @@ export function createQueueTrigger(options: TriggerOptions, settings: QueueSetti
           },
         })),
       });
-      const isAgain = keys.some(({ again }) => again);
-      environments.run({ name: delivered.map(({ id }) => id).join('+'), isAgain, run }, (end, life) => {
+      environments.run({ name: delivered.map(({ id }) => id).join('+'), events: keys, run }, (end, life) => {
         say(`${delivered.map(({ id }) => id).join(', ')} ${describeEnd(end)}`);
         if (end.how === 'answered') {
           const failed = new Set((end.answer as { batchItemFailures: string[] }).batchItemFailures);
@@ -197,10 +212,10 @@ export function createQueueTrigger(options: TriggerOptions, settings: QueueSetti
   }
 
   return {
-    accept(body) {
+    accept(body, isRefired = false) {
       sent += 1;
       const id = `${level}-${sent}`;
-      messages.set(id, { id, body, sentAtMs: time.nowMs, receives: 0, hiddenUntilMs: 0 });
+      messages.set(id, { id, body, isRefired, sentAtMs: time.nowMs, receives: 0, hiddenUntilMs: 0 });
       time.in(faults.between(faults.site(`message ${nameOf(body)}`), 'poll', 5, 200), poll);
     },
   };

@@ -9,6 +9,7 @@ import { DeferredError, ItemError, TransientError } from '../errors.ts';
 import type { ItemEvent, Waiting } from '../events.ts';
 import { gateOf, lineageOf, type Attempt, type ItemCounts, type Outcome } from './attempt.ts';
 import { parseBatch } from './batch.ts';
+import { earlierNumberIn } from './earlier-results.ts';
 import { Isolation } from './batch-isolation.ts';
 import { failureCauseOf, type FailureNote, type ItemFailure } from './failure-note.ts';
 import type { FetchOne } from './fetch.ts';
@@ -28,12 +29,11 @@ export async function fetchBatch(one: FetchOne, path: ItemPath, attempt: Attempt
   const items = parseBatch(path.ids.slice(0, -1), event.key, object.body);
   const batch: PartsOf = { level, path, eTag: object.eTag, items };
   const limits = { maxPartBytes, maxBodyBytes: maxItemBytes };
-  const parts = await readParts(batch, { ...limits, isFirst: !isRepeat(event) }, store);
+  const earlier = earlierNumberIn(object.metadata);
+  const parts = await readParts(batch, { ...limits, isFirst: !isRepeat(event), earlier }, store);
   const writer = new PartWriter(batch, parts, limits, store, () => lineageOf(path, attempt));
-  if (parts.held.size === items.length) {
-    if (parts.unrecorded.size > 0) await writer.record();
-    return { outcome: 'duplicate', written: 0, apiCalls: 0 };
-  }
+  if (parts.unrecorded.size > 0) await writer.record();
+  if (parts.held.size === items.length) return { outcome: 'duplicate', written: 0, apiCalls: 0 };
   const { params } = await deps.runParams(path.run);
   return new BatchAttempt({ one, params, batch, writer, attempt }, parts.held).run();
 }
@@ -76,7 +76,7 @@ class BatchAttempt {
     this.#waits = Object.fromEntries(Object.entries(event.waits ?? {}).map(([index, waits]) => [index, { ...waits }]));
     this.#before = failuresBefore(batch, note, event);
     const open = [...batch.items.keys()].filter((index) => !held.has(index));
-    this.#isolation = new Isolation({ open, note, event, isRepeat: isRepeat(event) });
+    this.#isolation = new Isolation({ open, note, isRepeat: isRepeat(event) });
     for (const index of this.#isolation.crashed) {
       const message = 'The function was stopped while it fetched this item alone: it ran out of memory or time.';
       this.#fail(index, { class: 'item', code: 'CRASHED', message });
@@ -94,8 +94,8 @@ class BatchAttempt {
   async run(): Promise<Outcome> {
     const { attempt, writer } = this.#work;
     for (const group of this.#isolation.groups(this.#todo)) {
-      if (this.#isolation.isOn && this.#stop === undefined)
-        await this.#isolation.begin(group, [...this.#failed.values()], attempt);
+      if (this.#isolation.isNoted && this.#stop === undefined)
+        await this.#isolation.begin(group, this.#failures(), attempt);
       await this.#fetch(group);
       this.#done += await writer.flush();
     }
@@ -139,6 +139,13 @@ class BatchAttempt {
       const isLate = error instanceof TransientError && error.code === 'OUT_OF_TIME' && !isOfFirst;
       return { index, failure: error, isLate };
     }
+  }
+
+  /** What is known of items that are not done, by this attempt or those before. */
+  #failures(): ItemFailure[] {
+    const known = new Map([...this.#before].filter(([index]) => this.#todo.includes(index)));
+    for (const [index, failure] of this.#failed) known.set(index, failure);
+    return [...known.values()];
   }
 
   #defer(index: number, error: DeferredError): void {

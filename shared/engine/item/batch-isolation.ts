@@ -2,8 +2,10 @@
  * What is done about a batch that stops its function, by the memory or the time that one item takes: nothing tells which one
  * it is, but the note says what was under way. It is fetched in smaller and smaller groups, each stored before the next one
  * begins, until the item is alone.
+ *
+ * The note is written before each group once the batch comes to its function again, by a retry, a replay or the sweep. A batch
+ * whose event was only lost, or that failed otherwise, is fetched as one group all the same.
  */
-import type { ItemEvent } from '../events.ts';
 import type { Attempt } from './attempt.ts';
 import { nextNote, writeFailureNote, type FailureNote, type ItemFailure } from './failure-note.ts';
 
@@ -14,20 +16,19 @@ type IsolationOptions = {
   /** The items that are not done, by index. */
   open: readonly number[];
   note: FailureNote | undefined;
-  event: ItemEvent;
   /** The batch was given to the function before. */
   isRepeat: boolean;
 };
 
 export class Isolation {
-  /** An attempt before this one ended without a word. */
-  readonly isOn: boolean;
+  /** What is under way is noted before it begins. */
+  readonly isNoted: boolean;
   /** Items that were fetched alone when their function was stopped. */
   readonly crashed: readonly number[];
   readonly #suspects: ReadonlySet<number>;
   readonly #size: number;
 
-  constructor({ open, note, event, isRepeat }: IsolationOptions) {
+  constructor({ open, note, isRepeat }: IsolationOptions) {
     const isOpen = new Set(open);
     const running = (note?.running ?? []).filter((index) => isOpen.has(index));
     this.crashed = note?.running?.length === 1 ? running : [];
@@ -35,12 +36,11 @@ export class Isolation {
       [...(note?.suspects ?? []), ...running].filter((index) => isOpen.has(index) && !this.crashed.includes(index)),
     );
     this.#size = groupSize(running.length > 0 ? running.length : this.#suspects.size);
-    this.isOn = note?.status === 'isolating' || this.#suspects.size > 0 || (isRepeat && !isExplained(note, event));
+    this.isNoted = isRepeat || this.#suspects.size > 0;
   }
 
   /** Those that are not suspected first: if one of them is the cause after all, it becomes a suspect. */
   groups(todo: readonly number[]): number[][] {
-    // An event that was lost looks the same as one that stopped its function: nothing is suspected the first time.
     if (this.#suspects.size === 0) return todo.length === 0 ? [] : [[...todo]];
     const others = todo.filter((index) => !this.#suspects.has(index));
     const suspects = todo.filter((index) => this.#suspects.has(index));
@@ -54,7 +54,7 @@ export class Isolation {
 
   /** Nothing is under way any more, and the rest waits. */
   async end(attempt: Attempt): Promise<void> {
-    if (this.isOn) await this.#write([], [], attempt);
+    if (this.isNoted) await this.#write([], [], attempt);
   }
 
   async #write(
@@ -67,7 +67,7 @@ export class Isolation {
       status: 'isolating',
       class: 'transient',
       code: 'STOPPED',
-      message: 'The function was stopped while it fetched this batch; the items are fetched in smaller groups.',
+      message: 'The batch is fetched again. Should its function be stopped, its items are fetched in smaller groups.',
       attempts: work.attempt,
       replays: event.replays,
       refires: event.refires,
@@ -80,11 +80,6 @@ export class Isolation {
     await writeFailureNote(level, note, store);
     work.earlier = { note };
   }
-}
-
-/** A failure was noted, and this event is its retry or its replay. */
-function isExplained(note: FailureNote | undefined, { replays }: ItemEvent): boolean {
-  return (note?.status === 'failed' || note?.status === 'parked') && note.replays >= replays - 1;
 }
 
 function groupSize(count: number): number {

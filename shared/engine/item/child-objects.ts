@@ -13,6 +13,7 @@ import { forEachConcurrently } from '../concurrency.ts';
 import { ItemError } from '../errors.ts';
 import type { Child, Metadata, ObjectStore } from '../ports.ts';
 import { batchBody, batchElement, batchMetadata, parseBatch } from './batch.ts';
+import { earlierMetadata, findEarlierResults } from './earlier-results.ts';
 import { KeyDigest } from './key-digest.ts';
 
 export type ChildObjects = {
@@ -49,6 +50,8 @@ export type ChildObjectsOptions = {
   writeConcurrency: number;
   /** A batch is full with so many bytes of items. */
   maxBatchBytes: number;
+  /** A result part is full with so many bytes of lines. */
+  maxPartBytes: number;
   /** A larger object is no batch of ours. */
   maxItemBytes: number;
   /** The lineage that each child carries. */
@@ -97,6 +100,8 @@ class SingleChildren implements ChildObjects {
   }
 }
 
+type Pending = { id: string; element: string; bytes: number };
+
 /**
  * A parent's batches, in the order of their numbers. One that writes a number knows what all batches before it hold, since it
  * wrote or read them: so two invocations whose lists differ never write a child twice.
@@ -108,7 +113,9 @@ class Batches implements ChildObjects {
   /** Ids in batches that others have written. */
   readonly #known = new Set<string>();
   readonly #taken = new Set<number>();
-  #pending: { id: string; element: string; bytes: number }[] = [];
+  /** Children that are in no batch yet. Those that have a result, since their batch was deleted, by the number that it had. */
+  readonly #pending = new Map<number | undefined, Pending[]>();
+  #earlier: ReadonlyMap<string, number> = new Map();
   #listed: Promise<void> | undefined;
   #number = 0;
   #existing = 0;
@@ -125,14 +132,14 @@ class Batches implements ChildObjects {
 
   async write(children: readonly PreparedChild[]): Promise<void> {
     if (this.#options.isRepeated) await (this.#listed ??= this.#readExisting());
-    for (const { id, body } of children)
-      if (!this.#known.has(id)) this.#pending.push({ id, element: body, bytes: Buffer.byteLength(body) });
-    while (this.#isFull()) await this.#writeNext();
+    for (const { id, body } of children) this.#add({ id, element: body, bytes: Buffer.byteLength(body) });
+    for (const earlier of this.#pending.keys()) while (this.#nextBatch(earlier).isFull) await this.#writeNext(earlier);
   }
 
   async finish(): Promise<StoredChildren> {
     if (this.#options.isRepeated) await (this.#listed ??= this.#readExisting());
-    while (this.#pending.length > 0) await this.#writeNext();
+    for (const earlier of this.#pending.keys())
+      while (this.#nextBatch(earlier).children.length > 0) await this.#writeNext(earlier);
     return { children: this.#taken.size, existing: this.#existing, digest: this.#digest.toString() };
   }
 
@@ -140,33 +147,40 @@ class Batches implements ChildObjects {
   async #readExisting(): Promise<void> {
     const { level, path, store } = this.#options;
     const prefix = childrenPrefix(level, path);
+    const eTags = new Map<number, string>();
     for await (const page of store.list(prefix))
-      for (const { key } of page) {
+      for (const { key, eTag } of page) {
         const number = Number(key.slice(prefix.length).replace(/\.json$/, ''));
-        if (key === this.#keyOf(number) && !this.#taken.has(number)) await this.#take(number);
+        if (key !== this.#keyOf(number)) continue;
+        eTags.set(number, eTag);
+        await this.#take(number);
       }
+    const { maxPartBytes, maxItemBytes: maxBodyBytes } = this.#options;
+    this.#earlier = await findEarlierResults(
+      { level: this.#next, parent: path, eTags },
+      { maxPartBytes, maxBodyBytes },
+      store,
+    );
+    this.#sortPending();
   }
 
   #keyOf(number: number): string {
     return itemKey(this.#next, batchPath(this.#options.path, number));
   }
 
-  #isFull(): boolean {
-    return this.#nextBatch().isFull;
-  }
-
-  /** How many of the pending children the next batch takes. */
-  #nextBatch(): { count: number; isFull: boolean } {
+  /** Which of the pending children the next batch takes. */
+  #nextBatch(earlier: number | undefined): { children: readonly Pending[]; isFull: boolean } {
+    const pending = this.#pending.get(earlier) ?? [];
     let bytes = 0;
-    for (const [count, child] of this.#pending.entries()) {
+    for (const [count, child] of pending.entries()) {
       bytes += child.bytes;
-      if (count > 0 && bytes > this.#options.maxBatchBytes) return { count, isFull: true };
-      if (count + 1 >= this.#next.batch) return { count: count + 1, isFull: true };
+      if (count > 0 && bytes > this.#options.maxBatchBytes) return { children: pending.slice(0, count), isFull: true };
+      if (count + 1 >= this.#next.batch) return { children: pending.slice(0, count + 1), isFull: true };
     }
-    return { count: this.#pending.length, isFull: bytes >= this.#options.maxBatchBytes };
+    return { children: pending, isFull: bytes >= this.#options.maxBatchBytes };
   }
 
-  async #writeNext(): Promise<void> {
+  async #writeNext(earlier: number | undefined): Promise<void> {
     const { store, metadata, onWrite } = this.#options;
     while (this.#taken.has(this.#number)) this.#number += 1;
     if (this.#number >= mostBatches)
@@ -175,21 +189,20 @@ class Batches implements ChildObjects {
         `The item needs more than ${mostBatches} batches; raise its level's batch.`,
       );
     onWrite(this.#taken.size);
-    const { count } = this.#nextBatch();
-    const children = this.#pending.slice(0, count);
+    const { children } = this.#nextBatch(earlier);
     const number = this.#number;
     const body = batchBody(children.map(({ element }) => element));
-    if ((await store.create(this.#keyOf(number), body, batchMetadata(count, metadata()))) === 'exists') {
-      // Another invocation was here, and batches may have been deleted since: what lies behind a gap has to be known.
-      await (this.#listed = this.#readExisting());
-      if (!this.#taken.has(number)) await this.#take(number); // Deleted meanwhile, or its event is about to come.
+    const facts = { ...batchMetadata(children.length, metadata()), ...earlierMetadata(earlier) };
+    if ((await store.create(this.#keyOf(number), body, facts)) === 'exists') {
+      await (this.#listed ??= this.#readExisting());
+      await this.#take(number); // One that was written since then is not listed.
       return;
     }
-    this.#pending = this.#pending.slice(count);
-    this.#add(number);
+    this.#pending.set(earlier, (this.#pending.get(earlier) ?? []).slice(children.length));
+    this.#count(number);
   }
 
-  #add(number: number): void {
+  #count(number: number): void {
     this.#taken.add(number);
     this.#digest.add(this.#keyOf(number));
   }
@@ -197,8 +210,9 @@ class Batches implements ChildObjects {
   /** The number is taken: what is in its batch is no longer pending. */
   async #take(number: number): Promise<void> {
     const { store, path, maxItemBytes, maxBatchBytes } = this.#options;
+    if (this.#taken.has(number)) return;
     const key = this.#keyOf(number);
-    this.#add(number);
+    this.#count(number);
     this.#existing += 1;
     try {
       const object = await store.get(key, maxItemBytes + 2 * maxBatchBytes);
@@ -207,6 +221,21 @@ class Batches implements ChildObjects {
     } catch (error) {
       if (!(error instanceof ItemError)) throw error; // It is no batch, and fails on its own.
     }
-    this.#pending = this.#pending.filter(({ id }) => !this.#known.has(id));
+    this.#sortPending();
+  }
+
+  #add(child: Pending): void {
+    if (this.#known.has(child.id)) return;
+    const earlier = this.#earlier.get(child.id);
+    const pending = this.#pending.get(earlier) ?? [];
+    pending.push(child);
+    this.#pending.set(earlier, pending);
+  }
+
+  /** Once more is known than when they came. */
+  #sortPending(): void {
+    const pending = [...this.#pending.values()].flat();
+    this.#pending.clear();
+    for (const child of pending) this.#add(child);
   }
 }

@@ -27,7 +27,8 @@ export async function countEarlierAttempts(
 ): Promise<void> {
   const isFirstDelivery =
     event.delivery === undefined ? deps.clock.now() - event.atMs < firstRetryMs : event.delivery === 1;
-  const isFirst = event.replays + event.refires === 0 && isFirstDelivery;
+  // One that waited is a new message on its queue.
+  const isFirst = event.replays + event.refires === 0 && event.waited === undefined && isFirstDelivery;
   if (isFirst || (work.run !== undefined && !(await deps.hasFailures(work.run)))) return;
   await countAttempts(event, work, deps);
 }
@@ -41,16 +42,18 @@ export async function noteFailure(
 ): Promise<FailureNote> {
   const { level, store, clock, requestId } = deps;
   if (work.earlier === undefined) await countAttempts(event, work, deps);
+  const cause = failureCauseOf(error);
+  // An attempt of a batch that has not come to its items, as when S3 failed, knows nothing new of them.
+  const isBefore = cause.class === 'transient' && work.counts === undefined;
   const note = nextNote(level, event.key, work.earlier?.note, {
-    ...failureCauseOf(error),
+    ...cause,
     status: 'failed',
     attempts: work.attempt,
     replays: event.replays,
     refires: event.refires,
     at: new Date(clock.now()).toISOString(),
     requestId,
-    items: work.items,
-    ...(work.earlier?.note?.running && { running: [] }),
+    ...(isBefore ? {} : { items: work.items, ...(work.earlier?.note?.running && { running: [] }) }),
   });
   await writeFailureNote(level, note, store);
   return note;

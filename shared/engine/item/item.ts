@@ -117,6 +117,7 @@ async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Pro
     writeConcurrency: settings.writeConcurrency,
     maxChildren: settings.maxChildren,
     maxBatchBytes: settings.maxBatchBytes,
+    maxPartBytes: settings.maxPartBytes,
     maxItemBytes: settings.maxItemBytes,
     metadata: () => lineageOf(path, attempt),
   });

@@ -3,7 +3,7 @@
  * written only under a number that is free, by one who knows what all parts before it hold: so no item is in two of them.
  */
 import type { Level } from '../chain/chain.ts';
-import { partKey, partNumberOf, partsPrefix, type ItemPath } from '../chain/keys.ts';
+import { batchPath, partKey, partNumberOf, partsPrefix, type ItemPath } from '../chain/keys.ts';
 import { ItemError, TransientError } from '../errors.ts';
 import type { Metadata, ObjectStore } from '../ports.ts';
 import { oneLine, type BatchItem } from './batch.ts';
@@ -74,24 +74,28 @@ export type PartLimits = { maxPartBytes: number; maxBodyBytes: number };
 
 /**
  * @param isFirst nothing can have been stored before: then one HEAD tells so, and only if it does not are the parts listed
+ * @param earlier the number under which other parts have results of these items, from when they were in another batch
  * @throws what the store throws
  */
 export async function readParts(
   batch: PartsOf,
-  { isFirst, ...limits }: PartLimits & { isFirst: boolean },
+  { isFirst, earlier, ...limits }: PartLimits & { isFirst: boolean; earlier?: number | undefined },
   store: Pick<ObjectStore, 'get' | 'head' | 'list'>,
 ): Promise<StoredParts> {
   const { level, path } = batch;
-  if (isFirst && (await store.head(partKey(level, path, 0))) === undefined) return none();
+  const isAlone = earlier === undefined;
+  if (isFirst && isAlone && (await store.head(partKey(level, path, 0))) === undefined) return none();
   const parts = none();
   const taken = new Set<number>();
-  for await (const page of store.list(partsPrefix(level, path))) {
-    for (const { key } of page) {
-      const number = partNumberOf(level, path, key);
-      if (number === undefined) continue;
-      taken.add(number);
-      await takeIn(batch, key, parts, limits, store);
-    }
+  for (const key of await partKeysOf(level, path, store)) {
+    taken.add(partNumberOf(level, path, key) ?? 0);
+    await takeIn(batch, key, parts, limits, store);
+  }
+  if (!isAlone) {
+    const other = batchPath({ run: path.run, ids: path.ids.slice(0, -1) }, earlier);
+    // The batch that was deleted there may have been the same as this one, to its ETag.
+    const known = { ...batch, eTag: '' };
+    for (const key of await partKeysOf(level, other, store)) await takeIn(known, key, parts, limits, store);
   }
   return { ...parts, taken };
 }
@@ -114,6 +118,7 @@ async function takeIn(
     }
     return;
   }
+  if (facts === undefined) return; // A person put it there, and will have to delete it: nothing may rely on it.
   // The batch was another one when the part was written: its lines say themselves what they are.
   const index = new Map(batch.items.map(({ id }, at) => [id, at]));
   for (const id of await idsInPart(batch.level, batch.path, key, limits, store)) {
@@ -124,7 +129,8 @@ async function takeIn(
   }
 }
 
-async function idsInPart(
+/** @returns the ids of the items whose results an object holds; none for an object that is no part */
+export async function idsInPart(
   level: Level,
   { ids }: ItemPath,
   key: string,
@@ -238,22 +244,34 @@ export class PartWriter {
 /** Two or three invocations of one batch at the same time are rare, and each writes a few parts. */
 const mostContests = 100;
 
-/** @returns what the parts that a listing tells of hold together, going by their metadata; parts of another batch hold nothing */
+/** What the parts of a batch hold together. */
+export type HeldItems = {
+  /** How many items the batch has; undefined: no part of it tells. */
+  items: number | undefined;
+  held: ReadonlySet<number>;
+  /** Keys of parts that the engine did not write. */
+  foreign: readonly string[];
+};
+
+/** Goes by the metadata of the parts that a listing tells of; parts of another batch hold nothing. */
 export async function countHeld(
   keys: readonly string[],
   batchETag: string,
   store: Pick<ObjectStore, 'head'>,
-): Promise<{ items: number | undefined; held: ReadonlySet<number> }> {
+): Promise<HeldItems> {
   const held = new Set<number>();
+  const foreign: string[] = [];
   let items: number | undefined;
   for (const key of keys) {
     const head = await store.head(key);
-    const facts = head && partFacts(head.metadata);
+    if (head === undefined) continue; // Deleted meanwhile.
+    const facts = partFacts(head.metadata);
+    if (facts === undefined) foreign.push(key);
     if (facts?.batchETag !== batchETag) continue;
     items = facts.items;
     for (const index of facts.has) held.add(index);
   }
-  return { items, held };
+  return { items, held, foreign };
 }
 
 /** The keys of a batch's parts, by a listing. */

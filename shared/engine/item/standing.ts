@@ -6,7 +6,7 @@ import type { ObjectStore } from '../ports.ts';
 import { itemsIn } from './batch.ts';
 import { lostCode, type FailureNote } from './failure-note.ts';
 import { isDone, isDoneSince } from './receipt.ts';
-import { countHeld, partKeysOf } from './result-parts.ts';
+import { countHeld, partKeysOf, type HeldItems } from './result-parts.ts';
 
 /** How many items an object holds, and the indexes of those that are done. */
 export type Standing = { items: number; held: ReadonlySet<number> };
@@ -29,11 +29,11 @@ export async function batchStanding(
   { key, eTag }: { key: string; eTag: string },
   partKeys: readonly string[],
   store: Pick<ObjectStore, 'head'>,
-): Promise<Standing> {
-  const { items, held } = await countHeld(partKeys, eTag, store);
-  if (items !== undefined) return { items, held };
+): Promise<Standing & Pick<HeldItems, 'foreign'>> {
+  const { items, ...held } = await countHeld(partKeys, eTag, store);
+  if (items !== undefined) return { items, ...held };
   // An object that a person put there has no count: it fails as one.
-  return { items: itemsIn((await store.head(key))?.metadata ?? {}) ?? 1, held };
+  return { items: itemsIn((await store.head(key))?.metadata ?? {}) ?? 1, ...held };
 }
 
 /**

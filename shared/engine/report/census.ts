@@ -11,6 +11,7 @@ import { mapConcurrently } from '../concurrency.ts';
 import { readNoteAt, type FailureNote } from '../item/failure-note.ts';
 import { KeyDigest } from '../item/key-digest.ts';
 import { readReceipt } from '../item/receipt.ts';
+import { countHeld } from '../item/result-parts.ts';
 import { batchStanding, failuresIn, type FailedItem, type Standing } from '../item/standing.ts';
 import type { Listed, ObjectStore } from '../ports.ts';
 import { mergeListings } from './merged-listing.ts';
@@ -80,7 +81,8 @@ export function takeCensus(chain: Chain, run: string, store: CensusStore): Censu
 async function* findingsOf(chain: Chain, run: string, store: CensusStore, tally: Tally): AsyncGenerator<Finding> {
   const strays: Finding[] = [];
   const walked = walkTree(chain, run, store, tally, (stray) => strays.push(stray));
-  for await (const finding of mapConcurrently(walked, readsAtOnce, (item) => judge(item, store, tally))) {
+  const onStray = (stray: Finding): void => void strays.push(stray);
+  for await (const finding of mapConcurrently(walked, readsAtOnce, (item) => judge(item, store, tally, onStray))) {
     yield* strays.splice(0);
     if (finding !== undefined) yield finding;
   }
@@ -102,7 +104,12 @@ type Walked = {
 /** Results whose item was not listed. */
 type Orphan = { level: Level; results: readonly Listed[]; itemKey: string };
 
-async function judge(walked: Walked | Orphan, store: CensusStore, tally: Tally): Promise<Finding | undefined> {
+async function judge(
+  walked: Walked | Orphan,
+  store: CensusStore,
+  tally: Tally,
+  onStray: (stray: Finding) => void,
+): Promise<Finding | undefined> {
   if ('results' in walked) return judgeOrphan(walked, store, tally);
   const { level, listed, children, digest } = walked;
   const path = itemPathOf(level, listed.key);
@@ -116,7 +123,11 @@ async function judge(walked: Walked | Orphan, store: CensusStore, tally: Tally):
       walked.done.map((part) => part.key),
       store,
     );
-    const { items, held } = standing;
+    const { items, held, foreign } = standing;
+    for (const stray of walked.done.filter((part) => foreign.includes(part.key))) {
+      count.stray += 1;
+      onStray(findingOf('stray', level, stray));
+    }
     count.items += items;
     count.done += held.size;
     tally.apiCalls += held.size;
@@ -167,8 +178,19 @@ async function judgeOrphan(
 ): Promise<Finding | undefined> {
   // Item and result may both have been written after the items were listed. Listed again: no right to read items is needed.
   for await (const page of store.list(itemKey)) if (page.some(({ key: there }) => there === itemKey)) return undefined;
-  tally.of(level).stray += results.length;
-  const [first] = results;
+  // Of a batch that was deleted the items are in another one, which tells that their results are here.
+  const foreign = isBatched(level)
+    ? (
+        await countHeld(
+          results.map(({ key }) => key),
+          '',
+          store,
+        )
+      ).foreign
+    : undefined;
+  const strays = results.filter(({ key }) => foreign?.includes(key) ?? true);
+  tally.of(level).stray += strays.length;
+  const [first] = strays;
   return first && findingOf('stray', level, first);
 }
 
