@@ -83,8 +83,9 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
     deployment,
     level.function,
     readObjects(deployment, 'ReadItems', [level.reads, done, failures, params, control]),
+    // A number that is taken: what is in that batch, and which results are there of batches that were deleted.
     ...(next !== undefined && isBatched(next)
-      ? [allow('ReadBatches', 's3:GetObject', objectArn(deployment, `${level.writes}/*.json`))]
+      ? [readObjects(deployment, 'ReadBatches', [level.writes, next.writes])]
       : []),
     createObjects(deployment, 'WriteChildren', created),
     writeObjects(deployment, 'WriteRecords', records),
