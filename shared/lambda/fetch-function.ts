@@ -21,6 +21,7 @@ import type { Fetch } from '../engine/item/fetch.ts';
 import { processItem, type ItemDeps, type Outcome } from '../engine/item/item.ts';
 import type { Log } from '../engine/ports.ts';
 import { createRateControl } from '../engine/rate/rate-control.ts';
+import { createShareLease } from '../engine/rate/share-lease.ts';
 import { createTurns } from '../engine/rate/turns.ts';
 import { createRunParamsReader } from '../engine/runs/run-params.ts';
 import type { SourceChain } from '../source/define.ts';
@@ -107,7 +108,12 @@ function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, met
     waiting: createFailureSink(sqs, { queueUrl: settings.waitingQueueUrl, bucket }),
     turns: createTurns({
       control: createRateControl({ store, clock: systemClock, log, limits: rate, maxFreezeMs }),
-      rate,
+      openLease: (onChange) =>
+        createShareLease({
+          ...{ store, clock: systemClock, random: Math.random, log, onChange },
+          ...{ level: level.name, environments: settings.environments },
+        }),
+      limits: rate,
       clock: systemClock,
       random: Math.random,
       onSleep: (ms) => metrics.addMetric('WaitedForTurn', MetricUnit.Milliseconds, ms),

@@ -156,7 +156,6 @@ export const derivedSettings = {
   bucket: { variable: 'BUCKET', ...anyText },
   level: { variable: 'LEVEL', ...anyText },
   minimumRate: { variable: 'MINIMUM_RATE', ...decimal(0, maxRate) },
-  rateShare: { variable: 'RATE_SHARE', ...decimal(0.000_001, 1) },
   environments: {
     variable: 'ENVIRONMENTS',
     ...orEmpty(wholeNumber(1, 1_000_000), 'nothing bounds how many environments run at once'),
@@ -174,13 +173,13 @@ const { apiUrl, apiTokenSecret, rate, trigger, maxFreeze, maxItemFreeze, maxWait
 const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, writeConcurrency, maximumEventAge } = functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires } = functionParameters;
-const { bucket, level, minimumRate, rateShare, environments, lambdaTimeScale } = derivedSettings;
+const { bucket, level, minimumRate, environments, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, minimumRate, rateShare, environments },
+  ...{ bucket, level, rate, minimumRate, environments },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },

@@ -23,12 +23,11 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function specOf(level: LevelDeclaration, index: number): LevelSpec {
-  const { prefix, weight, environments } = level;
+  const { prefix, environments } = level;
   return {
     name: typeof level.name === 'string' ? level.name : `level${index + 1}`,
     children: level.kind === 'list' ? 'many' : 'one',
     ...(typeof prefix === 'string' && { prefix }),
-    ...(typeof weight === 'number' && { weight }),
     ...(typeof environments === 'number' && { environments }),
     ...(level.kind === 'list' && { id: typeof level.id === 'string' ? level.id : `id${index + 1}` }),
     ...(level.kind === 'result' && { suffix: suffixOf(level) }),

@@ -51,8 +51,6 @@ export function chainProblems({ levels, params = {} }: ChainSpec): string[] {
       say('suffix', 'is for results only: the items of a list are JSON');
     else if (level.suffix !== undefined && !suffixForm.test(level.suffix))
       say('suffix', `must be a dot and a-z 0-9, e.g. ".csv", not ${JSON.stringify(level.suffix)}`);
-    if (level.weight !== undefined && !(Number.isFinite(level.weight) && level.weight > 0))
-      say('weight', 'must be a number above 0');
     if (level.environments !== undefined && !(Number.isInteger(level.environments) && level.environments > 0))
       say('environments', 'must be a whole number above 0');
   }
