@@ -18,10 +18,10 @@ export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
     to: '    if (share < 0)',
   },
   {
-    bug: 'a write without an answer counts as not done',
+    bug: 'a write without an answer counts as done',
     file: lease,
-    from: 'if (stray !== undefined && stray.ifMatch === eTag) return rest;',
-    to: '',
+    from: 'await store.replace(sharesKey, body, {}, read.eTag))',
+    to: "await store.replace(sharesKey, body, {}, read.eTag).catch(() => 'replaced'))",
   },
   {
     bug: "the others' table is overwritten, whatever it says now",
@@ -31,9 +31,9 @@ export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
   },
   {
     bug: 'a share is used beyond its end',
-    file: 'shared/engine/rate/earnings.ts',
-    from: 'Math.min(nowMs, untilMs) - toMs',
-    to: 'nowMs - toMs',
+    file: lease,
+    from: 'untilMs: Math.floor(entry.untilMs) });',
+    to: 'untilMs: Infinity });',
   },
   {
     bug: 'a share is free for others before every clock says so',
