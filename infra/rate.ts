@@ -55,7 +55,9 @@ export function shareRate({
   });
   if (problems.length > 0) throw new DeploymentError(problems);
   const all = levels.map(([, { environments }]) => environments);
-  const environments = all.every((count) => count !== undefined) ? all.reduce((sum, count) => sum + count, 0) : undefined;
+  const environments = all.every((count) => count !== undefined)
+    ? all.reduce((sum, count) => sum + count, 0)
+    : undefined;
   return {
     minimumPerSecond: minimumRate(rate, environments ?? 0, timeoutSeconds),
     environments,

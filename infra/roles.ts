@@ -78,7 +78,12 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
   const failures = failurePrefix(level);
   const done = donePrefix(level);
   const created = [`${level.writes}/*${level.suffix}`, ...(isFirst ? [`${params}/*.json`] : [])];
-  const records = [...(level.children === 'many' ? [`${done}/*.json`] : []), `${failures}/*.json`, freezeKey, sharesKey];
+  const records = [
+    ...(level.children === 'many' ? [`${done}/*.json`] : []),
+    `${failures}/*.json`,
+    freezeKey,
+    sharesKey,
+  ];
   return roleOf(
     deployment,
     level.function,

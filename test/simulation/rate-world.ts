@@ -66,7 +66,17 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   const busy = calls.map(() => 0);
   const warm: Warm[][] = calls.map(() => []);
   const lives: Life[] = [];
-  const end: RateWorldEnd = { seconds: 0, calls: 0, burst: 0, crashes: 0, shares: 0, saves: -Infinity, writes: 0, reads: 0, made };
+  const end: RateWorldEnd = {
+    seconds: 0,
+    calls: 0,
+    burst: 0,
+    crashes: 0,
+    shares: 0,
+    saves: -Infinity,
+    writes: 0,
+    reads: 0,
+    made,
+  };
 
   /** Nothing of a dead environment goes on; a stopped one goes on when it is let to. */
   function alive(life: Life, run: () => void): void {

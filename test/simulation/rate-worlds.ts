@@ -53,7 +53,9 @@ export async function tryRateWorld(core: RateWorldOptions['core'], seed: number)
   const { burst, crashes, shares, saves } = await runRateWorld({ core, ...options });
   const allowed = options.environments.reduce((sum, count) => sum + count, 0) + crashes;
   const problems = [
-    ...(burst > allowed + slackCalls ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`] : []),
+    ...(burst > allowed + slackCalls
+      ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`]
+      : []),
     ...(shares > 1 + slackShares ? [`shares of ${shares.toFixed(4)} in use at one time`] : []),
     ...(saves > slackCalls ? [`${saves.toFixed(2)} calls too many may be saved up`] : []),
   ];

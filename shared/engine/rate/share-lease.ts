@@ -101,7 +101,16 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     const wished = shareFor({ wants, held: own?.share ?? 0 }, rest);
     const saves = savesFor(wished, environments, rest);
     const share = saves === undefined ? 0 : wished;
-    const entry: ShareEntry = { id, level, share, saves: saves ?? 0, wants, perSecond, waited, untilMs: nowMs + leaseMs };
+    const entry: ShareEntry = {
+      id,
+      level,
+      share,
+      saves: saves ?? 0,
+      wants,
+      perSecond,
+      waited,
+      untilMs: nowMs + leaseMs,
+    };
     if (own !== undefined && !isWorthAWrite(own, entry, nowMs)) return true;
     if (clock.now() >= deadlineMs) return true;
     // Less from now on, whatever comes of the write; more only when it is known to be there.

@@ -1,7 +1,12 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { TransientError } from '../../../../shared/engine/errors.ts';
 import { createShareLease, type ShareLease } from '../../../../shared/engine/rate/share-lease.ts';
-import { parseShareTable, sharesOf, shareTableText, type ShareEntry } from '../../../../shared/engine/rate/share-table.ts';
+import {
+  parseShareTable,
+  sharesOf,
+  shareTableText,
+  type ShareEntry,
+} from '../../../../shared/engine/rate/share-table.ts';
 import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 

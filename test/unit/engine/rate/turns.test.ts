@@ -143,7 +143,12 @@ describe('turns', () => {
 
   test('are as many as are wanted when nothing limits them, and no share is looked at', async () => {
     held = { share: 0, saves: 0, untilMs: -Infinity };
-    expect(await take(open(() => 0.5, 1, at('unlimited')), 3)).toEqual([0, 0, 0]);
+    expect(
+      await take(
+        open(() => 0.5, 1, at('unlimited')),
+        3,
+      ),
+    ).toEqual([0, 0, 0]);
     expect(looks).toEqual([]);
   });
 
