@@ -5,7 +5,7 @@ import type { Settings } from '../shared/lambda/setting.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketName, functionId, queueId, ref, roleId, type Intrinsic } from './names.ts';
 import type { ParameterName, ParameterValues } from './parameters.ts';
-import { shareOf } from './rate.ts';
+import { capacityOf } from './rate.ts';
 
 type Variables = Record<string, string | Intrinsic>;
 
@@ -16,7 +16,7 @@ export function fetchFunctions(deployment: Deployment): Record<string, object> {
 
 function fetchFunction(deployment: Deployment, level: Level): object {
   const { parameters, rate, retryAttempts } = deployment;
-  const { environments } = shareOf(rate, level);
+  const { environments } = capacityOf(rate, level);
   return {
     handler: 'functions/fetch.handler',
     role: { 'Fn::Sub': `\${${roleId(level.function)}.Arn}` },
@@ -31,13 +31,11 @@ function fetchFunction(deployment: Deployment, level: Level): object {
 
 function fetchVariables(deployment: Deployment, level: Level): Variables {
   const { parameters, rate } = deployment;
-  const { share, environments } = shareOf(rate, level);
   return write(fetchSettings, parameters, {
     bucket: bucketName(deployment),
     level: level.name,
     minimumRate: String(rate.minimumPerSecond),
-    rateShare: String(share),
-    environments: String(environments ?? ''),
+    environments: String(rate.environments ?? ''),
     deadLetterQueueUrl: ref(queueId(level, 'dead-letters')),
     waitingQueueUrl: ref(queueId(level, 'waiting')),
     triggerQueueUrl: parameters.trigger === 'queue' ? ref(queueId(level, 'trigger')) : '',

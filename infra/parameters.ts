@@ -37,7 +37,7 @@ const infraParameters = {
     default: '250',
     ...decimal(1, 600_000),
     about:
-      'Milliseconds that a call takes: this decides how many environments a level has, so that it can use its share of the rate. With more of them, each sleeps longer.',
+      'Milliseconds that a call takes: this decides how many environments a level has, so that it can use the whole rate while it is the only one at work. With more of them, each sleeps longer.',
   },
   rateEvery: {
     default: 'rate(5 minutes)',
@@ -108,7 +108,7 @@ const formerly: readonly [RegExp, string][] = [
   [/^hermesUrl$/, 'it is apiUrl now'],
   [/^hermesTokenSecret$/, 'it is apiTokenSecret now'],
   [/^hermesRate$/, 'it is rate now'],
-  [/^weight[A-Z]/, "a level's weight stands in its source's chain.ts now, as `weight`"],
+  [/^weight[A-Z]/, 'the levels at work share the rate without weights'],
   [/^environments[A-Z]/, "a level's environments stand in its source's chain.ts now, as `environments`"],
 ];
 

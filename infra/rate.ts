@@ -1,9 +1,9 @@
 /**
- * The rate, and how many environments keep it: a level has at most this many at once, and each spaces its calls by
- * environments / (rate * share). Fewer sleep less, and too few can't make their share of the calls; so there are as many as it
- * takes while each call takes `expectedCallMs`.
+ * How many environments each level has. Those at work share the rate by themselves (docs/decisions/0018-rate-leases.md), so a
+ * level has as many as use the whole of it while each call takes `expectedCallMs`: it may be the only one at work. Fewer sleep
+ * less.
  */
-import type { Chain } from '../shared/engine/chain/chain.ts';
+import type { Chain, Level } from '../shared/engine/chain/chain.ts';
 import { DeploymentError } from './mistakes.ts';
 import type { ParameterValues } from './parameters.ts';
 
@@ -19,17 +19,19 @@ const longestBatchSeconds = 2;
 export type SharedRate = {
   /** Slower than this, turns are further apart than a function may run. */
   minimumPerSecond: number;
+  /** That may run at once, of all levels; undefined: nothing bounds them. */
+  environments: number | undefined;
   /** By the level's name. */
-  levels: ReadonlyMap<string, LevelShare>;
+  levels: ReadonlyMap<string, Capacity>;
 };
 
-export type LevelShare = {
-  /** Above 0, at most 1. */
-  share: number;
+export type Capacity = {
   /** undefined: nothing bounds them. */
   environments: number | undefined;
   batchSize: number;
 };
+
+type RateParameters = Pick<ParameterValues, 'rate' | 'trigger' | 'expectedCallMs' | 'batchSize'>;
 
 /** @throws DeploymentError with a line for each level whose environments AWS refuses, or for a rate that is too slow */
 export function shareRate({
@@ -38,53 +40,58 @@ export function shareRate({
   timeoutSeconds,
 }: {
   chain: Chain;
-  parameters: Pick<ParameterValues, 'rate' | 'trigger' | 'expectedCallMs' | 'batchSize'>;
+  parameters: RateParameters;
   timeoutSeconds: number;
 }): SharedRate {
-  const { rate, trigger, expectedCallMs, batchSize } = parameters;
-  const weights = chain.levels.reduce((sum, { weight }) => sum + weight, 0);
+  const { rate } = parameters;
   const problems: string[] = [];
-  const levels = chain.levels.map(
-    ({ name, weight, environments: given, callsInFlight, batch }): [string, LevelShare] => {
-      const share = weight / weights;
-      const needed =
-        rate === 'unlimited' ? undefined : Math.ceil((rate * share * expectedCallMs) / 1000 / callsInFlight);
-      const wanted = given ?? needed;
-      if (trigger === 'direct' || wanted === undefined) return [name, { share, environments: wanted, batchSize }];
-      if (wanted > queueEnvironments.most)
-        problems.push(
-          `The level ${name} would need ${wanted} environments; a queue's trigger has at most ${queueEnvironments.most}. Lower rate or expectedCallMs, or use trigger=direct.`,
-        );
-      const environments = Math.max(queueEnvironments.least, wanted);
-      if (rate === 'unlimited') return [name, { share, environments, batchSize }];
-      const soon = Math.floor((longestBatchSeconds * rate * share) / environments / batch);
-      return [name, { share, environments, batchSize: Math.min(batchSize, Math.max(1, soon)) }];
-    },
-  );
+  const levels = chain.levels.map((level): [string, Capacity] => {
+    const capacity = capacityFor(level, parameters);
+    if (parameters.trigger === 'queue' && (capacity.environments ?? 0) > queueEnvironments.most)
+      problems.push(
+        `The level ${level.name} would need ${capacity.environments} environments; a queue's trigger has at most ${queueEnvironments.most}. Lower rate or expectedCallMs, or use trigger=direct.`,
+      );
+    return [level.name, capacity];
+  });
   if (problems.length > 0) throw new DeploymentError(problems);
-  return { minimumPerSecond: minimumRate(rate, new Map(levels), timeoutSeconds), levels: new Map(levels) };
+  const all = levels.map(([, { environments }]) => environments);
+  const environments = all.every((count) => count !== undefined)
+    ? all.reduce((sum, count) => sum + count, 0)
+    : undefined;
+  return {
+    minimumPerSecond: minimumRate(rate, environments ?? 0, timeoutSeconds),
+    environments,
+    levels: new Map(levels),
+  };
 }
 
-/** @throws DeploymentError when the rate is below it */
-function minimumRate(
-  rate: number | 'unlimited',
-  levels: ReadonlyMap<string, LevelShare>,
-  timeoutSeconds: number,
-): number {
+function capacityFor(level: Level, { rate, trigger, expectedCallMs, batchSize: most }: RateParameters): Capacity {
+  const atOnce = rate === 'unlimited' ? undefined : (rate * expectedCallMs) / 1000;
+  if (trigger === 'direct')
+    return { environments: level.environments ?? (atOnce && Math.ceil(atOnce / level.callsInFlight)), batchSize: most };
+  const soon = rate === 'unlimited' ? most : Math.floor((longestBatchSeconds * rate) / level.batch);
+  const batchSize = Math.min(most, Math.max(1, soon));
+  // The messages of a batch are worked on side by side.
+  const wanted = level.environments ?? (atOnce && Math.ceil(atOnce / batchSize / level.callsInFlight));
+  return { environments: wanted && Math.max(queueEnvironments.least, wanted), batchSize };
+}
+
+/**
+ * When all environments work, each has an equal share.
+ * @throws DeploymentError when the rate is below it
+ */
+function minimumRate(rate: number | 'unlimited', environments: number, timeoutSeconds: number): number {
   if (rate === 'unlimited') return 0;
-  const slowest = [...levels.values()].map(
-    ({ share, environments }) => (environments ?? 0) / (share * timeoutSeconds * longestSpacing),
-  );
-  const minimum = Math.ceil(Math.max(...slowest) * 1000) / 1000;
+  const minimum = Math.ceil((1000 * environments) / (timeoutSeconds * longestSpacing)) / 1000;
   if (rate >= minimum) return minimum;
   throw new DeploymentError([
-    `rate must be at least ${minimum}: slower, the turns of the level with the least weight are further apart than its function may run. Make the weights in the chain more alike, or the functions' timeout longer.`,
+    `rate must be at least ${minimum}: slower, the turns of the ${environments} environments of all levels are further apart than a function may run. Lower the chain's environments, or make the functions' timeout longer.`,
   ]);
 }
 
 /** @returns a level's; all levels have one */
-export function shareOf({ levels }: SharedRate, { name }: { name: string }): LevelShare {
-  const share = levels.get(name);
-  if (share === undefined) throw new Error(`The rate is not shared with a level ${name}.`);
-  return share;
+export function capacityOf({ levels }: SharedRate, { name }: { name: string }): Capacity {
+  const capacity = levels.get(name);
+  if (capacity === undefined) throw new Error(`The rate knows no level ${name}.`);
+  return capacity;
 }

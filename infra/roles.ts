@@ -9,6 +9,7 @@ import {
   freezeKey,
   lastGoodRateKey,
   recordPrefixes,
+  sharesKey,
   successName,
 } from '../shared/engine/chain/keys.ts';
 import type { Deployment } from './deployment.ts';
@@ -78,7 +79,12 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
   const done = donePrefix(level);
   const next = nextLevel(chain, level);
   const created = [`${level.writes}/*${level.suffix}`, ...(isFirst ? [`${params}/*.json`] : [])];
-  const records = [...(level.children === 'many' ? [`${done}/*.json`] : []), `${failures}/*.json`, freezeKey];
+  const records = [
+    ...(level.children === 'many' ? [`${done}/*.json`] : []),
+    `${failures}/*.json`,
+    freezeKey,
+    sharesKey,
+  ];
   return roleOf(
     deployment,
     level.function,

@@ -7,7 +7,7 @@ import { rateKey } from '../shared/engine/chain/keys.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketArn, functionId, permissionId, queueId, ref, roleId } from './names.ts';
 import { queuePolicyId } from './queues.ts';
-import { shareOf } from './rate.ts';
+import { capacityOf } from './rate.ts';
 import { merge, type Resources } from './resources.ts';
 
 const created = 's3:ObjectCreated:*';
@@ -78,7 +78,7 @@ const permission = (deployment: Deployment, name: string) => ({
 
 /** The framework's own event for SQS would widen a role that all functions share; here each has its own. */
 function mapping({ rate }: Deployment, level: Level) {
-  const { environments, batchSize } = shareOf(rate, level);
+  const { environments, batchSize } = capacityOf(rate, level);
   return {
     Type: 'AWS::Lambda::EventSourceMapping',
     DependsOn: [roleId(level.function)],

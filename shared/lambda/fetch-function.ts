@@ -22,6 +22,7 @@ import type { ItemCounts, ItemDeps, Outcome } from '../engine/item/attempt.ts';
 import { processItem } from '../engine/item/item.ts';
 import type { Log } from '../engine/ports.ts';
 import { createRateControl } from '../engine/rate/rate-control.ts';
+import { createShareLease } from '../engine/rate/share-lease.ts';
 import { createTurns } from '../engine/rate/turns.ts';
 import { createRunParamsReader } from '../engine/runs/run-params.ts';
 import type { SourceChain } from '../source/define.ts';
@@ -112,7 +113,12 @@ function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, met
     waiting: createFailureSink(sqs, { queueUrl: settings.waitingQueueUrl, bucket }),
     turns: createTurns({
       control: createRateControl({ store, clock: systemClock, log, limits: rate, maxFreezeMs }),
-      rate,
+      openLease: (onChange) =>
+        createShareLease({
+          ...{ store, clock: systemClock, random: Math.random, log, onChange },
+          ...{ level: level.name, environments: settings.environments },
+        }),
+      limits: rate,
       clock: systemClock,
       random: Math.random,
       onSleep: (ms) => metrics.addMetric('WaitedForTurn', MetricUnit.Milliseconds, ms),

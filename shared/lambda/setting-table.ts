@@ -168,7 +168,6 @@ export const derivedSettings = {
   bucket: { variable: 'BUCKET', ...anyText },
   level: { variable: 'LEVEL', ...anyText },
   minimumRate: { variable: 'MINIMUM_RATE', ...decimal(0, maxRate) },
-  rateShare: { variable: 'RATE_SHARE', ...decimal(0.000_001, 1) },
   environments: {
     variable: 'ENVIRONMENTS',
     ...orEmpty(wholeNumber(1, 1_000_000), 'nothing bounds how many environments run at once'),
@@ -187,13 +186,13 @@ const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires } = functionParameters;
-const { bucket, level, minimumRate, rateShare, environments, lambdaTimeScale } = derivedSettings;
+const { bucket, level, minimumRate, environments, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, minimumRate, rateShare, environments },
+  ...{ bucket, level, rate, minimumRate, environments },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },

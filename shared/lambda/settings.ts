@@ -4,14 +4,16 @@
  */
 import { levelNamed, type Chain, type Level } from '../engine/chain/chain.ts';
 import { ConfigError } from '../engine/errors.ts';
-import type { LevelRate, RateLimits } from '../engine/rate/rate-setting.ts';
+import type { RateLimits } from '../engine/rate/rate-setting.ts';
 import { readSettings, type Environment, type Settings, type ValuesOf } from './setting.ts';
 import { fetchSettings, levelSettings, recoverySettings } from './setting-table.ts';
 
 export type FetchSettings = {
   bucket: string;
   level: Level;
-  rate: LevelRate;
+  rate: RateLimits;
+  /** How many may run at once, of all levels; undefined: nothing bounds them. */
+  environments: number | undefined;
   /** No order of the API stops all calls for longer. */
   maxFreezeMs: number;
   /** One item may stop the calls of all for this long in all. */
@@ -60,12 +62,12 @@ type WithLevels = Pick<Chain, 'levels'>;
 /** @throws ConfigError with one line for each setting that is missing or invalid; it never shows a value but a level's */
 export function readFetchSettings(chain: WithLevels, env: Environment = process.env): FetchSettings {
   const read = readSettings(fetchSettings, env);
-  const { level, rate, minimumRate, rateShare, environments, ...more } = read;
+  const { level, rate, minimumRate, ...more } = read;
   const { maxFreeze, maxItemFreeze, maxWait, ...others } = more;
   return {
     ...others,
     level: readLevel(chain, level),
-    rate: { deployed: rate, minimumPerSecond: minimumRate, share: rateShare, environments },
+    rate: { deployed: rate, minimumPerSecond: minimumRate },
     maxFreezeMs: maxFreeze * 1000,
     maxItemFreezeMs: maxItemFreeze * 1000,
     maxWaitMs: maxWait * 1000,

@@ -9,7 +9,6 @@ import {
   functionCheck,
   isRecord,
   jsonPath,
-  numberAboveZero,
   oneOf,
   show,
   text,
@@ -34,7 +33,6 @@ const requestFields = {
 
 const levelFields = {
   prefix: text,
-  weight: numberAboveZero,
   environments: wholeNumber(1),
   callsInFlight: wholeNumber(1),
   answers: listOf,
@@ -113,10 +111,11 @@ function levelProblems(
 ): string[] {
   if (!isRecord(level) || (level['kind'] !== 'list' && level['kind'] !== 'result'))
     return [`level ${index + 1}: must be made by list(name, {…}) or result(name, {…}), not ${show(level)}`];
-  const { kind, name, ...fields } = level;
+  const { kind, name, weight, ...fields } = level;
   const problems: string[] = [];
   const say: Say = (field, problem) =>
     void problems.push(`level ${typeof name === 'string' && name !== '' ? name : index + 1}: ${field} ${problem}`);
+  if (weight !== undefined) say('weight', 'has no use any more: the levels at work share the rate; remove it');
   if (typeof name !== 'string') say('name', `must be a text, not ${show(name)}`);
   const isList = kind === 'list';
   const hasFetch = fields['fetch'] !== undefined;

@@ -51,8 +51,7 @@ export type ApiDeclaration = {
 type LevelFields = {
   /** Where the children go in the bucket. Default: the level's name. */
   prefix?: string;
-  /** The level's part of the rate, relative to the others. */
-  weight?: number;
+  /** How many of its environments run at once. Default: as many as the whole rate takes. */
   environments?: number;
   /** Calls that one environment makes side by side. Default 10 for batches, otherwise 1. */
   callsInFlight?: number;

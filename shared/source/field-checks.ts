@@ -24,10 +24,6 @@ export const scalar: FieldCheck = {
   fits: (value) => typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value),
 };
 export const anything: FieldCheck = { allowed: 'anything', fits: () => true };
-export const numberAboveZero: FieldCheck = {
-  allowed: 'a number above 0',
-  fits: (value) => Number.isFinite(value) && (value as number) > 0,
-};
 export const functionCheck: FieldCheck = {
   allowed: 'a function (item, api)',
   fits: (value) => typeof value === 'function',

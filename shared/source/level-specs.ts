@@ -23,13 +23,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function specOf(level: LevelDeclaration, index: number): LevelSpec {
-  const { prefix, weight, environments, callsInFlight } = level;
+  const { prefix, environments, callsInFlight } = level;
   const batch = level.kind === 'result' && index > 0 ? batchOf(level) : 1;
   return {
     name: typeof level.name === 'string' ? level.name : `level${index + 1}`,
     children: level.kind === 'list' ? 'many' : 'one',
     ...(typeof prefix === 'string' && { prefix }),
-    ...(typeof weight === 'number' && { weight }),
     ...(typeof environments === 'number' && { environments }),
     ...(level.kind === 'list' && { id: typeof level.id === 'string' ? level.id : `id${index + 1}` }),
     ...(typeof callsInFlight === 'number' && { callsInFlight }),

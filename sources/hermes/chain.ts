@@ -5,7 +5,7 @@ import { bearer, cursor, defineChain, list, result } from '../../shared/source/d
 export default defineChain({
   api: { auth: bearer() },
   levels: [
-    list('troops', { id: 'troop', path: 'troops', items: 'items', next: cursor('next'), weight: 1 }),
+    list('troops', { id: 'troop', path: 'troops', items: 'items', next: cursor('next') }),
     list('warriors', {
       prefix: 'amazon_warriors',
       id: 'warrior',
@@ -13,7 +13,6 @@ export default defineChain({
       query: { troop: '{troop}' },
       items: 'items',
       next: cursor('next'),
-      weight: 3,
     }),
     list('data_groups', {
       id: 'group',
@@ -21,12 +20,10 @@ export default defineChain({
       query: { troop: '{troop}', warrior: '{warrior}' },
       items: 'items',
       next: cursor('next'),
-      weight: 11,
     }),
     result('data', {
       path: 'data',
       query: { troop: '{troop}', warrior: '{warrior}', group: '{group}' },
-      weight: 85,
     }),
   ],
 });

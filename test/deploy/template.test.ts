@@ -16,6 +16,7 @@ import {
   roleId,
 } from '../../infra/names.ts';
 import { loadChain } from '../../infra/source.ts';
+import type { Level } from '../../shared/engine/chain/chain.ts';
 import { failurePrefix, receiptPrefix } from '../../shared/engine/chain/keys.ts';
 import { readFetchSettings, readRecoverySettings } from '../../shared/lambda/settings.ts';
 import { chainOf, compile, deploymentOf, depths } from './neutral.ts';
@@ -94,10 +95,6 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
         FunctionName: arnOf(functionId(level.function)),
         FunctionResponseTypes: ['ReportBatchItemFailures'],
       });
-      // The bound that its calls are spaced by is the bound that AWS keeps.
-      expect(environmentOf(queue, functionId(level.function))['ENVIRONMENTS']).toBe(
-        String(at(mapping, 'ScalingConfig', 'MaximumConcurrency')),
-      );
       expect(propertiesOf(queue, functionId(level.function))['ReservedConcurrentExecutions']).toBeUndefined();
     }
   });
@@ -151,6 +148,7 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
         ...(isLast ? [] : [`${done}/*.json`]),
         `${failures}/*.json`,
         'control/freeze.json',
+        'control/shares.json',
       ]);
     }
   });
@@ -167,15 +165,19 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
     expect(keysOf(direct, 'SweepRole', 'WriteReportsAndMarkers')).toContain('results/*/_SUCCESS');
   });
 
-  test('at a rate, as many environments are reserved as its calls are spaced by', () => {
-    for (const level of chain.levels) {
-      const id = functionId(level.function);
-      const reserved = propertiesOf(direct, id)['ReservedConcurrentExecutions'];
-      expect(reserved).toBeGreaterThan(0);
-      expect(environmentOf(direct, id)['ENVIRONMENTS']).toBe(String(reserved));
+  test('at a rate, no more environments run than all of them are told', () => {
+    const bound = {
+      direct: (level: Level) => propertiesOf(direct, functionId(level.function))['ReservedConcurrentExecutions'],
+      queue: (level: Level) =>
+        at(propertiesOf(queue, `${queueId(level, 'trigger')}Mapping`), 'ScalingConfig', 'MaximumConcurrency'),
+    };
+    for (const [template, boundOf] of [[direct, bound.direct] as const, [queue, bound.queue] as const]) {
+      const all = chain.levels.reduce((sum, level) => sum + Number(boundOf(level)), 0);
+      for (const level of chain.levels) {
+        expect(boundOf(level)).toBeGreaterThan(0);
+        expect(environmentOf(template, functionId(level.function))['ENVIRONMENTS']).toBe(String(all));
+      }
     }
-    const shares = chain.levels.map((level) => Number(environmentOf(direct, functionId(level.function))['RATE_SHARE']));
-    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1);
   });
 
   test.each(['replay', 'sweep', 'rate', 'status'])('%s knows the deployment by its own numbers', (name) => {

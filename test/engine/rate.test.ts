@@ -31,7 +31,7 @@ const calls = 547;
  * closer together on the way: a call that was late by a fifth of a second, or by as long as this process had no turn, arrives
  * with those behind it.
  */
-const environments = { direct: 1 + 1 + 1 + 5, queue: 2 + 2 + 2 + 5 };
+const environments = { direct: 5 + 5 + 5 + 5, queue: 2 + 2 + 2 + 2 };
 const late = (): number => 20 * Math.max(0.2, stallWatch.longestSeconds());
 
 async function start(
@@ -63,7 +63,7 @@ const rate = async (): Promise<RateReport> => (await world.invoke('rate', {})) a
 const clock = (): number => world.hermes.calls().at(-1)?.atMs ?? 0;
 
 describe.each(['direct', 'queue'] as const)('with trigger %s, at 20 requests a second', (trigger) => {
-  test('a run with failures, a replay and a sweep never calls faster, and takes no more than a quarter longer', async () => {
+  test('a run with failures, a replay and a sweep never calls faster, and takes little longer than its calls do at the rate', async () => {
     await start(trigger, { ...tree, failRate: 0.01 });
     // A run of one troop: what takes its time below is the rate, not the start of environments.
     await world.drop('seeds/warm.json', JSON.stringify({ only: { troop: world.hermes.tree().idsAt([0]) } }));
@@ -82,7 +82,7 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 20 requests a s
     // After a stall, what was sent in time came all at once.
     const refused = made.filter(({ fault, atMs }) => fault === 'rate-limit' && !stallWatch.wasBefore(atMs, 1000));
     expect(refused).toEqual([]);
-    expect(secondsOf(made)).toBeLessThan((1.25 * made.length) / 20);
+    expect(secondsOf(made)).toBeLessThan(10 + (1.05 * made.length) / 20 + stallWatch.longestSeconds());
     expectWholeTree(world, 'r1');
     // The sweep was told to take what was still on its way for lost: such an item may be on its way twice.
     const refired = runs.reduce((sum, swept) => sum + swept.refired, 0);

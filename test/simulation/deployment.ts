@@ -5,7 +5,6 @@
 import type { ItemEvent } from '../../shared/engine/events.ts';
 import type { ItemDeps, Outcome } from '../../shared/engine/item/attempt.ts';
 import type { Clock, Log, ObjectStore } from '../../shared/engine/ports.ts';
-import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Api } from './api.ts';
 import type { Bucket } from './bucket.ts';
 import type { ChainPlan, Row } from './chain-plan.ts';
@@ -25,7 +24,7 @@ import type { VirtualTime } from './virtual-time.ts';
 export type Handler = (payload: unknown) => (environment: Environment) => Promise<unknown>;
 
 /** A level's parts of the world. */
-export type LevelParts = { level: Level; rate: LevelRate; trigger: Trigger; deadLetters: Queue; waiting: Queue };
+export type LevelParts = { level: Level; trigger: Trigger; deadLetters: Queue; waiting: Queue };
 
 export type World = {
   core: Core;
@@ -143,7 +142,7 @@ async function takeMessages(
 }
 
 function memoryOf(
-  { core, chain, bucket, settings, levels }: World,
+  { core, chain, bucket, settings }: World,
   level: Level,
   environment: Environment,
 ): Omit<Memory, 'environment'> {
@@ -160,14 +159,17 @@ function memoryOf(
     replace: (key, body, metadata, eTag) => bucket.storeFor(now()).replace(key, body, metadata, eTag),
     remove: (key) => bucket.storeFor(now()).remove(key),
   };
-  const rate = levels.get(level.name)?.rate;
-  if (rate === undefined) throw new Error(`There is no level ${level.name}.`);
   const hasFailures = core.createFailureWatch(level, store, clock, core.firstRetryMs({ lambdaTimeScale: 1 }) / 2);
+  const { limits, maxFreezeMs } = settings;
+  const environments = [...settings.environments.values()].reduce((sum, count) => sum + count, 0);
+  const random = randomOf(now());
   const turns = core.createTurns({
-    control: core.createRateControl({ store, clock, log: noLog, limits: rate, maxFreezeMs: settings.maxFreezeMs }),
-    rate,
+    control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs }),
+    openLease: (onChange) =>
+      core.createShareLease({ store, clock, random, log: noLog, level: level.name, environments, onChange }),
+    limits,
     clock,
-    random: randomOf(now()),
+    random,
     onSleep: () => undefined,
   });
   return { turns, hasFailures, runParams: core.createRunParamsReader(chain, store) };

@@ -25,8 +25,6 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
   const { world, checker, rateWatch, isLost, onWaiting, say } = options;
   const { core, time, faults, settings } = world;
   const { name } = level;
-  const rate = settings.rates.get(name);
-  if (rate === undefined) throw new Error(`The model does not know the level ${name}.`);
   const environments = new Environments({
     name,
     limit: settings.environments.get(name) ?? 1,
@@ -34,7 +32,7 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
     faults,
     timeoutMs: settings.deployment.fetchTimeoutMs,
     onWorkBehindAnswer: checker.onWorkBehindAnswer,
-    onLost: () => rateWatch.crash(name),
+    onLost: () => rateWatch.crash(),
   });
   const onRemove = (message: Message, by: Life): void => checker.onRemove(message, by);
   const base = { core, time, faults, onRemove };
@@ -56,7 +54,7 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
       if (!isLost(payload)) trigger.accept(payload, isRefired);
     },
   };
-  return { level, rate, trigger: open, deadLetters, waiting: waitingItems, environments };
+  return { level, trigger: open, deadLetters, waiting: waitingItems, environments };
 
   function createTrigger(its: TriggerOptions): LevelParts['trigger'] {
     const { batchSize, deployment, plainLetters } = settings;

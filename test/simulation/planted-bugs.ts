@@ -192,7 +192,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     bug: 'a pause is not heard of',
     file: 'shared/engine/rate/turns.ts',
     from: 'if (state.paused) throw',
-    to: 'if (state.paused && rate.share > 1) throw',
+    to: 'if (state.paused && random() > 1) throw',
     breaks: ['rate'],
   },
   {

@@ -1,8 +1,8 @@
 /**
- * Promise 6: in any time t a level makes at most R·t + C calls, C being its environments. One that crashes gives one more. And
- * in a pause there are none.
+ * Promise 6: in any time t there are at most R·t + C calls, C being the environments of all levels. One that crashes gives one
+ * more. And in a pause there are none.
  */
-import type { LevelRate } from '../../shared/engine/rate/rate-setting.ts';
+import type { Settings } from './settings.ts';
 
 /**
  * An environment reads the setting again after 5 seconds, and goes on with the one that it has when that fails: so often in a
@@ -14,14 +14,16 @@ const takenUpMs = 60_000;
 const slackCalls = 0.01;
 
 export class RateWatch {
-  readonly #levels = new Map<string, { perSecond: number; environments: number; undrained: number; atMs: number }>();
+  readonly #perSecond: number;
+  readonly #environments: number;
+  /** Calls that the rate has not made up for yet. */
+  #undrained = 0;
+  #atMs = 0;
   #pausedSinceMs = Infinity;
 
-  constructor(rates: ReadonlyMap<string, LevelRate>) {
-    for (const [level, { deployed, share, environments }] of rates) {
-      if (deployed === 'unlimited' || environments === undefined) continue;
-      this.#levels.set(level, { perSecond: deployed * share, environments, undrained: 0, atMs: 0 });
-    }
+  constructor({ limits, environments }: Pick<Settings, 'limits' | 'environments'>) {
+    this.#perSecond = limits.deployed === 'unlimited' ? Infinity : limits.deployed;
+    this.#environments = [...environments.values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** A person sets the rate: to nothing, or to what is deployed. */
@@ -31,20 +33,18 @@ export class RateWatch {
   }
 
   /** An environment has ended without the sleep that its last call was to be paid with; the next one calls at once. */
-  crash(level: string): void {
-    const its = this.#levels.get(level);
-    if (its !== undefined) its.undrained = Math.max(0, its.undrained - 1);
+  crash(): void {
+    this.#undrained = Math.max(0, this.#undrained - 1);
   }
 
   /** @returns what is wrong with a call */
-  call(level: string, atMs: number): string | undefined {
+  call(atMs: number): string | undefined {
     if (atMs - this.#pausedSinceMs > takenUpMs)
-      return `${level} called the API ${(atMs - this.#pausedSinceMs) / 1000} s after it was paused`;
-    const its = this.#levels.get(level);
-    if (its === undefined) return undefined;
-    its.undrained = Math.max(0, its.undrained - ((atMs - its.atMs) / 1000) * its.perSecond) + 1;
-    its.atMs = atMs;
-    const tooMany = its.undrained - its.environments;
-    return tooMany > slackCalls ? `${level} made ${tooMany.toFixed(2)} calls too many` : undefined;
+      return `a call of the API ${(atMs - this.#pausedSinceMs) / 1000} s after it was paused`;
+    if (this.#perSecond === Infinity) return undefined;
+    this.#undrained = Math.max(0, this.#undrained - ((atMs - this.#atMs) / 1000) * this.#perSecond) + 1;
+    this.#atMs = atMs;
+    const tooMany = this.#undrained - this.#environments;
+    return tooMany > slackCalls ? `${tooMany.toFixed(2)} calls too many` : undefined;
   }
 }

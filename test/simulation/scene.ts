@@ -111,7 +111,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   });
   checker.ledger.watch(bucket.objects, wanted);
 
-  const rateWatch = new RateWatch(settings.rates);
+  const rateWatch = new RateWatch(settings);
   const freezeWatch = new FreezeWatch(settings);
   let isWell = false;
   const answers = new Answers({
@@ -132,7 +132,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     onCrash: checker.onCrash,
     onCall: (call) => {
       checker.onCall(call);
-      const problem = rateWatch.call(plan.rows[call.node.depth]?.level ?? '', call.atMs) ?? freezeWatch.call(call);
+      const problem = rateWatch.call(call.atMs) ?? freezeWatch.call(call);
       if (problem !== undefined) checker.break('rate', `${call.life.name}: ${problem}`);
     },
   });

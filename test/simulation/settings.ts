@@ -1,5 +1,5 @@
 /** What a schedule's deployment is set to: drawn, so that no promise hangs on one number. */
-import type { LevelRate, RateLimits } from '../../shared/engine/rate/rate-setting.ts';
+import type { RateLimits } from '../../shared/engine/rate/rate-setting.ts';
 import type { lostAfterMs } from '../../shared/lambda/event-life.ts';
 import type { Faults } from './faults.ts';
 import type { ChainPlan } from './chain-plan.ts';
@@ -25,7 +25,6 @@ export type Settings = {
   maxWaitMs: number;
   hasRate: boolean;
   limits: RateLimits;
-  rates: Map<string, LevelRate>;
   environments: Map<string, number>;
 };
 
@@ -35,7 +34,6 @@ export function drawSettings(faults: Faults, { rows }: ChainPlan): Settings {
   const pick = <T>(what: string, from: readonly T[]): T => faults.pick(site, what, from);
   const hasRate = pick('has rate', [true, false]);
   const limits: RateLimits = { deployed: hasRate ? pick('rate', [1, 4, 20, 200]) : 'unlimited', minimumPerSecond: 0.2 };
-  const share = 1 / levelNames.length;
   const environments = new Map(levelNames.map((level) => [level, faults.between(site, `environments ${level}`, 1, 5)]));
   return {
     deployment: {
@@ -63,7 +61,6 @@ export function drawSettings(faults: Faults, { rows }: ChainPlan): Settings {
     maxWaitMs: pick('max wait', [2, 6]) * 3_600_000,
     hasRate,
     limits,
-    rates: new Map(levelNames.map((level) => [level, { ...limits, share, environments: environments.get(level) }])),
     environments,
   };
 }

@@ -59,8 +59,6 @@ export function chainProblems({ levels, params = {} }: ChainSpec): string[] {
       say('suffix', 'is for results only: the items of a list are JSON');
     else if (level.suffix !== undefined && !suffixForm.test(level.suffix))
       say('suffix', `must be a dot and a-z 0-9, e.g. ".csv", not ${JSON.stringify(level.suffix)}`);
-    if (level.weight !== undefined && !(Number.isFinite(level.weight) && level.weight > 0))
-      say('weight', 'must be a number above 0');
     batchProblems(level, isLast, say);
     if (level.environments !== undefined && !(Number.isInteger(level.environments) && level.environments > 0))
       say('environments', 'must be a whole number above 0');
@@ -104,7 +102,9 @@ function batchProblems({ batch, callsInFlight, children, id }: LevelSpec, isLast
   if (batch !== undefined && children === 'many') say('batch', 'is for results only');
   else if (batch !== undefined && !isWholeNumber(batch, 1, mostInBatch))
     say('batch', `must be a whole number from 1 to ${mostInBatch}`);
-  if (callsInFlight !== undefined && !isWholeNumber(callsInFlight, 1, mostCallsInFlight))
+  if (callsInFlight !== undefined && children === 'many')
+    say('callsInFlight', 'is for batches only: the pages of a list come one after the other');
+  else if (callsInFlight !== undefined && !isWholeNumber(callsInFlight, 1, mostCallsInFlight))
     say('callsInFlight', `must be a whole number from 1 to ${mostCallsInFlight}`);
   if (!isLast && id !== undefined && lineFields.includes(id))
     say('id', `must not be ${id}: a line of the results has a field of that name`);

@@ -1,6 +1,6 @@
 /**
- * The chain: its levels from the seed down, each declared once. What a level reads, the ids in its items' keys, its function's
- * name and its share of the rate follow from the list. The engine gets a chain as an argument and knows no other.
+ * The chain: its levels from the seed down, each declared once. What a level reads, the ids in its items' keys and its
+ * function's name follow from the list. The engine gets a chain as an argument and knows no other.
  */
 import type { ParamDeclaration } from './params.ts';
 
@@ -28,9 +28,7 @@ export type Level = {
   callsInFlight: number;
   /** The name of the level that reads what this one writes; undefined for the last. */
   next: string | undefined;
-  /** Its part of the rate, to the sum of all weights. */
-  weight: number;
-  /** How many of its environments run at once; undefined: as many as its share of the rate takes. */
+  /** How many of its environments run at once; undefined: as many as the whole rate takes. */
   environments: number | undefined;
 };
 
@@ -53,10 +51,8 @@ export type LevelSpec = {
   suffix?: string | undefined;
   /** For `one` only. Default 1. The seed is never in a batch. */
   batch?: number | undefined;
-  /** Default 10 for batches, otherwise 1. */
+  /** For batches only. Default 10. */
   callsInFlight?: number | undefined;
-  /** Default: 85 of 100 for the last level, the rest in equal parts. */
-  weight?: number | undefined;
   environments?: number | undefined;
 };
 
@@ -68,10 +64,6 @@ export type ChainSpec = {
 /** The prefix that people drop seeds under. */
 export const seedPrefix = 'seeds';
 
-/** The last level makes most of the calls: each of its items is one, and there are more of them than of all others. */
-const lastLevelWeight = 85;
-const allWeights = 100;
-
 /** An object of a thousand items is a megabyte, and what is known of each in a part's metadata fits into 250 letters. */
 export const mostInBatch = 1000;
 /** As many as make an API that takes half a second answer 20 a second. */
@@ -79,7 +71,6 @@ const defaultCallsInFlight = 10;
 
 /** @param spec one that `chainProblems` finds nothing wrong with */
 export function createChain({ levels, params = {} }: ChainSpec): Chain {
-  const otherWeight = levels.length > 1 ? (allWeights - lastLevelWeight) / (levels.length - 1) : 0;
   const ids: string[] = [];
   let reads = seedPrefix;
   const rows = levels.map((level, index): Level => {
@@ -95,9 +86,8 @@ export function createChain({ levels, params = {} }: ChainSpec): Chain {
       function: functionName(name),
       children,
       batch,
-      callsInFlight: level.callsInFlight ?? (batch > 1 ? defaultCallsInFlight : 1),
+      callsInFlight: batch > 1 ? (level.callsInFlight ?? defaultCallsInFlight) : 1,
       next: next?.name,
-      weight: level.weight ?? (next === undefined ? lastLevelWeight : otherWeight),
       environments,
     };
     reads = prefix;

@@ -15,6 +15,7 @@
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
  *     control/freeze.json                                until when the API asked everyone to stay away
+ *     control/shares.json                                which part of the rate each environment at work may use
  *
  * An id from the API is one segment, percent-encoded except `[A-Za-z0-9_-]`:
  *
@@ -211,6 +212,8 @@ export function listingsOf(level: Level, run: string): { items: Listing; done: L
 export const rateKey = `${recordPrefixes.control}/rate.json`;
 export const lastGoodRateKey = `${recordPrefixes.control}/last-good-rate.json`;
 export const freezeKey = `${recordPrefixes.control}/freeze.json`;
+/** Written by the environments that make calls, every few seconds. */
+export const sharesKey = `${recordPrefixes.control}/shares.json`;
 
 /** The run of a key like `<prefix>/<run>.json`; undefined when it is no such key. */
 export function runOfKey(prefix: string, key: string): string | undefined {

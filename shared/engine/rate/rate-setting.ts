@@ -1,6 +1,5 @@
 /**
- * What `control/rate.json` may say, and what it comes to for one environment of one level. Pure. Whoever reads the object
- * decides what to do about a bad one.
+ * What `control/rate.json` may say. Pure. Whoever reads the object decides what to do about a bad one.
  */
 import { InputError } from '../errors.ts';
 
@@ -17,20 +16,8 @@ export type RateSetting = {
 /** What the deployment allows. */
 export type RateLimits = {
   deployed: Rate;
-  /** Slower than this, a level's turns would be further apart than an invocation lasts. */
+  /** Slower than this, an environment's turns would be further apart than an invocation lasts. */
   minimumPerSecond: number;
-};
-
-/**
- * A level's part of the rate. At most so many of its environments run at once, and each makes its calls
- * `environments / (rate * share)` seconds apart: so they never make more than `rate * share` a second together, and nobody
- * has to ask anybody.
- */
-export type LevelRate = RateLimits & {
-  /** Above 0, at most 1. */
-  share: number;
-  /** How many run at once at most; undefined if nothing bounds them. */
-  environments: number | undefined;
 };
 
 /** Some ten characters a number; whatever is larger is no setting. */
@@ -63,7 +50,7 @@ export function parseRateSetting(body: string, { deployed, minimumPerSecond }: R
       );
     else if (rate < minimumPerSecond)
       problems.push(
-        `requestsPerSecond must be at least ${minimumPerSecond}, or 0 to pause: slower, a level's turns are further apart than its functions may run`,
+        `requestsPerSecond must be at least ${minimumPerSecond}, or 0 to pause: slower, an environment's turns are further apart than its functions may run`,
       );
   }
   if (problems.length > 0) throw new InputError(problems);
@@ -71,11 +58,4 @@ export function parseRateSetting(body: string, { deployed, minimumPerSecond }: R
     paused: paused === true || rate === 0,
     ...(typeof rate === 'number' && rate > 0 && { requestsPerSecond: rate }),
   };
-}
-
-/** How far apart one environment's calls must be, in milliseconds. 0: as fast as they come. */
-export function spacingMs({ deployed, share, environments }: LevelRate, { requestsPerSecond }: RateSetting): number {
-  const rate = requestsPerSecond ?? deployed;
-  if (rate === 'unlimited' || environments === undefined) return 0;
-  return (1000 * environments) / (rate * share);
 }

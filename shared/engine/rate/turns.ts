@@ -1,13 +1,16 @@
 /**
- * One environment's turns at the API: a call waits here for its turn. It owns the promise that the calls of
- * an environment, pages and retries of all its items included, are never closer together than the level's rate says, that
- * no call is made during a pause or a freeze, and that no wait is longer than its invocation has left.
+ * One environment's turns at the API: a call waits here for its turn. It owns the promise that an environment makes no more
+ * calls, pages and retries of all its items included, than its share of the rate earns, that no call is made during a pause or
+ * a freeze, and that no wait is longer than its invocation has left.
  */
 import { DeferredError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
-import type { RateControl } from './rate-control.ts';
+import { createDemandMeter } from './demand.ts';
+import { createEarnings } from './earnings.ts';
+import type { RateControl, RateState } from './rate-control.ts';
 import { staleMs } from './rate-control.ts';
-import { spacingMs, type LevelRate } from './rate-setting.ts';
+import type { Rate, RateLimits } from './rate-setting.ts';
+import type { ShareLease } from './share-lease.ts';
 
 export type Turns = {
   /**
@@ -19,58 +22,142 @@ export type Turns = {
   freeze(forMs: number): Promise<void>;
   /**
    * Sleeps at an invocation's end until the next call may be made. With it the rate is kept by how many invocations there are at
-   * once, whichever environments Lambda gives the next ones to.
+   * once, whichever environments Lambda gives the next ones to. Nothing is under way afterwards.
    */
   settle(deadlineMs: number): Promise<void>;
 };
 
 export type TurnsDeps = {
   control: RateControl;
-  rate: LevelRate;
+  /** @param onChange to be called before the share changes */
+  openLease: (onChange: () => void) => ShareLease;
+  limits: Pick<RateLimits, 'deployed'>;
   clock: Clock;
   random: () => number;
   /** After every sleep, with its length in milliseconds. */
   onSleep: (ms: number) => void;
 };
 
-export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps): Turns {
+/** How often the shares are looked at while calls are made, in milliseconds. */
+const lookMs = 2_500;
+
+/** How often in the first seconds of an environment's work, and while its next turn is further away than `farMs`. */
+const soonMs = 700;
+const firstMs = 4_000;
+const farMs = 1_000;
+
+/** After such a rest an environment begins anew, in milliseconds. */
+const restMs = 10_000;
+
+/** An environment whose share is too small waits this long for the others to make room, before its items are requeued. */
+const patienceMs = 8_000;
+
+export function createTurns({ control, openLease, limits, clock, random, onSleep }: TurnsDeps): Turns {
+  const earnings = createEarnings(clock.now());
+  const meter = createDemandMeter();
+  const lease = openLease(() => earn());
+  let perSecond: Rate = limits.deployed;
   let lastCallMs = -Infinity;
-  /** What the next call waits beside the spacing, as a part of it: the rate may be changed meanwhile. */
-  let outOfStep = 0;
+  let lookedMs = -Infinity;
+  let beganMs = -Infinity;
+  let looking: Promise<void> | undefined;
+  let failure: { error: unknown } | undefined;
+  /** Since when no turn comes before its caller's deadline. */
+  let farSinceMs: number | undefined;
   let lastInLine: Promise<unknown> = Promise.resolve();
 
-  /** In short sleeps, since the rate may be changed meanwhile. */
-  async function sleepTowards(atMs: number): Promise<void> {
-    const ms = Math.min(atMs - clock.now(), staleMs);
+  const earn = (lateMs?: number): void => earnings.earn(clock.now(), perSecond, lease.held, lateMs);
+  const waitMs = (): number => earnings.waitMs(clock.now(), perSecond, lease.held);
+
+  async function readControl(): Promise<RateState> {
+    const state = await control.read();
+    earn();
+    perSecond = state.requestsPerSecond ?? limits.deployed;
+    return state;
+  }
+
+  /** Looks at the shares when it is time to, and waits for the answer only when there is no share to go on with. */
+  async function keepShare(deadlineMs: number): Promise<void> {
+    if (perSecond === 'unlimited') return;
+    const nowMs = clock.now();
+    if (nowMs - lookedMs > restMs) beganMs = nowMs;
+    const isSoon = waitMs() > farMs || nowMs - beganMs < firstMs;
+    // In the middle of the lease, so that it is renewed before its end.
+    const everyMs = isSoon ? soonMs : Math.min(lookMs, (lease.held.untilMs - lookedMs) / 2);
+    if (looking === undefined && nowMs - lookedMs >= everyMs) {
+      lookedMs = nowMs;
+      looking = lease
+        .refresh(meter.read(nowMs, perSecond), deadlineMs)
+        .catch((error: unknown) => void (failure = { error }))
+        .finally(() => (looking = undefined));
+    }
+    if (waitMs() === Infinity) await looking;
+    earn();
+    if (failure === undefined) return;
+    const { error } = failure;
+    failure = undefined;
+    throw error;
+  }
+
+  async function sleep(ms: number): Promise<void> {
     await clock.wait(ms);
     onSleep(ms);
+  }
+
+  /** Until the next call is earned, but no longer than until the shares are looked at again. */
+  async function sleepForTurn(deadlineMs: number): Promise<void> {
+    const fromMs = clock.now();
+    const turnMs = fromMs + waitMs();
+    const untilMs = Math.min(turnMs, deadlineMs, fromMs + soonMs);
+    await sleep(untilMs - fromMs);
+    const nowMs = clock.now();
+    meter.waited(nowMs - fromMs);
+    earn(untilMs === turnMs ? nowMs - turnMs : 0);
   }
 
   async function waitForTurn(deadlineMs: number): Promise<void> {
     let notBeforeMs = 0;
     for (;;) {
-      const state = await control.read();
-      const nowMs = clock.now();
-      const apartMs = spacingMs(rate, state);
+      const state = await readControl();
       if (state.paused) throw new DeferredError('PAUSED', 'The calls to the API are paused by control/rate.json.');
-      if (state.frozenUntilMs > nowMs) {
+      if (state.frozenUntilMs > clock.now()) {
         // All were stopped at the same time, and must not begin again at the same time.
-        notBeforeMs = state.frozenUntilMs + random() * apartMs;
+        notBeforeMs = state.frozenUntilMs + random() * spacingMs(perSecond, lease);
         if (notBeforeMs >= deadlineMs) throw frozen(state.frozenUntilMs);
       }
-      const turnMs = Math.max(lastCallMs + (1 + outOfStep) * apartMs, notBeforeMs);
-      if (turnMs <= nowMs) {
-        // Environments that begin at the same time, with a run or a burst of events, would call in step ever after: all of them
-        // in the same tenth of a second. The first call is made at once, the second one sets them apart.
-        const isFresh = nowMs > lastCallMs + 2 * apartMs;
-        outOfStep = isFresh && notBeforeMs === 0 && (rate.environments ?? 1) > 1 ? random() : 0;
-        lastCallMs = nowMs;
+      if (notBeforeMs > clock.now()) {
+        await sleep(Math.min(notBeforeMs - clock.now(), staleMs));
+        continue;
+      }
+      await keepShare(deadlineMs);
+      if (waitMs() === 0 && clock.now() < deadlineMs) {
+        spend(notBeforeMs > 0);
         return;
       }
-      if (turnMs >= deadlineMs)
-        throw new DeferredError('NO_TURN', 'The next turn at the API comes after this invocation.');
-      await sleepTowards(turnMs);
+      throwIfTooFar(deadlineMs);
+      await sleepForTurn(deadlineMs);
     }
+  }
+
+  /**
+   * Environments that begin at the same time, with a run or a burst of events, would call in step ever after: all of them in
+   * the same tenth of a second. The first call is made at once, the second one sets them apart.
+   */
+  function spend(isApart: boolean): void {
+    const isFresh = clock.now() > lastCallMs + 2 * spacingMs(perSecond, lease);
+    earnings.spend(isFresh && !isApart && lease.others > 0 ? random() : 0);
+    meter.called();
+    lastCallMs = clock.now();
+    farSinceMs = undefined;
+  }
+
+  /** A share that is too small may be about to grow: the others make room within some seconds. */
+  function throwIfTooFar(deadlineMs: number): void {
+    const nowMs = clock.now();
+    if (nowMs + waitMs() < deadlineMs) return;
+    farSinceMs ??= nowMs;
+    if (nowMs < Math.min(deadlineMs, farSinceMs + patienceMs)) return;
+    throw new DeferredError('NO_TURN', 'The next turn at the API comes after this invocation.');
   }
 
   return {
@@ -81,14 +168,24 @@ export function createTurns({ control, rate, clock, random, onSleep }: TurnsDeps
     },
     freeze: (forMs) => control.freeze(forMs),
     async settle(deadlineMs) {
-      while (lastCallMs > -Infinity) {
-        const apartMs = spacingMs(rate, await control.read());
-        const overMs = Math.min(lastCallMs + (1 + outOfStep) * apartMs, deadlineMs);
-        if (clock.now() >= overMs) return;
-        await sleepTowards(overMs);
+      try {
+        while (lastCallMs > -Infinity) {
+          await readControl();
+          if (earnings.isEarned || waitMs() === 0 || clock.now() >= deadlineMs) return;
+          await keepShare(deadlineMs);
+          await sleepForTurn(deadlineMs);
+        }
+      } finally {
+        farSinceMs = undefined;
+        await looking;
       }
     },
   };
+}
+
+/** How far apart an environment's calls are when all at work have equal shares, in milliseconds. */
+function spacingMs(perSecond: Rate, { others }: ShareLease): number {
+  return perSecond === 'unlimited' ? 0 : (1000 * (others + 1)) / perSecond;
 }
 
 function frozen(untilMs: number): DeferredError {

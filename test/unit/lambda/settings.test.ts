@@ -15,7 +15,6 @@ const good = {
   LEVEL: 'leaf_2',
   RATE: '20',
   MINIMUM_RATE: '0.5',
-  RATE_SHARE: '0.8',
   ENVIRONMENTS: '4',
   MAX_FREEZE_SECONDS: '900',
   MAX_ITEM_FREEZE_SECONDS: '1800',
@@ -49,7 +48,8 @@ describe('the settings of a function', () => {
     expect(readFetchSettings(chain, good)).toEqual({
       bucket: 'b',
       level: chain.levels[1],
-      rate: { deployed: 20, minimumPerSecond: 0.5, share: 0.8, environments: 4 },
+      rate: { deployed: 20, minimumPerSecond: 0.5 },
+      environments: 4,
       maxFreezeMs: 900_000,
       maxItemFreezeMs: 1_800_000,
       maxWaitMs: 86_400_000,
@@ -85,7 +85,10 @@ describe('the settings of a function', () => {
 
   test('a rate may be unlimited, and then nothing need bound the environments', () => {
     const unlimited = { ...good, RATE: 'unlimited', ENVIRONMENTS: '' };
-    expect(readFetchSettings(chain, unlimited).rate).toMatchObject({ deployed: 'unlimited', environments: undefined });
+    expect(readFetchSettings(chain, unlimited)).toMatchObject({
+      rate: { deployed: 'unlimited' },
+      environments: undefined,
+    });
     for (const RATE of ['none', '0', '-1', '']) expect(problems({ ...good, RATE })).toHaveLength(1);
   });
 

@@ -43,14 +43,14 @@ describe('a chain', () => {
       query: { thing: '{thing}' },
       next: cursor('next'),
     });
-    const leaf = result('data', { path: 'data/{thing}/{+part}', weight: 50 });
+    const leaf = result('data', { path: 'data/{thing}/{+part}', environments: 5 });
     const chain = defineChain({ api: { auth: bearer() }, levels: [things, parts, leaf] });
     expect(chain.levels.map(({ name, reads, writes, ids, children }) => [name, reads, writes, ids, children])).toEqual([
       ['things', 'seeds', 'things', [], 'many'],
       ['parts', 'things', 'all_parts', ['thing'], 'many'],
       ['data', 'all_parts', 'data', ['thing', 'part'], 'one'],
     ]);
-    expect(chain.levels[2]).toMatchObject({ weight: 50, suffix: '.ndjson', batch: 50 });
+    expect(chain.levels[2]).toMatchObject({ environments: 5, suffix: '.ndjson', batch: 50 });
     expect(chain.api).toEqual({ auth: { type: 'bearer' }, headers: {}, query: {}, answers: [] });
     expect(chain.declarations).toEqual([things, parts, leaf]);
   });
@@ -127,7 +127,7 @@ describe('a declaration that can not work', () => {
     [withResult({ callsInFlight: 101 }), 'callsInFlight must be a whole number from 1 to 100'],
     [withResult({ next: headerLink() }), 'next is unknown'],
     [withResult({ fetch: () => '{}' }), 'path can not stand with fetch'],
-    [withResult({ weight: '85' }), 'weight must be a number above 0'],
+    [withResult({ weight: 85 }), 'weight has no use any more: the levels at work share the rate; remove it'],
     [withResult({ answers: [{ status: 404, then: 'ignore' }] }), "a result can't be nothing"],
     [withApi({ answers: [{ status: 404, then: 'ignore' }] }), 'must not be ignore for all levels'],
     [withList({ answers: [{ then: 'retry' }] }), 'answers[0] must name at least one of status, header and body'],

@@ -16,7 +16,7 @@ describe('a chain', () => {
     ['of eight', { levels: [...lists(7), sales] }],
     ['whose prefix is not the name', withShops({ prefix: 'Local-Shops_2' })],
     ['whose results have two suffixes', withSales({ suffix: '.csv.gz' })],
-    ['with weights and environments', withShops({ weight: 0.5, environments: 3 })],
+    ['with environments', withShops({ environments: 3 })],
     ['whose level has the name of its own prefix only', withShops({ prefix: 'shops' })],
     [
       'with parameters',
@@ -79,7 +79,6 @@ describe('a chain', () => {
       'level sales: suffix must be a dot and a-z 0-9, e.g. ".csv", not "csv"',
     ],
     ['a suffix of a list', withShops({ suffix: '.csv' }), 'level shops: suffix is for results only'],
-    ['a weight of nothing', withSales({ weight: 0 }), 'level sales: weight must be a number above 0'],
     [
       'half an environment',
       withSales({ environments: 0.5 }),
@@ -117,7 +116,7 @@ describe('a chain', () => {
   test('that is wrong in many places names all of them at once, and is not built', () => {
     const spec: ChainSpec = {
       levels: [
-        { name: 'Shops', children: 'many', weight: -1 },
+        { name: 'Shops', children: 'many' },
         { name: 'sales', prefix: 'runs', children: 'many', id: 'sale', environments: 0 },
       ],
       params: { from: { type: 'timestamp', default: 5 } },
@@ -125,7 +124,6 @@ describe('a chain', () => {
     const problems = [
       expect.stringContaining('level Shops: name must be'),
       expect.stringContaining('level Shops: id is missing'),
-      expect.stringContaining('level Shops: weight must be'),
       expect.stringContaining('level sales: prefix must not be runs'),
       expect.stringContaining('level sales: kind must be a result'),
       expect.stringContaining('level sales: environments must be'),
@@ -137,7 +135,7 @@ describe('a chain', () => {
         name: 'ChainError',
         code: 'BAD_CHAIN',
         problems,
-        message: expect.stringMatching(/^The chain has 7 problems:\n {2}level Shops: name/),
+        message: expect.stringMatching(/^The chain has 6 problems:\n {2}level Shops: name/),
       }),
     );
   });

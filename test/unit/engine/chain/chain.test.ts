@@ -16,12 +16,6 @@ describe.each(everyDepth)('a chain of %i', (depth, chain) => {
     expect(lastLevel(chain)).toMatchObject({ children: 'one', next: undefined });
     expect(chain.levels).toHaveLength(depth);
   });
-
-  test('shares the rate so that the last level has 85 of 100, or all of it', () => {
-    const sum = chain.levels.reduce((all, { weight }) => all + weight, 0);
-    expect(lastLevel(chain).weight / sum).toBeCloseTo(depth === 1 ? 1 : 0.85);
-    expect(new Set(chain.levels.slice(0, -1).map(({ weight }) => weight)).size).toBeLessThanOrEqual(1);
-  });
 });
 
 test('a level is found by its name; an unknown name is answered with those that there are', () => {
@@ -39,12 +33,12 @@ test('a function is named after its level', () => {
 test('what is declared stands; the rest follows', () => {
   const { levels } = createChain({
     levels: [
-      { name: 'shops', children: 'many', id: 'shop', weight: 10, environments: 2 },
+      { name: 'shops', children: 'many', id: 'shop', environments: 2 },
       { name: 'sales', children: 'one', suffix: '.csv' },
     ],
   });
   expect(levels).toMatchObject([
-    { weight: 10, environments: 2, suffix: '.json' },
-    { weight: 85, environments: undefined, suffix: '.csv' },
+    { environments: 2, suffix: '.json' },
+    { environments: undefined, suffix: '.csv' },
   ]);
 });

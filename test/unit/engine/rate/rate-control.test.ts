@@ -7,6 +7,7 @@ import {
   stoppedUntilMs,
   type RateControl,
 } from '../../../../shared/engine/rate/rate-control.ts';
+import { createShareLease } from '../../../../shared/engine/rate/share-lease.ts';
 import { createTurns } from '../../../../shared/engine/rate/turns.ts';
 import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
@@ -208,8 +209,19 @@ test('a pause with a byte order mark, as an editor on Windows saves it, pauses',
   expect(await open().read()).toMatchObject({ paused: true });
   expect(errors).toEqual([]);
   expect(await stoppedUntilMs(store, limits, maxFreezeMs)).toBe(Infinity);
-  const rate = { deployed: 20, minimumPerSecond: 0.5, share: 1, environments: 1 };
-  const turns = createTurns({ control: open(), rate, clock, random: () => 0, onSleep: () => undefined });
+  const openLease = () =>
+    createShareLease({
+      ...{
+        store,
+        clock,
+        random: () => 0,
+        log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+      },
+      ...{ level: 'leaf', environments: 1, onChange: () => undefined },
+    });
+  const turns = createTurns({
+    ...{ control: open(), openLease, limits, clock, random: () => 0, onSleep: () => undefined },
+  });
   await expect(turns.take(clock.now() + 60_000)).rejects.toMatchObject({ name: 'DeferredError', code: 'PAUSED' });
 });
 

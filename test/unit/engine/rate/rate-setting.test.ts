@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { InputError } from '../../../../shared/engine/errors.ts';
-import { parseRateSetting, spacingMs, type LevelRate } from '../../../../shared/engine/rate/rate-setting.ts';
+import { parseRateSetting } from '../../../../shared/engine/rate/rate-setting.ts';
 
 const limits = { deployed: 20, minimumPerSecond: 0.5 };
 
@@ -41,18 +41,5 @@ describe('control/rate.json', () => {
     const unlimited = { deployed: 'unlimited', minimumPerSecond: 0 } as const;
     expect(parseRateSetting('{"paused": true}', unlimited)).toEqual({ paused: true });
     expect(() => parseRateSetting('{"requestsPerSecond": 5}', unlimited)).toThrow('--param rate=NUMBER');
-  });
-});
-
-describe('the calls of an environment', () => {
-  const rate: LevelRate = { ...limits, share: 0.8, environments: 4 };
-
-  test('are as far apart as makes all environments of the level keep its share', () => {
-    expect(spacingMs(rate, { paused: false })).toBe(250);
-    expect(spacingMs(rate, { paused: false, requestsPerSecond: 40 })).toBe(125);
-  });
-
-  test('come as they come when nothing limits them', () => {
-    expect(spacingMs({ ...rate, deployed: 'unlimited', environments: undefined }, { paused: false })).toBe(0);
   });
 });

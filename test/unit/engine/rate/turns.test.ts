@@ -1,29 +1,53 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { RateState } from '../../../../shared/engine/rate/rate-control.ts';
-import { createTurns, type Turns } from '../../../../shared/engine/rate/turns.ts';
+import type { Rate } from '../../../../shared/engine/rate/rate-setting.ts';
+import type { HeldShare } from '../../../../shared/engine/rate/share-lease.ts';
+import { createTurns, type Turns, type TurnsDeps } from '../../../../shared/engine/rate/turns.ts';
 import { TestClock } from '../../../memory/clock.ts';
 
 let clock: TestClock;
 let state: RateState;
 let slept: number;
+let held: HeldShare;
+/** Each time that the shares were looked at. */
+let looks: number[];
+/** What a look at the shares changes. */
+let onLook: () => void;
 const freezes: number[] = [];
 
 beforeEach(() => {
   clock = new TestClock();
   state = { paused: false, frozenUntilMs: 0 };
   slept = 0;
+  looks = [];
+  held = { share: 1, saves: 0, untilMs: Infinity };
+  onLook = () => undefined;
 });
 
-/** Of a level whose calls are a second apart in each of its environments. */
-const open = (random = () => 0, environments = 2): Turns =>
+/** With a share that earns a call each second, unless another rate or share is given. */
+const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turns =>
   createTurns({
     control: { read: () => Promise.resolve(state), freeze: (ms) => Promise.resolve(void freezes.push(ms)) },
-    rate: { deployed: environments, minimumPerSecond: 0.01, share: 1, environments },
+    openLease: (onChange) => ({
+      get held() {
+        return held;
+      },
+      others,
+      refresh() {
+        looks.push(clock.now());
+        onChange();
+        onLook();
+        return Promise.resolve();
+      },
+    }),
+    limits: { deployed: 1 },
     clock,
     random,
     onSleep: (ms) => (slept += ms),
+    ...more,
   });
+const at = (deployed: Rate): Partial<TurnsDeps> => ({ limits: { deployed } });
 const inAMinute = (): number => clock.now() + 60_000;
 
 /** When each of `count` calls, all wanted at once, was let through; in milliseconds from now. */
@@ -57,24 +81,75 @@ describe('turns', () => {
     // A little late is no rest.
     clock.nowMs += 1500;
     expect(await take(turns, 2)).toEqual([0, 1000]);
-    clock.nowMs += 2500;
+    clock.nowMs += 4500;
     expect(await take(turns, 3)).toEqual([0, 1250, 2250]);
   });
 
-  test('that are set apart come sooner too when the rate is raised meanwhile', async () => {
-    const turns = open(() => 0.5);
-    await take(turns, 1);
-    state.requestsPerSecond = 20;
-    expect(await take(turns, 2)).toEqual([150, 250]);
+  test('come sooner when the rate is raised meanwhile, and what was earned before counts', async () => {
+    const turns = open(() => 0, 1, { onSleep: () => (state = { ...state, requestsPerSecond: 20 }) });
+    const times = await take(turns, 2);
+    // Seven tenths of a call at the old rate, and the rest at the new one.
+    expect(times[1]).toBeCloseTo(715, 0);
   });
 
   test('of an environment that is the only one need not be set apart', async () => {
     expect(
       await take(
-        open(() => 0.25, 1),
+        open(() => 0.25, 0),
         3,
       ),
     ).toEqual([0, 1000, 2000]);
+  });
+
+  test('come as often as the share of the rate says, however it changes, and never more often', async () => {
+    held = { share: 0.25, saves: 0, untilMs: Infinity };
+    const turns = open(() => 0, 0, at(4));
+    expect(await take(turns, 2)).toEqual([0, 1000]);
+    onLook = () => (held = { ...held, share: 0.5 });
+    clock.nowMs += 5000;
+    expect(await take(turns, 3)).toEqual([0, 500, 1000]);
+  });
+
+  test('do not come without a share: it is asked for until there is one, or until the invocation ends', async () => {
+    held = { share: 0, saves: 0, untilMs: -Infinity };
+    onLook = () => {
+      if (looks.length === 4) held = { share: 1, saves: 0, untilMs: Infinity };
+    };
+    expect(await take(open(), 1)).toEqual([2100]);
+    held = { share: 0, saves: 0, untilMs: -Infinity };
+    onLook = () => undefined;
+    const startMs = clock.now();
+    await expect(open().take(inAMinute())).rejects.toMatchObject({ code: 'NO_TURN' });
+    expect(clock.now() - startMs).toBeGreaterThanOrEqual(8_000);
+    expect(clock.now() - startMs).toBeLessThan(10_000);
+  });
+
+  test('end with the share, and what was earned until then is kept', async () => {
+    const turns = open(() => 0, 0);
+    await take(turns, 1);
+    held = { share: 1, saves: 0, untilMs: clock.now() + 600 };
+    clock.nowMs += 5_000;
+    onLook = () => (held = { share: 1, saves: 0, untilMs: Infinity });
+    expect(await take(turns, 1)).toEqual([400]);
+  });
+
+  test('are saved up while no call is wanted, as many as the share says', async () => {
+    held = { share: 1, saves: 2, untilMs: Infinity };
+    const turns = open(() => 0, 0);
+    await take(turns, 1);
+    clock.nowMs += 10_000;
+    expect(await take(turns, 4)).toEqual([0, 0, 0, 1000]);
+  });
+
+  test('are as many as are wanted when nothing limits them, and no share is looked at', async () => {
+    held = { share: 0, saves: 0, untilMs: -Infinity };
+    expect(
+      await take(
+        open(() => 0.5, 1, at('unlimited')),
+        3,
+      ),
+    ).toEqual([0, 0, 0]);
+    expect(looks).toEqual([]);
   });
 
   test('are never closer together than the rate says, whenever they are wanted', async () => {
@@ -93,24 +168,11 @@ describe('turns', () => {
     );
   });
 
-  test('are no sooner than the deadline: then the item is requeued, and no caller slept', async () => {
+  test('are no later than the deadline: then the item is requeued, and has used no turn', async () => {
     const turns = open();
     await take(turns, 1);
     await expect(turns.take(clock.now() + 500)).rejects.toMatchObject({ name: 'DeferredError', code: 'NO_TURN' });
-    expect(slept).toBe(0);
-    // A caller that gave up has used no turn.
-    expect(await take(turns, 1)).toEqual([1000]);
-  });
-
-  test('come sooner when the rate is raised while a caller sleeps', async () => {
-    const turns = createTurns({
-      control: { read: () => Promise.resolve(state), freeze: () => Promise.resolve() },
-      rate: { deployed: 0.02, minimumPerSecond: 0.01, share: 1, environments: 1 },
-      clock,
-      random: () => 0,
-      onSleep: () => (state = { ...state, requestsPerSecond: 1 }),
-    });
-    expect(await take(turns, 2)).toEqual([0, 5000]);
+    expect(await take(turns, 1)).toEqual([500]);
   });
 
   test('do not come in a pause', async () => {
@@ -127,7 +189,7 @@ describe('a freeze', () => {
         open(() => 0.5),
         2,
       ),
-    ).toEqual([20_500, 21_500]);
+    ).toEqual([21_000, 22_000]);
   });
 
   test('that outlasts the invocation requeues the item at once', async () => {
@@ -138,13 +200,7 @@ describe('a freeze', () => {
 
   test('becomes a pause while a caller sleeps', async () => {
     state = { ...state, frozenUntilMs: clock.now() + 20_000 };
-    const turns = createTurns({
-      control: { read: () => Promise.resolve(state), freeze: () => Promise.resolve() },
-      rate: { deployed: 'unlimited', minimumPerSecond: 0, share: 1, environments: undefined },
-      clock,
-      random: () => 0,
-      onSleep: () => (state = { ...state, paused: true }),
-    });
+    const turns = open(() => 0, 0, { ...at('unlimited'), onSleep: () => (state = { ...state, paused: true }) });
     await expect(turns.take(inAMinute())).rejects.toMatchObject({ code: 'PAUSED' });
   });
 });

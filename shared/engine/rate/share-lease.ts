@@ -1,0 +1,161 @@
+/**
+ * One environment's share of the rate: a lease on a part of it, written in `control/shares.json` where every environment at
+ * work has its own. It owns the promise that at no moment the shares in use add up to more than all of the rate, whatever is
+ * stale, slow, stopped, crashed or cut off (docs/decisions/0018-rate-leases.md):
+ *
+ * - the table is only ever replaced whole, over the version that was read, and never says more than 1 in all;
+ * - a share is used less before the table says so, and more only after;
+ * - a share ends by itself, and is free for others only when every clock agrees that it has.
+ */
+import { TransientError } from '../errors.ts';
+import { sharesKey } from '../chain/keys.ts';
+import type { Clock, Log, ObjectStore } from '../ports.ts';
+import {
+  longestLeaseMs,
+  readShareTable,
+  savesFor,
+  shareFor,
+  shareTableText,
+  type ReadTable,
+  type ShareEntry,
+} from './share-table.ts';
+
+/** What an environment has seen of its own work of late. */
+export type Demand = Pick<ShareEntry, 'wants' | 'perSecond' | 'waited'>;
+
+/** A part of the rate that may be used until a time. */
+export type HeldShare = Pick<ShareEntry, 'share' | 'saves' | 'untilMs'>;
+
+export type ShareLease = {
+  readonly held: HeldShare;
+  /** How many other environments had a share, or wanted one, when the table was last read. */
+  readonly others: number;
+  /**
+   * Looks at the table, and asks for what is wanted: keeps, raises, lowers or renews the share.
+   * @param deadlineMs after it nothing is written
+   * @throws what the store throws for good; what may pass is logged, and the share stays or ends
+   */
+  refresh(demand: Demand, deadlineMs: number): Promise<void>;
+};
+
+export type ShareLeaseDeps = {
+  store: Pick<ObjectStore, 'get' | 'list' | 'replace'>;
+  clock: Clock;
+  random: () => number;
+  log: Log;
+  level: string;
+  /** How many may run at once, of all levels; undefined: nothing bounds them. */
+  environments: number | undefined;
+  /** Called before the share changes: what was earned until now was earned with the old one. */
+  onChange: () => void;
+};
+
+/** An environment that has just begun, or rests often, gives its share back soon. */
+const shortestLeaseMs = 3_000;
+
+/** A lease is so much shorter than the time since its environment began to work. */
+const leasesOfAge = 1 / 8;
+
+/** Some dozens of environments may begin at the same time; of those that write at once one wins. */
+const mostWrites = 12;
+
+/** Below this a change is not worth a write. */
+const smallChange = 0.1;
+
+/** A write whose answer never came: it may still be carried out, as long as the version that it replaces is the latest. */
+type Stray = { ifMatch: string | undefined };
+
+const nothing: HeldShare = { share: 0, saves: 0, untilMs: -Infinity };
+
+export function createShareLease(deps: ShareLeaseDeps): ShareLease {
+  const { store, clock, random, log, level, environments, onChange } = deps;
+  const id = [random(), random()].map((part) => Math.floor(part * 2 ** 40).toString(36)).join('-');
+  let held = nothing;
+  let others = 0;
+  let stray: Stray | undefined;
+  let sinceMs = clock.now();
+
+  function hold(next: HeldShare): void {
+    onChange();
+    held = next;
+  }
+
+  /** What the table says of this environment is true, unless a write is still under way. */
+  function adopt({ table, eTag }: ReadTable): ShareEntry[] {
+    const own = table.entries.find((entry) => entry.id === id);
+    const rest = table.entries.filter((entry) => entry !== own);
+    others = rest.length;
+    if (stray !== undefined && stray.ifMatch === eTag) return rest;
+    stray = undefined;
+    if (own?.share !== held.share || own.saves !== held.saves || own.untilMs !== held.untilMs) hold(own ?? nothing);
+    return rest;
+  }
+
+  async function attempt({ wants, perSecond, waited }: Demand, deadlineMs: number): Promise<boolean> {
+    const nowMs = clock.now();
+    const read = await readShareTable(store, nowMs);
+    const rest = adopt(read);
+    const own = read.table.entries.find((entry) => entry.id === id);
+    if (held.untilMs <= nowMs) sinceMs = nowMs;
+    const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
+    const wished = shareFor({ wants, held: own?.share ?? 0 }, rest);
+    const saves = savesFor(wished, environments, rest);
+    const share = saves === undefined ? 0 : wished;
+    const entry: ShareEntry = {
+      id,
+      level,
+      share,
+      saves: saves ?? 0,
+      wants,
+      perSecond,
+      waited,
+      untilMs: nowMs + leaseMs,
+    };
+    if (own !== undefined && !isWorthAWrite(own, entry, nowMs)) return true;
+    if (clock.now() >= deadlineMs) return true;
+    // Less from now on, whatever comes of the write; more only when it is known to be there.
+    if (share < held.share || entry.saves < held.saves)
+      hold({ share: Math.min(share, held.share), saves: Math.min(entry.saves, held.saves), untilMs: held.untilMs });
+    stray = { ifMatch: read.eTag };
+    const version = Math.max(read.table.version + 1, Math.floor(nowMs));
+    const body = shareTableText({ version, entries: [...rest, entry] });
+    if ((await store.replace(sharesKey, body, {}, read.eTag)) === 'changed') return false;
+    stray = undefined;
+    // As the table says it: a time is written in whole milliseconds.
+    hold({ share, saves: entry.saves, untilMs: Math.floor(entry.untilMs) });
+    return true;
+  }
+
+  return {
+    get held() {
+      return held;
+    },
+    get others() {
+      return others;
+    },
+    async refresh(demand, deadlineMs) {
+      try {
+        for (let writes = 1; ; writes += 1) {
+          if ((await attempt(demand, deadlineMs)) || writes >= mostWrites || clock.now() >= deadlineMs) return;
+          // Those that lost must not all come back at the same time.
+          await clock.wait(Math.round(random() * 20 * Math.min(writes, 6)));
+        }
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+        log.warn('The share of the rate could not be renewed; it ends when its time is up.', {
+          key: sharesKey,
+          error,
+        });
+      }
+    },
+  };
+}
+
+function isWorthAWrite(own: ShareEntry, next: ShareEntry, nowMs: number): boolean {
+  const leaseMs = next.untilMs - nowMs;
+  if (own.untilMs - nowMs < leaseMs / 2) return true;
+  if (Math.abs(next.share - own.share) > smallChange * own.share) return true;
+  if (own.saves - next.saves > smallChange * own.saves + smallChange) return true;
+  // The others leave it by what it wants.
+  return next.share < next.wants && Math.abs(next.wants - own.wants) > 0.5 * own.wants;
+}

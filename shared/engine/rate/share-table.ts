@@ -1,0 +1,198 @@
+/**
+ * `control/shares.json`: which environments are at work, and which part of the rate each may use. The one owner of its text and
+ * of its one rule: the shares of all environments never add up to more than 1. Pure, but for the read.
+ */
+import { sharesKey } from '../chain/keys.ts';
+import { ItemError } from '../errors.ts';
+import type { ObjectStore } from '../ports.ts';
+
+/** What one environment may use, until when, and what it could use. */
+export type ShareEntry = {
+  /** Drawn by the environment when it starts. */
+  id: string;
+  /** The level that it works for. */
+  level: string;
+  /** Its part of the rate, 0 to 1. */
+  share: number;
+  /** Calls that it may save up beyond one, for the time between two invocations. */
+  saves: number;
+  /** The part that it could use, 0 to 1: what the others leave it by. */
+  wants: number;
+  /** Calls a second that it has made of late. */
+  perSecond: number;
+  /** The part of the time in which a call of it waited for its turn, 0 to 1. */
+  waited: number;
+  /** It uses its share until then, by its own clock; in milliseconds since 1970. */
+  untilMs: number;
+};
+
+export type ShareTable = {
+  /** Goes up with every write, so that no two versions have the same text. */
+  version: number;
+  entries: readonly ShareEntry[];
+};
+
+/** Clocks of environments differ by less than this: a share is free again so long after its end. */
+export const clockMarginMs = 1_000;
+
+/** No share is given for longer, in milliseconds. */
+export const longestLeaseMs = 30_000;
+
+/**
+ * A part of the rate that is left to environments that begin: so they make their first calls at once, while the others make
+ * room for them.
+ */
+export const reserve = 1 / 64;
+
+/** What an environment that begins takes of what is free, at most. */
+const partOfFree = 1 / 4;
+
+/** A share counts as its exact value: less than this is nothing. */
+const leastShare = 1e-4;
+
+/** Some 150 bytes an environment: as many as an account may have. */
+const maxTableBytes = 500_000;
+
+export type ReadTable = {
+  /** Without the environments whose time is over. */
+  table: ShareTable;
+  /** undefined: there is no object. */
+  eTag: string | undefined;
+};
+
+/**
+ * An object that is no table was written by something else, over a table that may have given all of the rate away: no share is
+ * given before every share that it may have held is over.
+ * @throws what the store throws
+ */
+export async function readShareTable(store: Pick<ObjectStore, 'get' | 'list'>, nowMs: number): Promise<ReadTable> {
+  const object = await getTable(store);
+  if (object === undefined) return { table: { version: 0, entries: [] }, eTag: undefined };
+  const table = parseShareTable(object.body);
+  if (table === undefined) {
+    // S3 tells times in whole seconds.
+    const untilMs = object.modifiedMs + 1_000 + longestLeaseMs;
+    const unknown = { id: '', level: '', share: 1, saves: 0, wants: 1, perSecond: 0, waited: 0, untilMs };
+    return { table: { version: 0, entries: liveEntries([unknown], nowMs) }, eTag: object.eTag };
+  }
+  return { table: { ...table, entries: liveEntries(table.entries, nowMs) }, eTag: object.eTag };
+}
+
+async function getTable(
+  store: Pick<ObjectStore, 'get' | 'list'>,
+): Promise<{ body: string; eTag: string; modifiedMs: number } | undefined> {
+  try {
+    return await store.get(sharesKey, maxTableBytes);
+  } catch (error) {
+    if (!(error instanceof ItemError)) throw error;
+    // Too large to be read, and so no table.
+    for await (const page of store.list(sharesKey))
+      for (const listed of page) if (listed.key === sharesKey) return { ...listed, body: '' };
+    return undefined;
+  }
+}
+
+/** A share may still be used, or have been used within the difference of the clocks. */
+export function liveEntries(entries: readonly ShareEntry[], nowMs: number): ShareEntry[] {
+  return entries.filter(({ untilMs }) => untilMs + clockMarginMs > nowMs);
+}
+
+export function shareTableText({ version, entries }: ShareTable): string {
+  const environments = entries.map(({ untilMs, ...entry }) => ({ ...entry, until: new Date(untilMs).toISOString() }));
+  return JSON.stringify({ version, environments });
+}
+
+/** @returns undefined for a text that `shareTableText` never gives, and for shares that add up to more than all */
+export function parseShareTable(body: string): ShareTable | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return undefined;
+  }
+  const { version, environments } = (value ?? {}) as { version?: unknown; environments?: unknown };
+  if (typeof version !== 'number' || !Array.isArray(environments)) return undefined;
+  const entries = environments.map(entryOf);
+  if (!entries.every((entry) => entry !== undefined)) return undefined;
+  return sharesOf(entries) > 1 + leastShare ? undefined : { version, entries };
+}
+
+function entryOf(value: unknown): ShareEntry | undefined {
+  const { id, level, share, saves, wants, perSecond, waited, until } = (value ?? {}) as Record<string, unknown>;
+  const untilMs = typeof until === 'string' ? Date.parse(until) : Number.NaN;
+  if (typeof id !== 'string' || typeof level !== 'string' || Number.isNaN(untilMs)) return undefined;
+  if (!isPart(share) || !isPart(wants) || !isPart(waited)) return undefined;
+  if (!isAmount(perSecond) || !isAmount(saves)) return undefined;
+  return { id, level, share, saves, wants, perSecond, waited, untilMs };
+}
+
+function isPart(value: unknown): value is number {
+  return isAmount(value) && value <= 1;
+}
+
+function isAmount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && Number.isFinite(value);
+}
+
+export function sharesOf(entries: readonly Pick<ShareEntry, 'share'>[]): number {
+  return entries.reduce((sum, { share }) => sum + share, 0);
+}
+
+/**
+ * Divides a whole: who wants little gets it, and the others get equal parts of what is left (max-min fairness).
+ * @returns each one's part, in the order given; their sum is `whole` at most
+ */
+export function fairParts(wants: readonly number[], whole: number): number[] {
+  const parts = wants.map(() => 0);
+  const order = wants.map((_, index) => index).sort((a, b) => (wants[a] ?? 0) - (wants[b] ?? 0));
+  let left = whole;
+  for (const [position, index] of order.entries()) {
+    const part = Math.min(wants[index] ?? 0, left / (order.length - position));
+    parts[index] = part;
+    left -= part;
+  }
+  return parts;
+}
+
+export type ShareWish = {
+  /** The part that the environment could use. */
+  wants: number;
+  /** What it has by the table; 0 when it is not in it. */
+  held: number;
+};
+
+/**
+ * The share that an environment may have, given the others': never more than is free; its fair part at most; and less than it
+ * has if another has not got its own fair part. One that begins takes a part of what is free, so that others can begin too.
+ */
+export function shareFor({ wants, held }: ShareWish, others: readonly ShareEntry[]): number {
+  const parts = fairParts([...others.map((other) => other.wants), wants], 1 - reserve);
+  const fair = parts.pop() ?? 0;
+  const isAnotherShort = others.some(({ share }, index) => share < 0.95 * (parts[index] ?? 0));
+  const free = Math.max(0, 1 - sharesOf(others));
+  if (held === 0) return rounded(Math.min(fair, free * partOfFree));
+  if (held >= fair) return rounded(Math.min(isAnotherShort || wants < held ? fair : held, free));
+  return rounded(Math.max(Math.min(held, free), Math.min(fair, free - reserve)));
+}
+
+/**
+ * An environment may save up a call, and so may all: C calls for C environments. Those that are not at work leave theirs to those
+ * that are, by their shares; half of them, so that others can begin at once.
+ * @param environments that may run at once
+ * @returns how many more calls an environment may save up; undefined: it may not begin yet, since the others have to save less
+ */
+export function savesFor(
+  share: number,
+  environments: number | undefined,
+  others: readonly ShareEntry[],
+): number | undefined {
+  const spare = Math.max(0, (environments ?? 0) - others.length - 1);
+  const free = spare - others.reduce((sum, { saves }) => sum + saves, 0);
+  if (free < 0) return undefined;
+  return Math.floor(1000 * Math.min(free, (spare / 2) * share)) / 1000;
+}
+
+/** Never up: the sum must not go beyond 1. */
+function rounded(share: number): number {
+  return share < leastShare ? 0 : Math.floor(share * 1e6) / 1e6;
+}

@@ -1,0 +1,56 @@
+/** Bugs of the shares' protocol that rate-worlds.ts must find. See planted-bugs.ts. */
+import type { PlantedBug } from './planted-bugs.ts';
+
+const lease = 'shared/engine/rate/share-lease.ts';
+const table = 'shared/engine/rate/share-table.ts';
+
+export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
+  {
+    bug: 'more is used before the table says so',
+    file: lease,
+    from: '    stray = { ifMatch: read.eTag };\n',
+    to: '    stray = { ifMatch: read.eTag };\n    hold({ share, saves: entry.saves, untilMs: entry.untilMs });\n',
+  },
+  {
+    bug: 'less is used only after the table says so',
+    file: lease,
+    from: '    if (share < held.share || entry.saves < held.saves)',
+    to: '    if (share < 0)',
+  },
+  {
+    bug: 'a write without an answer counts as done',
+    file: lease,
+    from: 'await store.replace(sharesKey, body, {}, read.eTag))',
+    to: "await store.replace(sharesKey, body, {}, read.eTag).catch(() => 'replaced'))",
+  },
+  {
+    bug: "the others' table is overwritten, whatever it says now",
+    file: lease,
+    from: "if ((await store.replace(sharesKey, body, {}, read.eTag)) === 'changed') return false;",
+    to: 'await store.replace(sharesKey, body, {}, (await store.get(sharesKey, 500_000))?.eTag);',
+  },
+  {
+    bug: 'a share is used beyond its end',
+    file: lease,
+    from: 'untilMs: Math.floor(entry.untilMs) });',
+    to: 'untilMs: Infinity });',
+  },
+  {
+    bug: 'a share is free for others before every clock says so',
+    file: table,
+    from: 'untilMs + clockMarginMs > nowMs',
+    to: 'untilMs > nowMs + 1_500',
+  },
+  {
+    bug: 'the reserve is given away twice',
+    file: table,
+    from: '  const free = Math.max(0, 1 - sharesOf(others));\n',
+    to: '  const free = Math.max(0, 1 + 8 * reserve - sharesOf(others));\n',
+  },
+  {
+    bug: 'an environment begins while the others have saved up its call',
+    file: table,
+    from: 'if (free < 0) return undefined;',
+    to: 'if (free < 0) return 0;',
+  },
+];

@@ -1,0 +1,246 @@
+/**
+ * Nothing but the rate: levels with environments that share it, a tree of calls, and time that jumps. Environments stop for a
+ * while, die and are replaced; S3 is slow, fails, and carries out what it was asked long after; clocks differ. What it makes
+ * visible is what whole schedules hide behind their other faults: how long a tree takes, and how many calls come in any time.
+ */
+import type { Clock, ObjectStore, StoredObject } from '../../shared/engine/ports.ts';
+import type { ShareLease } from '../../shared/engine/rate/share-lease.ts';
+import type { Core } from './core.ts';
+import { noLog } from './deployment.ts';
+import { mix, unit } from './random.ts';
+import { VirtualTime } from './virtual-time.ts';
+
+export type RateWorldOptions = {
+  core: Pick<Core, 'createTurns' | 'createRateControl' | 'createShareLease' | 'TransientError'>;
+  seed: number;
+  perSecond: number;
+  /** Calls at each level: the items of the first are there at the start, those of the others come with their parents. */
+  calls: readonly number[];
+  /** Of each level. */
+  environments: readonly number[];
+  /** Items that an environment works on side by side. */
+  atOnce: number;
+  callMs: readonly [min: number, max: number];
+  /** Odds for each chance: an environment stops for up to a minute, dies, is replaced, is cut off from S3; S3 fails, is slow. */
+  faults?: Partial<Record<'stalls' | 'dies' | 'recycled' | 'cut' | 'fails' | 'slow' | 'late', number>>;
+  /** Clocks differ by this much at most, in milliseconds. */
+  skewMs?: number;
+};
+
+export type RateWorldEnd = {
+  seconds: number;
+  calls: number;
+  /** The smallest number for which in any t seconds there were at most rate × t calls, and this many. */
+  burst: number;
+  /** Environments that died. */
+  crashes: number;
+  /** The most that the shares in use added up to at any moment; and what may be saved up, beyond the environments. */
+  shares: number;
+  saves: number;
+  writes: number;
+  reads: number;
+  /** When each call was made, and at which level; in milliseconds from the start. */
+  made: { level: number; atMs: number }[];
+};
+
+type Item = { level: number; index: number };
+type Life = { isDead: boolean; stalledToMs: number; cutToMs: number; skewMs: number; lease?: ShareLease };
+type Warm = { life: Life; turns: ReturnType<Core['createTurns']> };
+
+const timeoutMs = 300_000;
+const workMs = 295_000;
+
+export async function runRateWorld(options: RateWorldOptions): Promise<RateWorldEnd> {
+  const { core, perSecond, calls, environments, atOnce, callMs, faults = {}, skewMs = 0 } = options;
+  const time = new VirtualTime();
+  time.maxSteps = 3_000_000;
+  let drawn = 0;
+  const next = (): number => unit(mix(options.seed, (drawn += 1)));
+  const strikes = (fault: keyof typeof faults): boolean => next() < (faults[fault] ?? 0);
+  const between = (min: number, max: number): number => min + next() * (max - min);
+  const startMs = time.nowMs;
+  const all = environments.reduce((sum, count) => sum + count, 0);
+  const objects = new Map<string, StoredObject>();
+  const made: { level: number; atMs: number }[] = [];
+  const queues: Item[][] = calls.map(() => []);
+  const busy = calls.map(() => 0);
+  const warm: Warm[][] = calls.map(() => []);
+  const lives: Life[] = [];
+  const end: RateWorldEnd = {
+    seconds: 0,
+    calls: 0,
+    burst: 0,
+    crashes: 0,
+    shares: 0,
+    saves: -Infinity,
+    writes: 0,
+    reads: 0,
+    made,
+  };
+
+  /** Nothing of a dead environment goes on; a stopped one goes on when it is let to. */
+  function alive(life: Life, run: () => void): void {
+    if (life.isDead) return;
+    if (life.stalledToMs > time.nowMs) time.at(life.stalledToMs, () => alive(life, run));
+    else run();
+  }
+
+  /** What is in use at this moment, by each environment's own clock. */
+  function look(): void {
+    const held = lives.flatMap(({ isDead, lease, skewMs: itsSkewMs }) =>
+      isDead || lease === undefined || lease.held.untilMs <= time.nowMs + itsSkewMs ? [] : [lease.held],
+    );
+    end.shares = Math.max(
+      end.shares,
+      held.reduce((sum, { share }) => sum + share, 0),
+    );
+    const saves = held.reduce((sum, each) => sum + each.saves, 0);
+    if (saves > 0) end.saves = Math.max(end.saves, saves + held.filter(({ share }) => share > 0).length - all);
+  }
+
+  function clockOf(life: Life): Clock {
+    return {
+      now: () => time.nowMs + life.skewMs,
+      wait: (ms) =>
+        new Promise((resolve) => {
+          if (strikes('stalls')) life.stalledToMs = time.nowMs + ms + between(100, 60_000);
+          time.in(ms, () => alive(life, resolve));
+        }),
+    };
+  }
+
+  function storeOf(life: Life): Pick<ObjectStore, 'get' | 'head' | 'list' | 'replace'> {
+    const ask = <T>(act: () => T, mutates = false): Promise<T> =>
+      new Promise((resolve, reject) => {
+        if (life.isDead) return;
+        const ms = strikes('slow') ? between(500, 30_000) : between(5, 40);
+        time.in(ms, () => {
+          const failed = new core.TransientError('SlowDown', 'S3 failed.');
+          if (strikes('cut')) life.cutToMs = time.nowMs + between(1_000, 60_000);
+          if (strikes('fails') || life.cutToMs > time.nowMs) {
+            // The caller is told that it failed; it may be carried out all the same, or later.
+            if (mutates && strikes('late')) time.in(between(0, 20_000), act);
+            alive(life, () => reject(failed));
+            return;
+          }
+          const answer = act();
+          alive(life, () => resolve(answer));
+          time.in(0, look);
+        });
+      });
+    const get = (key: string): Promise<StoredObject | undefined> => {
+      end.reads += key.endsWith('shares.json') ? 1 : 0;
+      return ask(() => objects.get(key));
+    };
+    return {
+      get,
+      head: get,
+      async *list() {
+        yield await ask(() => []);
+      },
+      replace: (key, body, metadata, eTag) => {
+        end.writes += 1;
+        return ask(() => {
+          if (objects.get(key)?.eTag !== eTag) return 'changed' as const;
+          objects.set(key, { body, eTag: `${body.length}-${body}`, metadata, modifiedMs: time.nowMs });
+          return 'replaced' as const;
+        }, true);
+      },
+    };
+  }
+
+  function start(level: number): Warm {
+    const life: Life = { isDead: false, stalledToMs: 0, cutToMs: 0, skewMs: between(-skewMs / 2, skewMs / 2) };
+    lives.push(life);
+    const clock = clockOf(life);
+    const store = storeOf(life) as ObjectStore;
+    const limits = { deployed: perSecond, minimumPerSecond: 0 };
+    const turns = core.createTurns({
+      control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs: 900_000 }),
+      openLease: (onChange) => {
+        const its = { store, clock, random: next, log: noLog, level: `level${level}`, environments: all };
+        life.lease = core.createShareLease({ ...its, onChange });
+        return life.lease;
+      },
+      limits,
+      clock,
+      random: next,
+      onSleep: () => undefined,
+    });
+    return { life, turns };
+  }
+
+  function put(item: Item): void {
+    queues[item.level]?.push(item);
+    time.in(between(20, 80), () => poll(item.level));
+  }
+
+  function poll(level: number): void {
+    while ((busy[level] ?? 0) < (environments[level] ?? 1) && (queues[level]?.length ?? 0) > 0) {
+      const items = queues[level]?.splice(0, atOnce) ?? [];
+      busy[level] = (busy[level] ?? 0) + 1;
+      const environment = (strikes('recycled') ? undefined : warm[level]?.pop()) ?? start(level);
+      time.in(between(5, 20), () => void invoke(environment, level, items));
+    }
+  }
+
+  async function invoke(environment: Warm, level: number, items: Item[]): Promise<void> {
+    const { life, turns } = environment;
+    const deadlineMs = clockOf(life).now() + workMs;
+    const left = new Set(items);
+    let isOver = false;
+    const finish = (isCrash: boolean): void => {
+      if (isOver) return;
+      isOver = true;
+      busy[level] = (busy[level] ?? 0) - 1;
+      if (isCrash) {
+        life.isDead = true;
+        end.crashes += 1;
+      } else warm[level]?.push(environment);
+      for (const item of left) time.in(isCrash ? 1_000 : 5_000, () => put(item));
+      time.in(10, () => poll(level));
+    };
+    const cancel = time.in(timeoutMs, () => finish(true));
+    if (strikes('dies')) time.in(between(0, 5_000), () => finish(true));
+    await Promise.all(
+      items.map(async (item) => {
+        try {
+          await turns.take(deadlineMs);
+        } catch {
+          return;
+        }
+        if (life.isDead) return;
+        made.push({ level: item.level, atMs: time.nowMs - startMs });
+        await new Promise<void>((resolve) => time.in(between(...callMs), () => alive(life, resolve)));
+        left.delete(item);
+        expand(item);
+      }),
+    );
+    // What could not be read is told as a failed invocation; its items are done.
+    await turns.settle(deadlineMs).catch(() => undefined);
+    cancel();
+    finish(false);
+  }
+
+  function expand({ level, index }: Item): void {
+    const [here = 1, below = 0] = [calls[level], calls[level + 1]];
+    for (let child = Math.floor((index * below) / here); child < Math.floor(((index + 1) * below) / here); child += 1)
+      put({ level: level + 1, index: child });
+  }
+
+  for (let index = 0; index < (calls[0] ?? 0); index += 1) put({ level: 0, index });
+  if (!(await time.runUntilQuiet(startMs + 24 * 3_600_000))) throw new Error('The tree is not done within a day.');
+  return { ...end, calls: made.length, seconds: (made.at(-1)?.atMs ?? 0) / 1000, burst: burstOf() };
+
+  function burstOf(): number {
+    let undrained = 0;
+    let worst = 0;
+    let beforeMs = 0;
+    for (const { atMs } of made) {
+      undrained = Math.max(0, undrained - ((atMs - beforeMs) / 1000) * perSecond) + 1;
+      worst = Math.max(worst, undrained);
+      beforeMs = atMs;
+    }
+    return worst;
+  }
+}

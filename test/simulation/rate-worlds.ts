@@ -1,0 +1,78 @@
+/**
+ * Many seeds of rate-world.ts, each with a shape, a rate and faults of its own: in any time t there are at most R·t + C calls, C
+ * being the environments that may run, and one more for each that crashed; and at no moment the shares in use are more than all.
+ *
+ *     node test/simulation/rate-worlds.ts --seeds 400 [--from 1] [--core FOLDER]
+ */
+import { parseArgs } from 'node:util';
+import { loadCore } from './core.ts';
+import { hashText, unit } from './random.ts';
+import { runRateWorld, type RateWorldOptions } from './rate-world.ts';
+
+const trees = [
+  [1, 50],
+  [1, 5, 30, 100],
+  [1, 2, 4, 8, 16, 32, 64],
+  [30, 30, 30],
+  [1, 1, 1, 1, 100],
+] as const;
+
+/** Parts of a call that rounding to milliseconds costs. */
+const slackCalls = 0.01;
+const slackShares = 1e-9;
+
+function drawRateWorld(seed: number): Omit<RateWorldOptions, 'core'> {
+  const pick = <T>(what: string, from: readonly [T, ...T[]]): T =>
+    from[Math.floor(unit(hashText(what, seed)) * from.length)] ?? from[0];
+  const calls = pick<readonly number[]>('tree', trees);
+  const isCalm = pick('calm', [true, false, false, false]);
+  const odds = (fault: string, most: number): number => (isCalm ? 0 : pick(fault, [0, most / 4, most]));
+  return {
+    seed,
+    perSecond: pick('rate', [1, 5, 20, 100]),
+    calls,
+    environments: calls.map((_, level) => pick(`environments ${level}`, [1, 2, 3, 5])),
+    atOnce: pick('at once', [1, 3, 10]),
+    callMs: [50, 400],
+    skewMs: 800,
+    faults: {
+      stalls: odds('stalls', 0.02),
+      dies: odds('dies', 0.03),
+      cut: odds('cut', 0.05),
+      recycled: odds('recycled', 0.3),
+      fails: odds('fails', 0.2),
+      slow: odds('slow', 0.05),
+      late: odds('late', 0.8),
+    },
+  };
+}
+
+/** @returns what is wrong with a seed; undefined: nothing */
+export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
+  const options = drawRateWorld(seed);
+  const { burst, crashes, shares, saves } = await runRateWorld({ core, ...options });
+  const allowed = options.environments.reduce((sum, count) => sum + count, 0) + crashes;
+  const problems = [
+    ...(burst > allowed + slackCalls
+      ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`]
+      : []),
+    ...(shares > 1 + slackShares ? [`shares of ${shares.toFixed(4)} in use at one time`] : []),
+    ...(saves > slackCalls ? [`${saves.toFixed(2)} calls too many may be saved up`] : []),
+  ];
+  return problems.length === 0 ? undefined : `Seed ${seed}: ${problems.join('; ')}. ${JSON.stringify(options)}`;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: { seeds: { type: 'string' }, from: { type: 'string' }, core: { type: 'string' } },
+  });
+  const core = await loadCore(values.core);
+  const from = Number(values.from ?? 1);
+  for (let seed = from; seed < from + Number(values.seeds ?? 400); seed += 1) {
+    const problem = await tryRateWorld(core, seed);
+    if (problem === undefined) continue;
+    process.stdout.write(`${problem}\n`);
+    process.exitCode = 1;
+    break;
+  }
+}

@@ -1,0 +1,156 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { TransientError } from '../../../../shared/engine/errors.ts';
+import { createShareLease, type ShareLease } from '../../../../shared/engine/rate/share-lease.ts';
+import {
+  parseShareTable,
+  sharesOf,
+  shareTableText,
+  type ShareEntry,
+} from '../../../../shared/engine/rate/share-table.ts';
+import { TestClock } from '../../../memory/clock.ts';
+import { MemoryObjectStore } from '../../../memory/object-store.ts';
+
+const key = 'control/shares.json';
+const warnings: string[] = [];
+const log = { info: () => undefined, warn: (message: string) => void warnings.push(message), error: () => undefined };
+const demand = { wants: 1, perSecond: 0, waited: 0 };
+
+let clock: TestClock;
+let store: MemoryObjectStore;
+beforeEach(() => {
+  clock = new TestClock();
+  store = new MemoryObjectStore(clock);
+  warnings.length = 0;
+});
+
+/** What S3 does with the writes of one environment, instead of carrying them out. */
+type Fate = (write: () => Promise<'replaced' | 'changed'>) => Promise<'replaced' | 'changed'>;
+
+function open(fate: Fate = (write) => write()): ShareLease {
+  return createShareLease({
+    store: {
+      get: (name, bytes) => store.get(name, bytes),
+      list: (prefix) => store.list(prefix),
+      replace: (...write) => fate(() => store.replace(...write)),
+    },
+    clock,
+    random: Math.random,
+    log,
+    level: 'leaf',
+    environments: 8,
+    onChange: () => undefined,
+  });
+}
+
+const refresh = (lease: ShareLease, wants = 1): Promise<void> =>
+  lease.refresh({ ...demand, wants }, clock.now() + 60_000);
+const table = (): readonly ShareEntry[] => parseShareTable(store.objects.get(key)?.body ?? '')?.entries ?? [];
+const failure = new TransientError('SlowDown', 'S3 failed.');
+
+describe('a lease', () => {
+  test('begins with a part of what is free, and grows to all but the reserve when nobody else wants it', async () => {
+    const lease = open();
+    expect(lease.held.share).toBe(0);
+    await refresh(lease);
+    expect(lease.held.share).toBe(0.25);
+    await refresh(lease);
+    expect(lease.held.share).toBeCloseTo(63 / 64, 5);
+    expect(table()).toMatchObject([{ level: 'leaf', share: lease.held.share }]);
+  });
+
+  test('makes room for another within two looks, and never before it uses less itself', async () => {
+    const [first, second] = [open(), open()];
+    await refresh(first);
+    await refresh(first);
+    await refresh(second);
+    expect(second.held.share).toBeGreaterThan(0);
+    await refresh(first);
+    expect(first.held.share).toBeCloseTo(63 / 128, 5);
+    await refresh(second);
+    expect(second.held.share).toBeCloseTo(63 / 128, 5);
+    expect(first.held.share + second.held.share).toBeLessThanOrEqual(1);
+  });
+
+  test('of one that does nothing any more ends, and then the others have its share', async () => {
+    const [idle, busy] = [open(), open()];
+    await refresh(idle);
+    await refresh(idle);
+    clock.nowMs = idle.held.untilMs + 900;
+    await refresh(busy);
+    expect(busy.held.share).toBeLessThan(0.1);
+    clock.nowMs += 200;
+    await refresh(busy);
+    expect(busy.held.share).toBeCloseTo(63 / 64, 5);
+  });
+
+  test('of many that begin at the same time add up to no more than all', async () => {
+    const leases = Array.from({ length: 12 }, () => open());
+    await Promise.all(leases.map((lease) => refresh(lease)));
+    await Promise.all(leases.map((lease) => refresh(lease)));
+    expect(table()).toHaveLength(12);
+    expect(sharesOf(table())).toBeLessThanOrEqual(1);
+    expect(sharesOf(leases.map(({ held }) => held))).toBeCloseTo(sharesOf(table()), 5);
+  });
+});
+
+describe('a write whose answer is lost', () => {
+  test('for more gives no more until the table is seen to say so', async () => {
+    let isLost = false;
+    const lease = open(async (write) => {
+      const answer = await write();
+      if (isLost) throw failure;
+      return answer;
+    });
+    await refresh(lease);
+    isLost = true;
+    await refresh(lease);
+    expect(lease.held.share).toBe(0.25);
+    expect(warnings).toHaveLength(1);
+    isLost = false;
+    await refresh(lease);
+    expect(lease.held.share).toBeCloseTo(63 / 64, 5);
+  });
+
+  test('for less is kept to, although the table does not say so yet: it may be carried out later', async () => {
+    let late: (() => Promise<unknown>) | undefined;
+    let isLate = false;
+    const lease = open((write) => {
+      if (!isLate) return write();
+      late = write;
+      return Promise.reject(failure);
+    });
+    await refresh(lease);
+    await refresh(lease);
+    isLate = true;
+    await refresh(lease, 0.1);
+    expect(lease.held.share).toBe(0.1);
+    expect(table()[0]?.share).toBeGreaterThan(0.9);
+    // A look that has nothing to write does not take the larger share of the table for its own.
+    await lease.refresh({ ...demand, wants: 1 }, clock.now());
+    expect(lease.held.share).toBe(0.1);
+    await late?.();
+    expect(table()[0]?.share).toBe(0.1);
+  });
+});
+
+test('a lost race is no failure: the table is read again, and what another has written stays', async () => {
+  const other: ShareEntry = {
+    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0 },
+    untilMs: clock.nowMs + 10_000,
+  };
+  let races = 0;
+  const lease = open((write) => {
+    races += 1;
+    if (races <= 2) store.drop(key, shareTableText({ version: races, entries: [other] }));
+    return write();
+  });
+  await refresh(lease);
+  expect(table().map(({ id }) => id)).toContain('other');
+  expect(table()).toHaveLength(2);
+  expect(warnings).toEqual([]);
+});
+
+test('an error that will not pass is thrown', async () => {
+  const lease = open(() => Promise.reject(new Error('AccessDenied')));
+  await expect(refresh(lease)).rejects.toThrow('AccessDenied');
+});
