@@ -83,7 +83,7 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
     ...(level.children === 'many' ? [`${done}/*.json`] : []),
     `${failures}/*.json`,
     freezeKey,
-    sharesKey,
+    ...(parameters.rate === 'unlimited' ? [] : [sharesKey]),
   ];
   return roleOf(
     deployment,
@@ -91,7 +91,7 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
     readObjects(deployment, 'ReadItems', [level.reads, done, failures, params, control]),
     // A number that is taken: what is in that batch, and which results are there of batches that were deleted.
     ...(next !== undefined && isBatched(next)
-      ? [readObjects(deployment, 'ReadBatches', [level.writes, next.writes])]
+      ? [readObjects(deployment, 'ReadBatches', [level.writes, `${next.writes}/*${next.suffix}`])]
       : []),
     createObjects(deployment, 'WriteChildren', created),
     writeObjects(deployment, 'WriteRecords', records),
@@ -135,11 +135,12 @@ function allow(Sid: string, Action: string | readonly string[], Resource: unknow
   return { Sid, Effect: 'Allow', Action, Resource };
 }
 
+/** @param prefixes or patterns of keys */
 function readObjects(deployment: Deployment, sid: string, prefixes: readonly string[]): Statement {
   return allow(
     sid,
     's3:GetObject',
-    [...new Set(prefixes)].map((prefix) => objectArn(deployment, `${prefix}/*`)),
+    [...new Set(prefixes)].map((prefix) => objectArn(deployment, prefix.includes('*') ? prefix : `${prefix}/*`)),
   );
 }
 
@@ -178,8 +179,8 @@ const successMarkers = (chain: Chain): string => `${lastLevel(chain).writes}/*/$
  * say in their metadata what they hold.
  */
 const recordsOf = (level: Level): string[] => [
-  ...(level.children === 'many' || isBatched(level) ? [donePrefix(level)] : []),
-  ...(isBatched(level) ? [level.reads] : []),
+  ...(level.children === 'many' ? [donePrefix(level)] : []),
+  ...(isBatched(level) ? [level.reads, `${level.writes}/*${level.suffix}`] : []),
   failurePrefix(level),
 ];
 

@@ -3,7 +3,7 @@
  * to Lambda's queue is lost. Each function has runs of its own.
  */
 import { buildS3Event } from '../../shared/aws/event-codec.ts';
-import { firstLevel, type Chain, type Level } from '../../shared/engine/chain/chain.ts';
+import { firstLevel, isBatched, nextLevel, type Chain, type Level } from '../../shared/engine/chain/chain.ts';
 import {
   doneKey,
   failureKey,
@@ -16,6 +16,7 @@ import {
   successKey,
 } from '../../shared/engine/chain/keys.ts';
 import { newEvent } from '../../shared/engine/events.ts';
+import { batchBody, batchElement } from '../../shared/engine/item/batch.ts';
 import type { FailureNote } from '../../shared/engine/item/failure-note.ts';
 import type { LocalAws, StoredObject } from '../../local-aws/index.ts';
 
@@ -60,7 +61,7 @@ export class Probe {
     for (const level of this.#chain.levels) {
       this.#engine.s3.delete(this.#engine.bucket, freezeKey);
       const item = this.#copyItem(level, `frozen-${level.function}`);
-      refuse(level, this.#path(level, this.#complete.run).ids);
+      refuse(level, this.#idsOf(level));
       await this.#call(level.function, this.#event(item));
     }
   }
@@ -77,8 +78,21 @@ export class Probe {
     const run = `run-${level.function}`;
     const item = this.#copyItem(level, run);
     const isSeed = level.name === firstLevel(this.#chain).name;
-    const unknown = isSeed ? seedKey(`bad-${run}`) : item.replace(/[^/]+(?=\.json$)/, 'unknown');
-    this.#put(unknown, '[]');
+    const unknown = isSeed
+      ? seedKey(`bad-${run}`)
+      : item.replace(/[^/]+(?=\.json$)/, isBatched(level) ? '00009' : 'unknown');
+    this.#put(
+      unknown,
+      isBatched(level)
+        ? batchBody([batchElement(this.#idsOf(level).slice(0, -1), { id: 'unknown', body: '{}' })])
+        : '[]',
+    );
+    // As if another attempt had written the children's batches before, and these had results.
+    const next = nextLevel(this.#chain, level);
+    if (next !== undefined && isBatched(next)) {
+      this.#copyItem(next, run);
+      this.#copy(doneKey(next, this.#path(next, this.#complete.run)), run);
+    }
     // As if the seed had been dropped before: what the run was started with is compared.
     if (isSeed) this.#copy(paramsKey(this.#complete.run), run);
     // As if the run had been complete before.
@@ -166,6 +180,15 @@ export class Probe {
     if (key === undefined) throw new Error(`The complete run has nothing under ${prefix}.`);
     const segments = key.slice(prefix.length + 1, -'.json'.length).split('/');
     return { run, ids: level.ids.length === 0 ? [] : segments.map(decodeURIComponent) };
+  }
+
+  /** The API's own ids of it: those of a batch's item stand in the batch. */
+  #idsOf(level: Level): readonly string[] {
+    const path = this.#path(level, this.#complete.run);
+    if (!isBatched(level)) return path.ids;
+    const object = this.#complete.objects.get(itemKey(level, path));
+    const [first] = JSON.parse(Buffer.from(object?.body ?? '').toString()) as { ids: string[] }[];
+    return first?.ids ?? [];
   }
 
   #copyItem(level: Level, run: string): string {
