@@ -10,7 +10,7 @@ import type { Deployment } from './deployment.ts';
 /** S3 deletes some time after the day that the rule says (page lifecycle-expire-general-considerations). */
 const marginDays = 7;
 
-const { receipts, failures, params, reports, finished } = recordPrefixes;
+const { receipts, failures, params, reports, finished, publications, pieces, tables } = recordPrefixes;
 
 /** The bucket's lifecycle rules. */
 export function expiryRules({ chain, parameters }: Pick<Deployment, 'chain' | 'parameters'>): object[] {
@@ -19,9 +19,11 @@ export function expiryRules({ chain, parameters }: Pick<Deployment, 'chain' | 'p
   return [
     { Id: 'EndUnfinishedUploads', Status: 'Enabled', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
     ...expire(firstLevel(chain).reads, Math.min(records, data)),
-    ...[receipts, failures, params, reports].flatMap((prefix) => expire(prefix, records + marginDays)),
+    ...[receipts, failures, params, reports, publications, pieces].flatMap((prefix) =>
+      expire(prefix, records + marginDays),
+    ),
     ...expire(finished, records + 2 * marginDays),
-    ...chain.levels.flatMap(({ writes }) => expire(writes, data + marginDays)),
+    ...[...chain.levels.map(({ writes }) => writes), tables].flatMap((prefix) => expire(prefix, data + marginDays)),
   ];
 }
 

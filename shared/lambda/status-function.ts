@@ -1,6 +1,8 @@
 /** The Lambda around status: checks what is asked, connects the engine to S3, and answers with the report. */
 import { censusSockets } from '../aws/s3-client.ts';
 import type { Chain } from '../engine/chain/chain.ts';
+import { publishLevels } from '../engine/publish/publish-levels.ts';
+import { publishStatus } from '../engine/publish/publish-status.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
 import { status, type Status, type StatusDeps } from '../engine/report/status.ts';
 import { systemClock } from './clock.ts';
@@ -28,7 +30,13 @@ export function statusFunction(chain: Chain) {
         retryingForMs: retryingForMs(settings),
       };
       const input = inputsOf(chain).status;
-      return (event) => status(readInput(input, event), deps);
+      const publishing = settings.publishLevels.length > 0 ? publishLevels(chain) : undefined;
+      return async (event) => {
+        const found = await status(readInput(input, event), deps);
+        if ('runs' in found || publishing === undefined) return found;
+        const published = await publishStatus(found.run, chain, publishing, store);
+        return { ...found, ...(published !== undefined && { published }) };
+      };
     },
   });
 }

@@ -17,7 +17,9 @@ import {
   type FieldCheck,
   type Say,
 } from './field-checks.ts';
+import { isJsonResult } from './level-specs.ts';
 import { paginatorProblems } from './paginator-problems.ts';
+import { tableFields, tableProblems } from './table-problems.ts';
 import type { PlaceholderScope } from './placeholders.ts';
 import { headerProblems, queryProblems, requestProblems } from './request-problems.ts';
 
@@ -37,6 +39,7 @@ const levelFields = {
   weight: numberAboveZero,
   environments: wholeNumber(1),
   answers: listOf,
+  ...tableFields,
 };
 
 const listFields = {
@@ -129,6 +132,9 @@ function levelProblems(
     requestProblems(fields, scope, authHeader, say);
     if (isList && isRecord(fields['next'])) paginatorProblems(fields['next'], fields['method'] === 'POST', say);
   }
+  tableProblems(fields, say);
+  if (!isList && fields['publish'] === true && !isJsonResult(fields))
+    say('publish', 'must not be true: a table is made of results that are JSON; leave as, suffix and contentType away');
   if (Array.isArray(fields['answers'])) answerProblems(fields['answers'], isList ? 'list' : 'result', say);
   return problems;
 }

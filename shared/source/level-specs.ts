@@ -1,5 +1,6 @@
 /** The engine's level table of a declaration. */
 import type { ChainSpec, LevelSpec } from '../engine/chain/chain.ts';
+import { tableSpec } from './table-declaration.ts';
 import type { ChainDeclaration, LevelDeclaration, ResultDeclaration } from './declaration.ts';
 
 /** Fields of a wrong type are left out: they have a line of their own among the declaration's problems. */
@@ -24,15 +25,22 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function specOf(level: LevelDeclaration, index: number): LevelSpec {
   const { prefix, weight, environments } = level;
+  const table = tableSpec(level.name, level, level.kind === 'result' && isJsonResult(level));
   return {
     name: typeof level.name === 'string' ? level.name : `level${index + 1}`,
     children: level.kind === 'list' ? 'many' : 'one',
     ...(typeof prefix === 'string' && { prefix }),
     ...(typeof weight === 'number' && { weight }),
     ...(typeof environments === 'number' && { environments }),
+    ...(table !== undefined && { table }),
     ...(level.kind === 'list' && { id: typeof level.id === 'string' ? level.id : `id${index + 1}` }),
     ...(level.kind === 'result' && { suffix: suffixOf(level) }),
   };
+}
+
+/** Whether results are JSON for certain: a table can be made of them. With a suffix of their own they may be anything. */
+export function isJsonResult({ as, suffix, contentType }: Readonly<Record<string, unknown>>): boolean {
+  return (as === undefined || as === 'json') && suffix === undefined && contentType === undefined;
 }
 
 const suffixes: Readonly<Record<string, string>> = {
