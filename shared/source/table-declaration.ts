@@ -29,7 +29,7 @@ export function tableSpec(
     name: typeof table === 'string' ? table : level,
     columns: declared.flatMap(([name, column]) => {
       const isObject = isRecord(column);
-      const path = (isObject ? column['path'] : column) as JsonPath;
+      const path = isObject ? column['path'] : column;
       const steps = typeof path === 'string' || Array.isArray(path) ? parseJsonPath(path) : undefined;
       return steps === undefined ? [] : [{ name, path: steps, ...(isObject && { type: 'timestamp' as const }) }];
     }),

@@ -4,7 +4,7 @@
  */
 import { cellOf, kind, kindOf, microsecondsOf, typeOf, type Cell, type ColumnType } from './cell-kinds.ts';
 import { forEachMember, isObjectText, stringOf, textAt } from './json-text.ts';
-import type { Row } from './rows.ts';
+import { ofObject, type Row } from './rows.ts';
 import type { Table } from './table-spec.ts';
 
 export type Column = {
@@ -51,7 +51,15 @@ export class SeenRows {
   }
 
   /** @throws ItemError `NOT_JSON` */
-  add({ data }: Row): void {
+  add(row: Row): void {
+    try {
+      this.#add(row);
+    } catch (error) {
+      throw ofObject(row.key, error);
+    }
+  }
+
+  #add({ data }: Row): void {
     for (const { name, path, type } of this.#table.columns) {
       const text = textAt(data, path);
       if (text === undefined) continue;

@@ -6,6 +6,8 @@ import { elementsIn, forEachMember, stringOf } from './json-text.ts';
 import type { Table } from './table-spec.ts';
 
 export type Row = {
+  /** Of the object that it is in. */
+  key: string;
   /** From the top down. */
   ids: readonly string[];
   /** ISO 8601; undefined when it is not known. */
@@ -28,36 +30,41 @@ export function isOfTable({ level, itemLevel }: Table, key: string): boolean {
 /** @throws ItemError `NOT_JSON`, `BAD_RESULT` for what the engine did not write, with the key in the message */
 export function rowsIn(table: Table, key: string, object: { body: string; metadata: Metadata }): Row[] {
   try {
-    if (table.of === 'results' && table.level.suffix === linesSuffix) return rowsOfLines(table, object.body);
-    if (table.of === 'items' && object.metadata[itemsField] !== undefined) return rowsOfBatch(table, object);
-    return [{ ids: idsInKey(table, key), fetchedAt: object.metadata[fetchedAtField], data: object.body.trim() }];
+    if (table.of === 'results' && table.level.suffix === linesSuffix) return rowsOfLines(table, key, object.body);
+    if (table.of === 'items' && object.metadata[itemsField] !== undefined) return rowsOfBatch(table, key, object);
+    return [{ key, ids: idsInKey(table, key), fetchedAt: object.metadata[fetchedAtField], data: object.body.trim() }];
   } catch (error) {
-    if (!(error instanceof ItemError)) throw error;
-    throw new ItemError(error.code, `The object ${key} can not become a row of the table: ${error.message}`, {
-      cause: error,
-    });
+    throw ofObject(key, error);
   }
 }
 
-function rowsOfLines(table: Table, body: string): Row[] {
+/** The same error, with the object's key. */
+export function ofObject(key: string, error: unknown): unknown {
+  if (!(error instanceof ItemError)) return error;
+  const message = `The object ${key} can not become rows of a table: ${error.message}`;
+  return new ItemError(error.code, message, { cause: error });
+}
+
+function rowsOfLines(table: Table, key: string, body: string): Row[] {
   const rows: Row[] = [];
   for (let from = 0; from < body.length;) {
     const end = body.indexOf('\n', from);
     const line = body.slice(from, end === -1 ? body.length : end);
     from = end === -1 ? body.length : end + 1;
-    if (line.trim() !== '') rows.push(rowOfLine(table, line));
+    if (line.trim() !== '') rows.push(rowOfLine(table, key, line));
   }
   return rows;
 }
 
 /** `{"<id>":…,"fetched_at":"…","data":…}` */
-function rowOfLine(table: Table, line: string): Row {
+function rowOfLine(table: Table, key: string, line: string): Row {
   const texts = new Map<string, string>();
   forEachMember(line, (name, value) => texts.set(name, value));
   const data = texts.get('data');
   if (data === undefined) throw new ItemError('BAD_RESULT', `This line has no data: ${line.slice(0, 80)}`);
   const fetchedAt = texts.get('fetched_at');
   return {
+    key,
     ids: table.ids.map((name) => stringIn(texts.get(name), `This line has no ${name}: ${line.slice(0, 80)}`)),
     fetchedAt: fetchedAt === undefined ? undefined : stringIn(fetchedAt, 'fetched_at is no text'),
     data,
@@ -65,7 +72,7 @@ function rowOfLine(table: Table, line: string): Row {
 }
 
 /** `[{"ids":[…],"item":…},…]` */
-function rowsOfBatch(table: Table, { body, metadata }: { body: string; metadata: Metadata }): Row[] {
+function rowsOfBatch(table: Table, key: string, { body, metadata }: { body: string; metadata: Metadata }): Row[] {
   return [...elementsIn(body)].map((element) => {
     const texts = new Map<string, string>();
     forEachMember(element, (name, value) => texts.set(name, value));
@@ -75,7 +82,7 @@ function rowsOfBatch(table: Table, { body, metadata }: { body: string; metadata:
     const list = [...elementsIn(ids)].map((id) => stringIn(id, `These are no ids: ${ids.slice(0, 80)}`));
     if (list.length !== table.ids.length)
       throw new ItemError('BAD_RESULT', `These are not ${table.ids.length} ids: ${ids.slice(0, 80)}`);
-    return { ids: list, fetchedAt: metadata[fetchedAtField], data };
+    return { key, ids: list, fetchedAt: metadata[fetchedAtField], data };
   });
 }
 
