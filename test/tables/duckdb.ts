@@ -26,7 +26,7 @@ export async function openJudge(files: Iterable<readonly [key: string, body: Uin
     dir,
     async query(sql) {
       const reader = await connection.runAndReadAll(sql.replaceAll('$DIR', dir));
-      return reader.getRowObjectsJS() as Record<string, unknown>[];
+      return reader.getRowObjectsJS();
     },
     close() {
       connection.closeSync();

@@ -34,7 +34,9 @@ async function published(
   const from = `from read_parquet('$DIR/tables/sales/run=r1/part-*.parquet', hive_partitioning=true)`;
   const rows = await judge.query(`select * ${from} order by shop`);
   const described = await judge.query(`describe select * ${from}`);
-  const types = Object.fromEntries(described.map((row) => [row['column_name'], row['column_type']]));
+  const types: Record<string, unknown> = Object.fromEntries(
+    described.map((row) => [String(row['column_name']), row['column_type']]),
+  );
   return { rows, types, world, judge };
 }
 
