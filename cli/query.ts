@@ -19,7 +19,7 @@ const queryOptions = {
   csv: flag('print CSV, for Excel and others'),
   json: flag('print JSON, one object a line'),
   athena: flag('print create table for Athena instead of asking anything'),
-  cache: text('DIR', 'where files are kept that were read (default: ~/.cache/s3-cascade)'),
+  copies: text('DIR', 'where files are kept that were read (default: ~/.cache/s3-cascade)'),
   stage: text('STAGE', 'the stage that is deployed (default: dev)'),
   region: text('REGION', 'where it is deployed (default: AWS_REGION, or what the profile says)'),
   help: flag('this text'),
@@ -56,7 +56,7 @@ async function main(): Promise<number> {
       for (const { table, columns } of newestOf(manifests)) process.stdout.write(athenaTable(bucket, table, columns));
       return 0;
     }
-    const dir = resolve(options.cache ?? cacheDir(bucket));
+    const dir = resolve(options.copies ?? cacheDir(bucket));
     await answer(sql ?? '', await viewsOf(client, bucket, manifests, dir), options);
     return 0;
   } finally {
@@ -67,7 +67,7 @@ async function main(): Promise<number> {
 /** The one text that is no option is the question. */
 function readCommand(args: readonly string[]): { sql: string | undefined; options: Options } {
   const rest = [...args];
-  const valued = new Set(['--run', '--cache', '--stage', '--region']);
+  const valued = new Set(['--run', '--copies', '--stage', '--region']);
   const at = rest.findIndex((arg, index) => !arg.startsWith('--') && !valued.has(rest[index - 1] ?? ''));
   const [sql] = at === -1 ? [] : rest.splice(at, 1);
   const options = readOptions(queryOptions, rest, command);
