@@ -5,6 +5,7 @@ const importsOneWay = [
   // functions → lambda → aws, source → engine. The engine imports nothing but itself.
   { target: './shared/engine', from: './shared', except: ['./engine'] },
   { target: './shared/aws', from: './shared', except: ['./aws', './engine'] },
+  { target: './shared/parquet', from: './shared', except: ['./parquet', './engine'] },
   { target: './shared/source', from: './shared', except: ['./source', './engine'] },
   { target: './shared', from: ['./functions', './sources', './infra', './cli', './local-aws', './test', './bench'] },
   { target: './functions', from: ['./functions', './infra', './cli', './local-aws', './test', './bench'] },

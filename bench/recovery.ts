@@ -108,7 +108,7 @@ function madeUpStore(troops: number, isLost: (path: string) => boolean = () => f
       do {
         const page: Listed[] = [];
         for (; page.length < pageSize && next.done !== true; next = keys.next())
-          page.push({ key: next.value, ...input });
+          page.push({ key: next.value, sizeBytes: 0, ...input });
         counts.LIST += 1;
         counts.keys += page.length;
         if (counts.LIST % 100 === 0) measureLive();

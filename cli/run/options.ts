@@ -55,6 +55,7 @@ export const startOptions = {
   ...deploymentOptions,
   'data-dir': text('DIR', 'keep everything in this folder; started again on it, the run continues where it was'),
   keep: flag('keep the temporary folder that is used without --data-dir'),
+  out: text('DIR', "copy the run's tables and results to this folder as ordinary files"),
   ...engineOptions,
   port: whole(0, 65_535, 'port of the engine on 127.0.0.1 (default: any free one)'),
   json: flag('print one JSON object on stdout, and nothing else there'),

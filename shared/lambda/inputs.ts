@@ -1,6 +1,7 @@
 /** What each recovery function may be asked with, by people and by schedules. */
 import * as v from 'valibot';
 import type { Chain } from '../engine/chain/chain.ts';
+import { listPublishLevels } from '../engine/publish/publish-levels.ts';
 import { isRunName } from '../engine/chain/keys.ts';
 
 const runName = 'must be the name of a run, e.g. "2026-11-20"';
@@ -22,9 +23,11 @@ const seconds = v.optional(v.pipe(v.number(fromZero), v.finite(fromZero), v.minV
 export function inputsOf({ levels }: Pick<Chain, 'levels'>) {
   const names = levels.map(({ name }) => name);
   const level = v.optional(v.picklist(names, `must be one of ${names.join(', ')}`));
+  const replayed = [...names, ...listPublishLevels({ levels }).map(({ name }) => name)];
+  const replayLevel = v.optional(v.picklist(replayed, `must be one of ${replayed.join(', ')}`));
   const from = v.optional(v.picklist(['dead-letters', 'failures'], 'must be "dead-letters" or "failures"'));
   return {
-    replay: v.strictObject({ level, run, limit, rate, dryRun: flag, from, force: flag }),
+    replay: v.strictObject({ level: replayLevel, run, limit, rate, dryRun: flag, from, force: flag }),
     sweep: v.strictObject({ run, level, olderThan: seconds, dryRun: flag, verify: flag }),
     /** People ask what holds with nothing; S3 sends an event when control/rate.json was set. */
     rate: v.strictObject({}),

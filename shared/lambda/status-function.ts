@@ -1,8 +1,11 @@
 /** The Lambda around status: checks what is asked, connects the engine to S3, and answers with the report. */
 import { censusSockets } from '../aws/s3-client.ts';
-import type { Chain } from '../engine/chain/chain.ts';
+import { lastLevel, type Chain } from '../engine/chain/chain.ts';
+import { publishLevels } from '../engine/publish/publish-levels.ts';
+import { publishStatus } from '../engine/publish/publish-status.ts';
+import { tablesOf } from '../engine/publish/table-spec.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
-import { status, type Status, type StatusDeps } from '../engine/report/status.ts';
+import { status, type StatusDeps } from '../engine/report/status.ts';
 import { systemClock } from './clock.ts';
 import { lostAfterMs, retryingForMs } from './event-life.ts';
 import { readInput } from './input.ts';
@@ -10,10 +13,11 @@ import { inputsOf } from './inputs.ts';
 import { createFunction, recoveryReserveMs } from './lambda-function.ts';
 import { openStore } from './recovery-services.ts';
 import { readRecoverySettings } from './settings.ts';
+import type { Place, StatusAnswer } from './status-answer.ts';
 
 /** @throws ConfigError at once, so that a function with invalid settings does not start */
 export function statusFunction(chain: Chain) {
-  return createFunction<Status>({
+  return createFunction<StatusAnswer>({
     name: 'status',
     reserveMs: recoveryReserveMs,
     start() {
@@ -28,7 +32,18 @@ export function statusFunction(chain: Chain) {
         retryingForMs: retryingForMs(settings),
       };
       const input = inputsOf(chain).status;
-      return (event) => status(readInput(input, event), deps);
+      const publishing = settings.publishLevels.length > 0 ? publishLevels(chain) : undefined;
+      const place: Place = {
+        bucket: settings.bucket,
+        resultPrefix: lastLevel(chain).writes,
+        tables: publishing === undefined ? [] : tablesOf(chain).map(({ name }) => name),
+      };
+      return async (event) => {
+        const found = await status(readInput(input, event), deps);
+        if ('runs' in found || publishing === undefined) return { ...found, place };
+        const published = await publishStatus(found.run, chain, publishing, store);
+        return { ...found, ...(published !== undefined && { published }), place };
+      };
     },
   });
 }

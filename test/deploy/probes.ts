@@ -19,6 +19,7 @@ import { newEvent } from '../../shared/engine/events.ts';
 import { batchBody, batchElement } from '../../shared/engine/item/batch.ts';
 import type { FailureNote } from '../../shared/engine/item/failure-note.ts';
 import type { LocalAws, StoredObject } from '../../local-aws/index.ts';
+import { probePublishing } from './publish-probes.ts';
 
 /** A complete run, as the chain left it: its objects by key. */
 export type CompleteRun = { run: string; objects: ReadonlyMap<string, StoredObject & { body: Uint8Array }> };
@@ -40,6 +41,26 @@ export class Probe {
     await Promise.all([this.#rate(), this.#replay(), this.#sweep(), this.#status()]);
     // Last, since what they leave on the dead-letter queues is not for this replay.
     await Promise.all(this.#chain.levels.map((level) => this.#fetch(level)));
+  }
+
+  /** Complete runs are published. */
+  async runPublishing(): Promise<void> {
+    const { s3, bucket } = this.#engine;
+    await probePublishing({
+      chain: this.#chain,
+      put: (key, body) => {
+        this.#put(key, body);
+        return key;
+      },
+      keys: (prefix) => s3.list(bucket, { prefix }).contents.map(({ key }) => key),
+      call: (name, event) => this.#call(name, event),
+      event: (key, replays) => this.#event(key, replays),
+      send: (level, kind, body) => this.#send(level, kind, body),
+      copyRun: (run) => {
+        for (const key of this.#complete.objects.keys()) this.#copy(key, run);
+      },
+      eTagOf: (key) => s3.head(bucket, key).eTag,
+    });
   }
 
   /** Items have to wait in a pause. */

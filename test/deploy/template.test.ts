@@ -252,6 +252,11 @@ describe('the example, as it is packaged', () => {
       'SweepLambdaPermissionEventsRuleSchedule2',
       'UnsweepableRunAlarm',
       'ChangedRunAlarm',
+      // Complete runs are published as tables.
+      ...['Publish', 'PublishPiece'].flatMap((name) => [
+        ...['LogGroup', 'LambdaFunction', 'Role', 'LambdaEvConf', 'LambdaPermissionCascadeS3'].map((end) => name + end),
+        ...['DeadLetters', 'DeadLettersPolicy', 'DeadLettersAlarm'].map((end) => name + end),
+      ]),
     ];
     expect(Object.keys(template.Resources).sort()).toEqual([...expected, ...added].sort());
   });

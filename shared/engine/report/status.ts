@@ -3,6 +3,7 @@ import { seedPrefix, type Chain, type Level } from '../chain/chain.ts';
 import { runOfKey, seedKey } from '../chain/keys.ts';
 import { InputError } from '../errors.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
+import type { PublishStatus } from '../publish/publish-status.ts';
 import { takeCensus } from './census.ts';
 import { takeRunReport, type RunReport, type SweepProblem } from './run-report.ts';
 import { readStoredRun } from './stored-report.ts';
@@ -24,7 +25,12 @@ export type StatusDeps = {
 };
 
 /** A run's report, and how old its figures are. */
-export type RunStatus = RunReport & { ageSeconds: number; from: 'report' | 'census' };
+export type RunStatus = RunReport & {
+  ageSeconds: number;
+  from: 'report' | 'census';
+  /** Absent when nothing is published, or there is nothing to publish yet. */
+  published?: PublishStatus;
+};
 
 /** A run in a line. A run that no sweep has seen yet has no figures. */
 export type RunLine = { run: string; line: string; complete: boolean | undefined; at: string | undefined };
