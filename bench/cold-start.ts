@@ -6,21 +6,12 @@
  *
  *     node bench/cold-start.ts [--starts 20] [--rounds 5] [--calls 2000]
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { zipSync } from 'fflate';
 import { helpOf, flag, readOptions, whole } from '../cli/terminal/options.ts';
-import {
-  packageService,
-  peoplesCredentials,
-  region,
-  startLocalAws,
-  startStores,
-  type LocalStores,
-} from '../local-aws/index.ts';
+import { packageService, startLocalAws, startStores, type LocalStores } from '../local-aws/index.ts';
 import { runCommand, type ExitStatus } from '../cli/terminal/command.ts';
 import { startHermesThread } from '../sources/hermes/fake/thread.ts';
 import { hermesTree } from '../sources/hermes/fake/tree.ts';
@@ -31,7 +22,7 @@ import { batchPath, itemKey, partKey, resultKey, type ItemPath } from '../shared
 import { batchBody, batchElement, batchMetadata } from '../shared/engine/item/batch.ts';
 import chain from '../sources/hermes/chain.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
-import type { FromHandler, ToHandler } from './handlers/handler-process.ts';
+import { reachable, startHandler, type Runnable } from './handlers/handler.ts';
 import { markdown, median } from './peers/table.ts';
 
 const options = {
@@ -42,8 +33,7 @@ const options = {
   help: flag('this text'),
 };
 
-type Measurable = { name: string; codeDir: string; handler: string; zipBytes: number };
-type Environment = Record<string, string>;
+type Measurable = Omit<Runnable, 'environment'> & { zipBytes: number };
 
 const leaf = lastLevel(chain);
 /** Each parent's items fill one batch. */
@@ -108,19 +98,6 @@ async function main(): Promise<ExitStatus> {
   }
 }
 
-/** What a function finds in its environment on the local engine; asked over HTTP, as on AWS. */
-function reachable(endpoint: string): Environment {
-  return {
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: peoplesCredentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: peoplesCredentials.secretAccessKey,
-    AWS_SESSION_TOKEN: '',
-    AWS_EC2_METADATA_DISABLED: 'true',
-    LAMBDA_TIME_SCALE: '1',
-  };
-}
-
 /** With the settings that the functions were bundled with, as the packaged service tells them. */
 async function bundleHandler(name: string, packageDir: string, folder: string): Promise<Measurable> {
   const state = JSON.parse(readFileSync(join(packageDir, 'serverless-state.json'), 'utf8')) as {
@@ -144,43 +121,11 @@ async function bundleHandler(name: string, packageDir: string, folder: string): 
 
 type BundleSettings = { format: 'esm'; target: string; mainFields: string[]; minify: boolean; exclude: string[] };
 
-type Runnable = Measurable & { environment: Environment };
-
-/** Starts a handler in a fresh process; it is ready when this resolves. */
-async function startHandler({ codeDir, handler, environment }: Runnable) {
-  const child = fork(join(import.meta.dirname, 'handlers/handler-process.ts'), [codeDir, handler], {
-    env: { PATH: process.env['PATH'] ?? '', ...environment },
-    // Its log lines are written, as they are on AWS, and not kept.
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const next = async (): Promise<FromHandler> => {
-    const gone = once(child, 'exit').then(() => Promise.reject(new Error(`${handler} ended.`)));
-    const [message] = (await Promise.race([once(child, 'message'), gone])) as [FromHandler];
-    return message;
-  };
-  const init = await next();
-  if ('cpuMs' in init) throw new Error(`${handler} said something before it was ready.`);
-  return {
-    init,
-    async run(work: ToHandler): Promise<number> {
-      child.send(work);
-      const done = await next();
-      return 'cpuMs' in done ? done.cpuMs : NaN;
-    },
-    async end(): Promise<void> {
-      child.removeAllListeners('exit');
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
-}
-
 type Init = { initMs: number; initCpuMs: number; residentMb: number };
 type Started = Init & Measurable;
 
 /** Medians, in the order of the handlers. One start more of each comes first, so that every file has been read once. */
-async function measureInits(all: readonly Runnable[], starts: number): Promise<Started[]> {
+async function measureInits(all: readonly (Runnable & Measurable)[], starts: number): Promise<Started[]> {
   const inits = all.map((runnable) => ({ runnable, of: [] as Init[] }));
   for (let start = 0; start <= starts; start += 1) {
     for (const { runnable, of } of inits) {
@@ -217,7 +162,7 @@ async function measureCalls(
       const measured = paths.slice(warmUps, warmUps + Math.ceil(calls / size));
       const eventOf = (path: ItemPath) => buildS3Event(newEvent(itemKey(leaf, path), Date.now()), bucket);
       const process = await startHandler(handler);
-      const ofEvent = await process.run({
+      const { cpuMs: ofEvent } = await process.run({
         warmUp: paths.slice(0, warmUps).map(eventOf),
         events: measured.map(eventOf),
       });
