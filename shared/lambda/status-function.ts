@@ -4,16 +4,17 @@ import type { Chain } from '../engine/chain/chain.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
 import { status, type Status, type StatusDeps } from '../engine/report/status.ts';
 import { systemClock } from './clock.ts';
+import type { DeploymentFacts } from './deployment-facts.ts';
 import { lostAfterMs, retryingForMs } from './event-life.ts';
 import { readInput } from './input.ts';
 import { inputsOf } from './inputs.ts';
 import { createFunction, recoveryReserveMs } from './lambda-function.ts';
 import { openStore } from './recovery-services.ts';
-import { readRecoverySettings } from './settings.ts';
+import { readRecoverySettings, type RecoverySettings } from './settings.ts';
 
 /** @throws ConfigError at once, so that a function with invalid settings does not start */
 export function statusFunction(chain: Chain) {
-  return createFunction<Status>({
+  return createFunction<Status | DeploymentFacts>({
     name: 'status',
     reserveMs: recoveryReserveMs,
     start() {
@@ -28,7 +29,23 @@ export function statusFunction(chain: Chain) {
         retryingForMs: retryingForMs(settings),
       };
       const input = inputsOf(chain).status;
-      return (event) => status(readInput(input, event), deps);
+      return (event) => {
+        const { deployment, ...request } = readInput(input, event);
+        return deployment === true ? Promise.resolve(factsOf(chain, settings)) : status(request, deps);
+      };
     },
   });
+}
+
+function factsOf({ levels, params }: Chain, settings: RecoverySettings): DeploymentFacts {
+  const { bucket, rate, maxFreezeMs } = settings;
+  return {
+    bucket,
+    levels,
+    params,
+    rate,
+    maxFreezeMs,
+    lostAfterMs: lostAfterMs(settings),
+    retryingForMs: retryingForMs(settings),
+  };
 }

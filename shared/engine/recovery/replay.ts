@@ -104,6 +104,10 @@ class ReplaySession {
   /** @returns whether nothing is left to do for the item */
   async #takeItem(item: ItemEvent, letter: DeadLetter, level: ReplayLevel): Promise<boolean> {
     const cause = await this.#causeOf(letter, item, level.level);
+    if (!this.#isForReason(cause)) {
+      this.#tally.skipped.filter += 1;
+      return false;
+    }
     this.#tally.note(level.level.name, cause, item.key);
     return this.#items.bringBack(item, await this.#items.standing(item, level.level), cause, level);
   }
@@ -160,6 +164,10 @@ class ReplaySession {
     if (isParked || isRetrying) this.#tally.skipped[isParked ? 'parked' : 'retrying'] += 1;
     if (isParked || isRetrying || !(await this.#items.bringBack(item, standing, cause, level)))
       this.#tally.leave(level.level.name, 1);
+  }
+
+  #isForReason({ code }: Pick<Cause, 'code'>): boolean {
+    return this.#request.code === undefined || this.#request.code === code;
   }
 
   #isWanted(level: Level, key: string): boolean {

@@ -24,7 +24,10 @@ export type RunReason = {
   level: string;
   code: string;
   count: number;
-  sample: { key: string; message: string; at: string };
+  /** Of these, by what becomes of them. Absent in reports of version 0.1. */
+  failed?: LevelReport['failed'];
+  /** `requestId`: Lambda's, to find the attempt in the log. */
+  sample: { key: string; message: string; at: string; requestId?: string };
 };
 
 export type RunReport = {
@@ -89,10 +92,11 @@ export class ReportBuilder {
     const isLost = finding.kind === 'open' && ageMs > lostAfterMs(finding.level);
     if (isLost) this.#lost.set(name, (this.#lost.get(name) ?? 0) + 1);
     if (finding.kind === 'failed' && finding.note !== undefined) {
-      const counts = this.#failed.get(name) ?? { retrying: 0, dead: 0, parked: 0 };
-      counts[fateOf(finding.note, now(), retryingForMs)] += 1;
+      const counts = this.#failed.get(name) ?? noneFailed();
+      const fate = fateOf(finding.note, now(), retryingForMs);
+      counts[fate] += 1;
       this.#failed.set(name, counts);
-      this.#countReason(name, finding.key, finding.note);
+      this.#countReason(name, finding.key, finding.note, fate);
     }
     return isLost;
   }
@@ -111,7 +115,7 @@ export class ReportBuilder {
         level,
         items,
         done,
-        failed: this.#failed.get(level) ?? { retrying: 0, dead: 0, parked: 0 },
+        failed: this.#failed.get(level) ?? noneFailed(),
         open,
         lost: this.#lost.get(level) ?? 0,
         short,
@@ -125,11 +129,19 @@ export class ReportBuilder {
     return { ...report, ...paceOf(report, before) };
   }
 
-  #countReason(level: string, key: string, { code, message, at }: FailureNote): void {
-    const reason = this.#reasons.get(`${level} ${code}`);
-    if (reason !== undefined) reason.count += 1;
-    else this.#reasons.set(`${level} ${code}`, { level, code, count: 1, sample: { key, message, at } });
+  #countReason(level: string, key: string, note: FailureNote, fate: keyof LevelReport['failed']): void {
+    const { code, message, at, requestId } = note;
+    const id = `${level} ${code}`;
+    const sample = { key, message, at, requestId };
+    const reason = this.#reasons.get(id) ?? { level, code, count: 0, failed: noneFailed(), sample };
+    reason.count += 1;
+    if (reason.failed !== undefined) reason.failed[fate] += 1;
+    this.#reasons.set(id, reason);
   }
+}
+
+function noneFailed(): LevelReport['failed'] {
+  return { retrying: 0, dead: 0, parked: 0 };
 }
 
 /** @throws as the census does */
