@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
-import { perSecond, plural } from './format.ts';
+import { localTime, perSecond, plural } from './format.ts';
 import type { TimelinePoint, TimelineView } from './wire.ts';
 
 const heightPx = 200;
@@ -91,7 +91,12 @@ function Plot({ points }: { points: readonly TimelinePoint[] }) {
 function optionsFor(parent: HTMLElement, points: () => readonly TimelinePoint[]): uPlot.Options {
   const style = getComputedStyle(parent);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  const axis = { stroke: colour('quiet'), grid: { stroke: colour('line'), width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: colour('quiet'),
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { show: false },
+    space: 70,
+  };
   const stepped = uPlot.paths.stepped?.({ align: -1 });
   const path = stepped === undefined ? {} : { paths: stepped };
   return {
@@ -100,7 +105,10 @@ function optionsFor(parent: HTMLElement, points: () => readonly TimelinePoint[])
     legend: { show: false },
     cursor: { show: false },
     scales: { y: { range: (_, __, most) => [0, Math.max(1, most) * 1.1] } },
-    axes: [axis, { ...axis, size: 48 }],
+    axes: [
+      { ...axis, values: (_, splits) => splits.map(clock) },
+      { ...axis, size: 48 },
+    ],
     series: [
       {},
       { stroke: colour('done'), fill: colour('done-faint'), width: 1.5, points: { show: false }, ...path },
@@ -111,6 +119,10 @@ function optionsFor(parent: HTMLElement, points: () => readonly TimelinePoint[])
       draw: [(chart) => drawOrders(chart, points(), colour('dead'))],
     },
   };
+}
+
+function clock(seconds: number): string {
+  return localTime(new Date(seconds * 1000).toISOString()).slice(11);
 }
 
 type Colour = (name: string) => string;

@@ -52,5 +52,5 @@ export function factsIn(value: unknown, name = ''): [name: string, text: string]
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,7 +1,7 @@
 /** The rate of calls to the API, which is one for all runs, with its buttons. */
 import { useSignal } from '@preact/signals';
 import { ActionButton } from './action-button.tsx';
-import { localTime, perSecond } from './format.ts';
+import { count, localTime, perSecond } from './format.ts';
 import { copy, rate } from './live.ts';
 import type { RateView } from './wire.ts';
 
@@ -15,7 +15,7 @@ export function RatePanel() {
     <section aria-labelledby="rate" class="rate">
       <h2 id="rate">Calls to the API, of all runs</h2>
       <p>
-        <RateWords view={view} />
+        <RateWords view={view} /> {waitingWords(view)}
       </p>
       {view.problem !== undefined && <p class="bad text">{view.problem}</p>}
       {copy === undefined && (
@@ -66,6 +66,12 @@ function RateWords({ view: { rate: set, deployed, paused, frozenUntil } }: { vie
       {origin}.
     </>
   );
+}
+
+function waitingWords({ waiting = {} }: RateView): string {
+  const levels = Object.entries(waiting).filter(([, items]) => items > 0);
+  if (levels.length === 0) return '';
+  return `Waiting: ${levels.map(([level, items]) => `${level} ${count(items)}`).join(', ')}.`;
 }
 
 function PauseButton() {

@@ -32,8 +32,8 @@ export function RunPage({ name }: { name: string }) {
         <>
           <Levels levels={report.levels} />
           <Failures run={name} report={report} />
-          <Chart timeline={view.timeline} />
           <RatePanel />
+          <Chart timeline={view.timeline} />
           <Published report={report} />
           <Results run={name} isOver={view.state === 'complete'} />
         </>

@@ -60,6 +60,7 @@ export const stateWords: Readonly<Record<RunState, string>> = {
 };
 
 function RunsTable({ rows }: { rows: readonly RunRow[] }) {
+  const showsPublished = rows.some(({ published }) => published !== undefined);
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Runs">
       <table>
@@ -83,14 +84,16 @@ function RunsTable({ rows }: { rows: readonly RunRow[] }) {
             <th scope="col" class="number wide">
               Cost
             </th>
-            <th scope="col" class="wide">
-              Published
-            </th>
+            {showsPublished && (
+              <th scope="col" class="wide">
+                Published
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
           {rows.map((row) => (
-            <Row key={row.run} row={row} />
+            <Row key={row.run} row={row} showsPublished={showsPublished} />
           ))}
         </tbody>
       </table>
@@ -98,7 +101,7 @@ function RunsTable({ rows }: { rows: readonly RunRow[] }) {
   );
 }
 
-function Row({ row }: { row: RunRow }) {
+function Row({ row, showsPublished }: { row: RunRow; showsPublished: boolean }) {
   const { run, state, items, done, failed, apiCalls, startedAt, endedAt, usd, published, problem } = row;
   return (
     <tr>
@@ -124,7 +127,7 @@ function Row({ row }: { row: RunRow }) {
         {endedAt === undefined ? <Elapsed since={startedAt} /> : duration(secondsBetween(startedAt, endedAt))}
       </td>
       <td class="number wide">{usd === undefined ? '' : dollars(usd)}</td>
-      <td class="wide">{published === undefined ? '' : published ? 'yes' : 'no'}</td>
+      {showsPublished && <td class="wide">{published === undefined ? '' : published ? 'yes' : 'no'}</td>}
     </tr>
   );
 }

@@ -77,6 +77,8 @@ export type RateView = {
   paused: boolean;
   /** The API has ordered all callers to wait until then, ISO 8601. */
   frozenUntil?: string;
+  /** While calls are stopped: items of all runs that wait, by level; SQS calls its counts approximate. */
+  waiting?: Readonly<Record<string, number>>;
   /** The end of the last such order, which may have passed. */
   orderedUntil?: string;
   problem?: string;

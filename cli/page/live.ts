@@ -20,7 +20,7 @@ export type Live = {
 };
 
 export type LiveOptions = {
-  deployment: Pick<OpenDeployment, 'facts' | 'store' | 'status' | 'isLocal'>;
+  deployment: Pick<OpenDeployment, 'facts' | 'store' | 'status' | 'rate' | 'isLocal'>;
   /** Calls of all runs so far, where an engine in this process counts them. */
   countCalls: (() => number) | undefined;
 };

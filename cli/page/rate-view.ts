@@ -1,4 +1,7 @@
-/** What holds for calls to the API, from the control objects: two small reads, so that the page may ask every few seconds. */
+/**
+ * What holds for calls to the API, from the control objects: two small reads, so that the page may ask every few seconds;
+ * and what waits while calls are stopped.
+ */
 import { readFreeze, readRate } from '../../shared/engine/rate/rate-control.ts';
 import type { Rate } from '../../shared/engine/rate/rate-setting.ts';
 import type { RateView } from '../../page/wire.ts';
@@ -7,10 +10,21 @@ import type { Observation } from './timeline.ts';
 
 const numberOf = (rate: Rate): number | null => (rate === 'unlimited' ? null : rate);
 
+/** How rarely the function is asked what waits: it counts messages, and its invocations are paid for. */
+const waitingMs = 15_000;
+
 /** @returns looks at the rate; what goes wrong is in the view, with what was seen last */
-export function createRateLook({ facts, store }: Pick<OpenDeployment, 'facts' | 'store'>): () => Promise<RateView> {
+export function createRateLook(deployment: Pick<OpenDeployment, 'facts' | 'store' | 'rate'>): () => Promise<RateView> {
+  const { facts, store } = deployment;
   const { rate: limits, maxFreezeMs } = facts;
   const deployed = numberOf(limits.deployed);
+  let waiting: { askedMs: number; counts: RateView['waiting'] } | undefined;
+  /** Only while calls are stopped: the function would give back what waits otherwise, which is not for a look to do. */
+  const askWaiting = async (): Promise<RateView['waiting']> => {
+    if (waiting === undefined || Date.now() - waiting.askedMs > waitingMs)
+      waiting = { askedMs: Date.now(), counts: (await deployment.rate()).waiting };
+    return waiting.counts;
+  };
   let last: RateView = { rate: deployed, deployed, minimumPerSecond: limits.minimumPerSecond, paused: false };
   return async () => {
     try {
@@ -18,6 +32,9 @@ export function createRateLook({ facts, store }: Pick<OpenDeployment, 'facts' | 
         readRate(store, limits),
         readFreeze(store, maxFreezeMs),
       ]);
+      const isStopped = setting.paused || freezeMs > Date.now();
+      if (!isStopped) waiting = undefined;
+      const counts = isStopped ? await askWaiting() : undefined;
       last = {
         rate: numberOf(setting.requestsPerSecond ?? limits.deployed),
         deployed,
@@ -25,6 +42,7 @@ export function createRateLook({ facts, store }: Pick<OpenDeployment, 'facts' | 
         paused: setting.paused,
         ...(freezeMs > 0 && { orderedUntil: new Date(freezeMs).toISOString() }),
         ...(freezeMs > Date.now() && { frozenUntil: new Date(freezeMs).toISOString() }),
+        ...(counts && { waiting: counts }),
         ...(problem && { problem: problem.message }),
       };
       return last;

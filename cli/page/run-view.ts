@@ -52,7 +52,8 @@ export function createRunLook(run: string, { deployment, rate, allCalls }: RunLo
     isFinal: () => isFinal,
     async look() {
       try {
-        if (seed.startedAt === undefined) seed = await seedOf(run, deployment.store);
+        // The first function fixes the parameters a moment later, and a seed may be dropped again.
+        seed = await seedOf(run, deployment.store);
         // The last report, if it is young, is there at once; then the run is counted at each look.
         const status: RunStatus = await deployment.status(run, !isFirst && !isFinal);
         isFirst = false;
