@@ -6,7 +6,7 @@ import type { ActionRequest, Report } from './wire.ts';
 type Reason = Report['reasons'][number];
 
 export function Failures({ run, report: { reasons, levels } }: { run: string; report: Report }) {
-  const dead = levels.reduce((all, { failed }) => all + failed.dead, 0);
+  const failed = levels.reduce((all, { failed: { dead, retrying } }) => all + dead + retrying, 0);
   if (reasons.length === 0) return null;
   return (
     <section aria-labelledby="failures">
@@ -14,9 +14,9 @@ export function Failures({ run, report: { reasons, levels } }: { run: string; re
       {reasons.map((reason) => (
         <Group key={`${reason.level} ${reason.code}`} run={run} reason={reason} />
       ))}
-      {dead > 0 && reasons.length > 1 && (
+      {failed > 0 && reasons.length > 1 && (
         <div class="buttons">
-          <ActionButton action={replayOf(run, dead, {})} />
+          <ActionButton action={replayOf(run, failed, {})} />
         </div>
       )}
     </section>
@@ -29,7 +29,7 @@ function Group({ run, reason }: { run: string; reason: Reason }) {
   const conditions: [number, string][] = [
     [dead, 'failed for good: a person has to act'],
     [parked, 'parked: replays did not help'],
-    [retrying, 'still retried by AWS'],
+    [retrying, 'AWS may still retry'],
   ];
   return (
     <article class="failure" aria-label={`${level}: ${code}`}>
@@ -68,7 +68,7 @@ function Group({ run, reason }: { run: string; reason: Reason }) {
         )}
       </dl>
       <div class="buttons">
-        {dead > 0 && <ActionButton isMain action={replayOf(run, dead, { level, code })} />}
+        {dead + retrying > 0 && <ActionButton isMain action={replayOf(run, dead + retrying, { level, code })} />}
         {parked > 0 && <ActionButton action={parkedReplayOf(run, parked, { level, code })} />}
       </div>
     </article>
@@ -83,7 +83,7 @@ function replayOf(run: string, items: number, which: Which): Action {
     `Replay ${what} (${count(items)})`,
     { action: 'replay', run, ...which },
     {
-      effect: `The dead letters of ${plural(items, 'item')} are read, and the items are given to their function again. Finished ones are not fetched twice. Correct the cause first.`,
+      effect: `Those of ${plural(items, 'item')} that have a dead letter are given to their function again; what AWS still retries has none yet, and is left to it. Correct the cause first.`,
       input: { run, ...which },
     },
   );

@@ -48,6 +48,9 @@ async function startLocal(options: HermesOptions, ...args: string[]): Promise<Lo
 
 /** A whole run of it is seen in ten minutes on the slowest machine. */
 const patience = { timeout: 300_000 };
+/** A button may go while it is being clicked: the run continued without it. */
+const briefly = { timeout: 3_000 };
+const ignored = (): undefined => undefined;
 
 describeInBrowser('the page of npm run local', (open) => {
   test('shows a run from its seed to complete, its result, and each item; a copy of it needs no server', async () => {
@@ -89,33 +92,30 @@ describeInBrowser('the page of npm run local', (open) => {
     await copy.getByText(/A copy, with the figures of/).waitFor();
     await copy.getByRole('region', { name: 'First rows' }).waitFor();
     expect(await copy.getByRole('button').count()).toBe(0);
-    expect([copy.requested.length, copy.errors]).toEqual([2, []]);
+    expect([copy.requested, copy.errors]).toEqual([[pathToFileURL(file).href], []]);
   });
 
   test('tells why a run failed, and replays it to complete', async () => {
     const local = await startLocal({ troops: 2, warriors: 2, groups: 3, failForever: 3 });
     await local.seed('r1');
     const page = await open(local.addressOf('r1'));
-    await page.getByRole('heading', { level: 1, name: 'r1 failed' }).waitFor(patience);
     const groups = page.getByRole('article');
+    const replays = page.getByRole('button', { name: /^Replay these/ });
+    await replays.first().waitFor(patience);
     expect(await groups.first().innerText()).toMatch(/HTTP_500[^]*This call fails every time/);
     const key = await groups.first().locator('code').nth(1).innerText();
-    const dead = await local.ask('explain', key);
-    expect([dead.status, dead.stdout]).toEqual([1, expect.stringContaining('HTTP_500')]);
+    expect((await local.ask('explain', key)).stdout).toMatch(/^failure +HTTP_500: /m);
 
     local.hermes.configure({ failForever: 0 });
-    while ((await page.getByRole('heading', { level: 1, name: 'r1 complete' }).count()) === 0) {
-      // One reason after the other; what is replayed may bring new items.
-      const replay = page.getByRole('button', { name: /^Replay these/ }).first();
-      if (await replay.isVisible().catch(() => false)) {
-        await replay.click({ timeout: 5_000 }).catch(() => undefined);
-        const confirm = page.getByRole('dialog').getByRole('button', { name: /^Replay these/ });
-        await confirm.click({ timeout: 5_000 }).catch(() => undefined);
-      }
+    const end = page.getByRole('heading', { level: 1, name: 'r1 complete' });
+    // One reason after the other: a list that is replayed brings new items, and a letter comes after AWS's own retries.
+    while (!(await end.isVisible())) {
+      await replays.first().click(briefly).catch(ignored);
       await page
-        .getByRole('heading', { level: 1, name: 'r1 complete' })
-        .waitFor({ timeout: 5_000 })
-        .catch(() => undefined);
+        .getByRole('dialog')
+        .getByRole('button', { name: /^Replay these/ })
+        .click(briefly)
+        .catch(ignored);
     }
     await page
       .getByText(/Replay these \(\d\):/)
@@ -143,7 +143,7 @@ describeInBrowser('the page of npm run local', (open) => {
     await page.getByRole('link', { name: 'r1' }).click(patience);
     await page.getByRole('heading', { level: 1, name: 'r1 complete' }).waitFor(patience);
 
-    await page.getByLabel('Calls a second').fill('5');
+    await page.getByRole('spinbutton', { name: 'Calls a second' }).fill('5');
     await confirm('Set the rate to 5');
     await page.getByText('5 a second; deployed with 20.').waitFor(patience);
     expect(page.errors).toEqual([]);
