@@ -9,7 +9,7 @@ import type { FailureNote } from '../../shared/engine/item/failure-note.ts';
 import type { RunReport } from '../../shared/engine/report/run-report.ts';
 import { fourLevels } from '../chains.ts';
 import { completeRun } from '../memory/run.ts';
-import { describeInBrowser } from './browser.ts';
+import { describeInBrowser } from './in-browser.ts';
 import { servePage, type ServedPage } from './page-server.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
