@@ -29,7 +29,7 @@ function Group({ run, reason }: { run: string; reason: Reason }) {
   const conditions: [number, string][] = [
     [dead, 'failed for good: a person has to act'],
     [parked, 'parked: replays did not help'],
-    [retrying, 'AWS may still retry'],
+    [retrying, 'may still be retried by AWS'],
   ];
   return (
     <article class="failure" aria-label={`${level}: ${code}`}>

@@ -31,9 +31,9 @@ export function RunPage({ name }: { name: string }) {
       {report !== undefined && (
         <>
           <Levels levels={report.levels} />
-          <Failures run={name} report={report} />
-          <RatePanel />
           <Chart timeline={view.timeline} />
+          <RatePanel />
+          <Failures run={name} report={report} />
           <Published report={report} />
           <Results run={name} isOver={view.state === 'complete'} />
         </>

@@ -28,6 +28,7 @@ export type RunLookDeps = {
 export function createRunLook(run: string, { deployment, rate, allCalls }: RunLookDeps): RunLook {
   const own = new Timeline();
   let seed: Awaited<ReturnType<typeof seedOf>> = {};
+  const looks: Look[] = [];
   let last: Report | undefined;
   let isFinal = false;
   let isFirst = true;
@@ -57,7 +58,7 @@ export function createRunLook(run: string, { deployment, rate, allCalls }: RunLo
         // The last report, if it is young, is there at once; then the run is counted at each look.
         const status: RunStatus = await deployment.status(run, !isFirst && !isFinal);
         isFirst = false;
-        const report = reportIn(status);
+        const report = { ...reportIn(status), ...paceOf(looks, status) };
         last = report;
         isFinal = report.complete && status.from === 'report';
         completeSince = report.complete ? (completeSince ?? report.at) : undefined;
@@ -76,6 +77,24 @@ export function essenceOf(view: RunView): unknown {
   if (report === undefined) return { ...essence, of: timeline.of };
   const { levels, reasons, apiCalls, complete, problem, published, drift } = report;
   return { ...essence, levels, reasons, apiCalls, complete, problem, published, drift };
+}
+
+/** What was done at a look. */
+type Look = { atMs: number; done: number };
+
+/** So many looks back: long enough to be steady, short enough to show a stall. */
+const paceLooks = 10;
+
+/** By the looks of this page, which are younger than the last sweep. Without two of them, the report's own pace stays. */
+function paceOf(looks: Look[], { at, levels }: RunStatus): Pick<Report, 'itemsPerSecond' | 'secondsLeft'> {
+  const sum = (of: (level: Report['levels'][number]) => number): number =>
+    levels.reduce((all, level) => all + of(level), 0);
+  const now = { atMs: Date.parse(at), done: sum(({ done }) => done) };
+  looks.push(now);
+  const [first = now] = looks.splice(0, Math.max(0, looks.length - paceLooks)).concat(looks);
+  const [items, seconds] = [now.done - first.done, (now.atMs - first.atMs) / 1000];
+  if (!(items > 0) || !(seconds > 0)) return {};
+  return { itemsPerSecond: items / seconds, secondsLeft: (sum(({ open }) => open) * seconds) / items };
 }
 
 function reportIn(status: RunStatus): Report {
