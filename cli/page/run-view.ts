@@ -91,7 +91,8 @@ function paceOf(looks: Look[], { at, levels }: RunStatus): Pick<Report, 'itemsPe
     levels.reduce((all, level) => all + of(level), 0);
   const now = { atMs: Date.parse(at), done: sum(({ done }) => done) };
   looks.push(now);
-  const [first = now] = looks.splice(0, Math.max(0, looks.length - paceLooks)).concat(looks);
+  if (looks.length > paceLooks) looks.shift();
+  const [first = now] = looks;
   const [items, seconds] = [now.done - first.done, (now.atMs - first.atMs) / 1000];
   if (!(items > 0) || !(seconds > 0)) return {};
   return { itemsPerSecond: items / seconds, secondsLeft: (sum(({ open }) => open) * seconds) / items };

@@ -104,7 +104,7 @@ class ReplaySession {
   /** @returns whether nothing is left to do for the item */
   async #takeItem(item: ItemEvent, letter: DeadLetter, level: ReplayLevel): Promise<boolean> {
     const cause = await this.#causeOf(letter, item, level.level);
-    if (!this.#isForReason(cause)) {
+    if (!(await this.#isForReason(cause, item, level.level))) {
       this.#tally.skipped.filter += 1;
       return false;
     }
@@ -147,6 +147,7 @@ class ReplaySession {
       return;
     }
     if (!this.#isWanted(level.level, note.key)) return;
+    if (this.#request.code !== undefined && this.#request.code !== note.code) return;
     const cause = { code: note.code, message: note.message, condition: note.status, atMs: Date.parse(note.at) };
     const item: ItemEvent = newEvent(note.key, cause.atMs, {
       replays: note.replays,
@@ -166,8 +167,11 @@ class ReplaySession {
       this.#tally.leave(level.level.name, 1);
   }
 
-  #isForReason({ code }: Pick<Cause, 'code'>): boolean {
-    return this.#request.code === undefined || this.#request.code === code;
+  /** Lambda's word on a letter may be another than the note's, which reports count by: either will do. */
+  async #isForReason({ code }: Cause, { key }: ItemEvent, level: Level): Promise<boolean> {
+    const { code: wanted } = this.#request;
+    if (wanted === undefined || wanted === code) return true;
+    return (await readFailureNote(level, key, this.#deps.store))?.code === wanted;
   }
 
   #isWanted(level: Level, key: string): boolean {
