@@ -45,6 +45,6 @@ export function percent(part: number, whole: number): string {
 /** `812 bytes`, `4.2 kB`, `17.3 MB`, `1.1 GB`. */
 export function size(bytes: number): string {
   if (bytes < 1_000) return plural(bytes, 'byte');
-  const [unit, one] = bytes < 1e6 ? ['kB', 1e3] : bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9];
-  return `${(bytes / Number(one)).toFixed(1)} ${unit}`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

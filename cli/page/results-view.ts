@@ -59,9 +59,13 @@ async function publishedManifest(
 
 /** The rows under the names that their columns have in the table. They are read from the results: a table's file may be large. */
 function inTable({ table, run, rows: all, columns }: Manifest, rows: readonly ResultRow[]): Partial<ResultsView> {
-  const named = rows.map((row) =>
-    Object.fromEntries(columns.map(({ name, source }) => [name, row[source]]).filter(([, cell]) => cell !== undefined)),
-  ) as ResultRow[];
+  const named = rows.map((row): ResultRow => {
+    const cells = columns.flatMap(({ name, source }): [string, string][] => {
+      const cell = row[source];
+      return cell === undefined ? [] : [[name, cell]];
+    });
+    return Object.fromEntries(cells);
+  });
   // The whole answer as text is a column too, and no field of the results.
   const shown = columns.filter(({ name }) => named.some((row) => name in row)).slice(0, shownColumns);
   return {

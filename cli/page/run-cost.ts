@@ -14,7 +14,7 @@ import { costOf, usdPerGbSecond, type S3Requests } from '../run/cost.ts';
 const gbSecondsOf = { item: 5_219 / 64_021, round: 0.0956 };
 const logUsdOfInvocation = 0.0375 / 64_021;
 
-type Levels = readonly Pick<Level, 'name' | 'batch' | 'callsInFlight' | 'children'>[];
+type Levels = readonly Pick<Level, 'name' | 'batch' | 'callsInFlight' | 'table'>[];
 
 /** @returns undefined when nothing is done yet */
 export function costOfRun({ levels, apiCalls, complete }: RunReport, chain: Levels): Cost | undefined {
@@ -22,7 +22,10 @@ export function costOfRun({ levels, apiCalls, complete }: RunReport, chain: Leve
   const known = sum(levels, ({ items }) => items);
   if (done === 0) return undefined;
   const soFar = usdFor(levels, apiCalls, chain);
-  if (complete) return { soFar, expected: soFar };
+  if (complete) {
+    const whole = soFar + publishingUsd(levels, chain);
+    return { soFar: whole, expected: whole };
+  }
   const whole = levels.map((level) => ({ ...level, done: level.items }));
   return { soFar, expected: Math.max(soFar, usdFor(whole, (apiCalls * known) / done, chain)) };
 }
@@ -41,6 +44,13 @@ function usdFor(levels: readonly LevelReport[], apiCalls: number, chain: Levels)
   const gbSeconds = Math.max(0, apiCalls - last) * gbSecondsOf.item + results.gbSeconds;
   const requests = costOf({ s3, sqsRequests: 0, invocations, lambdaGbSeconds: 0 }).usd;
   return requests + gbSeconds * usdPerGbSecond + invocations * logUsdOfInvocation;
+}
+
+/** To publish a run, each of its results is read once; what is written is a few objects, and the time is that of a few invocations. */
+function publishingUsd(levels: readonly LevelReport[], chain: Levels): number {
+  if (chain.every(({ table }) => table === undefined)) return 0;
+  const s3: S3Requests = { put: 0, get: resultsOf(levels, chain).done, head: 0, list: 0, copy: 0, delete: 0 };
+  return costOf({ s3, sqsRequests: 0, invocations: 2, lambdaGbSeconds: 0 }).usd;
 }
 
 /** Of the last level. `objects`: that its items are in; `done`: of these, that have been fetched. */

@@ -149,6 +149,15 @@ describe('the cost of a run', () => {
     expect(Number(many?.soFar)).toBeGreaterThan(5 * Number(few?.soFar));
   });
 
+  test('has a small part for publishing', () => {
+    const finished = report('r', { levels: whole, apiCalls: 64_021, complete: true });
+    const table = { name: 'stock', columns: [], raw: true };
+    const published = chainOf(50).map((each) => (each.next === undefined ? { ...each, table } : each));
+    const share = Number(costOfRun(finished, published)?.soFar) / Number(costOfRun(finished, chainOf(50))?.soFar) - 1;
+    expect(share).toBeGreaterThan(0.005);
+    expect(share).toBeLessThan(0.05);
+  });
+
   test('of a chain of one level is that of its seed', () => {
     const finished = report('r', { levels: [done('summary', 1)], apiCalls: 1, complete: true });
     expect(costOfRun(finished, oneLevel.levels)?.soFar).toBeLessThan(0.0001);
