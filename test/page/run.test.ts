@@ -2,12 +2,13 @@
  * The page in a real browser, on the packaged service and the local engine, with the example and its fake API: a run from its
  * seed to complete, one that fails and is replayed, a pause; a copy of the page; and `npm run explain`.
  */
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { startHermes, type HermesOptions, type LocalHermes } from '../../sources/hermes/fake/server.ts';
-import { createCommands, exportedBy, type Ended } from '../cli/command-process.ts';
+import { createCommands, exportedBy, type Ended, type Running } from '../cli/command-process.ts';
 import { describeInBrowser } from './in-browser.ts';
 
 const commands = createCommands();
@@ -168,18 +169,27 @@ describeInBrowser('the page of npm run local', (open) => {
   });
 });
 
+async function addressOnStderr({ child, stderr, ended }: Running): Promise<string> {
+  for (;;) {
+    const address = /A page of the run: (\S+)\n/.exec(stderr())?.[1];
+    if (address !== undefined) return address;
+    const written = child.stderr && once(child.stderr, 'data').then(() => undefined);
+    const end = await Promise.race([written, ended]);
+    if (end) throw new Error(`The command ended with ${end.status}: ${end.stderr}`);
+  }
+}
+
 describeInBrowser('the page of npm start', (open) => {
   test('shows the run while it is made, and stays when it is complete, until Ctrl-C', async () => {
     const hermes = await startHermes({ token: 'token', troops: 1, warriors: 2, groups: 3 });
     commands.closing.push(() => hermes.stop());
     const args = ['--page', '--run', 'r1', '--url', hermes.url, '--time-scale', '1000'];
     const start = commands.launch('cli/start', args, { env: { API_TOKEN: 'token' } });
-    await start.until('A page of the run: ');
-    const page = await open(/A page of the run: (\S+)/.exec(start.stderr())?.[1] ?? '');
+    const page = await open(await addressOnStderr(start));
     await page.getByRole('heading', { level: 1, name: 'r1 complete' }).waitFor(patience);
-    await page.getByText('9 of 9 items (100%)').waitFor(patience);
-    await start.until('Run r1 is complete');
+    await page.getByText('10 of 10 items (100%)').waitFor(patience);
     await page.getByText('Its tables are published.').waitFor(patience);
+    await start.until('Run r1 is complete');
     expect(page.errors).toEqual([]);
     start.child.kill('SIGINT');
     expect(await start.ended).toMatchObject({ status: 0 });
