@@ -15,6 +15,12 @@ const importsOneWay = [
   { target: ['./cli', './test', './bench'], from: './local-aws', except: ['./index.ts'] },
   { target: './infra', from: ['./functions', './cli', './local-aws', './test', './bench'] },
   { target: './cli', from: ['./functions', './test', './bench'] },
+  // The page runs in a browser: it knows the reports and nothing that makes them.
+  {
+    target: './page',
+    from: ['./functions', './shared', './sources', './infra', './cli', './local-aws', './test', './bench'],
+    except: ['./engine/report'],
+  },
 ];
 
 export default tseslint.config(
@@ -29,8 +35,8 @@ export default tseslint.config(
     },
     plugins: { 'import-x': importX },
     settings: {
-      'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.js'] })],
-      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.tsx', '.js'] })],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
     },
     rules: {
       'import-x/no-cycle': ['error', { ignoreExternal: true }],

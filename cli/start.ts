@@ -18,12 +18,15 @@ import { lastLevel, type Chain } from '../shared/engine/chain/chain.ts';
 import { successKey } from '../shared/engine/chain/keys.ts';
 import { tablesOf } from '../shared/engine/publish/table-spec.ts';
 import type { RunReport } from '../shared/engine/report/run-report.ts';
+import { openInBrowser, openPage } from './page/open-page.ts';
+import type { PageServer } from './page/server.ts';
 import { openApi, type OpenApi } from './run/api.ts';
 import { downloadRun, makeOutDir } from './run/download-run.ts';
 import {
   apiCalls,
   countedCalls,
   dropSeed,
+  ofThisEngine,
   publishedTables,
   storedObjects,
   waitedForTurn,
@@ -122,6 +125,8 @@ async function run(
     for (const object of storedObjects(engine)) tally.add(object);
     writeRunFile(dataDir, settings);
     await dropSeed(engine, settings.run, settings.seed);
+    const page = options.page === true ? await showPage(engine, settings.run, options) : undefined;
+    if (page !== undefined) closers.push(() => page.stop());
     progress.say(headline(settings, api, engine));
     progress.watch(tally.levels);
     const ending = await Promise.race([sweepToTheEnd(engine, settings.run), interrupted.asked]);
@@ -134,11 +139,25 @@ async function run(
       outDir === undefined || isInterrupted ? undefined : await copyOut(engine, source.chain, settings.run, outDir);
     const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
     const { chain } = source;
-    return await report(options, { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied });
+    const end = { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied };
+    const status = await report(options, end);
+    if (page === undefined || isInterrupted) return status;
+    process.stderr.write(`The page stays until Ctrl-C: ${page.addressOf(settings.run)}\n`);
+    await interrupted.asked;
+    return status;
   } finally {
     progress.end();
     for (const close of closers.reverse()) await close();
   }
+}
+
+async function showPage(engine: LocalAws, run: string, { 'page-port': port = 0 }: Options): Promise<PageServer> {
+  const countCalls = (): number => countedCalls(engine);
+  const page = await openPage(ofThisEngine(engine), { port, portOption: '--page-port', countCalls });
+  const address = page.addressOf(run);
+  process.stderr.write(`A page of the run: ${address}\n`);
+  openInBrowser(address);
+  return page;
 }
 
 function headline({ run, isResumed }: { run: string; isResumed: boolean }, api: OpenApi, engine: LocalAws): string {

@@ -8,10 +8,16 @@ import { tableSuccessKey } from '../../shared/engine/publish/table-keys.ts';
 import { tablesOf } from '../../shared/engine/publish/table-spec.ts';
 import type { TableSummary } from './summary.ts';
 import { metadataIn, type Counted } from './tally.ts';
+import type { Deployment } from './function-client.ts';
 
 /** Metrics of the functions that the commands read: milliseconds slept for turns at the API, and calls to it. */
 export const waitedForTurn = 'WaitedForTurn';
 export const apiCalls = 'ApiCalls';
+
+/** For the clients of a deployment in this process. */
+export function ofThisEngine({ endpoint }: LocalAws): Deployment {
+  return { stage: 'dev', region, local: { endpoint, credentials: peoplesCredentials } };
+}
 
 /** Through the S3 client, as a person would. A seed that is there already is left alone: its run continues. */
 export async function dropSeed({ endpoint, bucket }: LocalAws, run: string, seed: string): Promise<void> {

@@ -7,17 +7,18 @@ import { tablesOf } from '../engine/publish/table-spec.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
 import { status, type StatusDeps } from '../engine/report/status.ts';
 import { systemClock } from './clock.ts';
+import type { DeploymentFacts } from './deployment-facts.ts';
 import { lostAfterMs, retryingForMs } from './event-life.ts';
 import { readInput } from './input.ts';
 import { inputsOf } from './inputs.ts';
 import { createFunction, recoveryReserveMs } from './lambda-function.ts';
 import { openStore } from './recovery-services.ts';
-import { readRecoverySettings } from './settings.ts';
+import { readRecoverySettings, type RecoverySettings } from './settings.ts';
 import type { Place, StatusAnswer } from './status-answer.ts';
 
 /** @throws ConfigError at once, so that a function with invalid settings does not start */
 export function statusFunction(chain: Chain) {
-  return createFunction<StatusAnswer>({
+  return createFunction<StatusAnswer | DeploymentFacts>({
     name: 'status',
     reserveMs: recoveryReserveMs,
     start() {
@@ -39,11 +40,26 @@ export function statusFunction(chain: Chain) {
         tables: publishing === undefined ? [] : tablesOf(chain).map(({ name }) => name),
       };
       return async (event) => {
-        const found = await status(readInput(input, event), deps);
+        const { deployment, ...request } = readInput(input, event);
+        if (deployment === true) return factsOf(chain, settings);
+        const found = await status(request, deps);
         if ('runs' in found || publishing === undefined) return { ...found, place };
         const published = await publishStatus(found.run, chain, publishing, store);
         return { ...found, ...(published !== undefined && { published }), place };
       };
     },
   });
+}
+
+function factsOf({ levels, params }: Chain, settings: RecoverySettings): DeploymentFacts {
+  const { bucket, rate, maxFreezeMs } = settings;
+  return {
+    bucket,
+    levels,
+    params,
+    rate,
+    maxFreezeMs,
+    lostAfterMs: lostAfterMs(settings),
+    retryingForMs: retryingForMs(settings),
+  };
 }
