@@ -55,7 +55,7 @@ describe('a batch', () => {
         );
         expect(body.split('\n')).toHaveLength(children.length);
       }),
-      { numRuns: 500 },
+      { numRuns: 100 },
     );
   });
 
@@ -91,7 +91,7 @@ describe('a batch', () => {
           expect(error).toMatchObject({ code: 'BAD_BATCH' });
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
