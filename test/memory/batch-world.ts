@@ -15,14 +15,19 @@ import { TestClock } from './clock.ts';
 import { MemoryObjectStore } from './object-store.ts';
 import { freeTurns } from './turns.ts';
 
+/** @param batch how many books of a shelf an object holds; 1: each is an object of its own, as in version 0.1 */
+export function chainOfBooks(batch: number): Chain {
+  return createChain({
+    levels: [
+      { name: 'shelves', children: 'many', id: 'shelf' },
+      { name: 'books', children: 'many', id: 'book' },
+      { name: 'pages', children: 'one', batch, callsInFlight: batch > 1 ? 2 : 1 },
+    ],
+  });
+}
+
 /** Batches of four. */
-export const bookChain: Chain = createChain({
-  levels: [
-    { name: 'shelves', children: 'many', id: 'shelf' },
-    { name: 'books', children: 'many', id: 'book' },
-    { name: 'pages', children: 'one', batch: 4, callsInFlight: 2 },
-  ],
-});
+export const bookChain = chainOfBooks(4);
 export const pages = levelNamed(bookChain, 'pages');
 
 /** The first batch of the shelf `s`, and what belongs to it. */
@@ -35,12 +40,17 @@ export type Sent = { event: ItemEvent; reason: FailureReason };
 
 export class BatchWorld {
   readonly clock = new TestClock();
+  readonly chain: Chain;
   readonly store = new MemoryObjectStore(this.clock);
   /** The last id of each item that the API was asked for. */
   calls: string[] = [];
   readonly letters: Sent[] = [];
   readonly waiting: Sent[] = [];
   readonly counts: ItemCounts[] = [];
+
+  constructor(chain = bookChain) {
+    this.chain = chain;
+  }
 
   /** An attempt of a batch. @param answer by the item's own id */
   fetchPages(
@@ -61,8 +71,11 @@ export class BatchWorld {
     return this.#attempt('pages', key, fetch, event, deps);
   }
 
-  /** An attempt of the shelf `s`, of which the API gives these pages of ids. */
-  expandShelf(lists: readonly (readonly string[])[], event: Partial<ItemEvent> = {}): Promise<Outcome> {
+  /** An attempt of a shelf, by default `s`, of which the API gives these pages of ids. */
+  expandShelf(
+    lists: readonly (readonly string[])[],
+    { key = 'shelves/r/s.json', ...event }: Partial<ItemEvent> = {},
+  ): Promise<Outcome> {
     const fetch: Fetch = {
       async *many(_item, gate) {
         for (const ids of lists)
@@ -71,7 +84,7 @@ export class BatchWorld {
           );
       },
     };
-    return this.#attempt('books', 'shelves/r/s.json', fetch, event, {});
+    return this.#attempt('books', key, fetch, event, {});
   }
 
   /** The sweep asks for the shelf once more, since it is short of children. */
@@ -135,7 +148,7 @@ export class BatchWorld {
 
   report(): Promise<RunReport> {
     const terms = { now: () => this.clock.now(), lostAfterMs: () => 1000, retryingForMs: 1000, stoppedUntilMs: 0 };
-    return takeRunReport('r', takeCensus(bookChain, 'r', this.store), terms);
+    return takeRunReport('r', takeCensus(this.chain, 'r', this.store), terms);
   }
 
   /** What a report counts of the last level. */
@@ -150,18 +163,18 @@ export class BatchWorld {
     event: Partial<ItemEvent>,
     deps: Partial<ItemDeps>,
   ): Promise<Outcome> {
-    const { clock, store } = this;
-    const level = levelNamed(bookChain, levelName);
+    const { chain, clock, store } = this;
+    const level = levelNamed(chain, levelName);
     const sinkTo = (list: Sent[]) => ({
       send: (sent: ItemEvent, reason: FailureReason) => Promise.resolve(void list.push({ event: sent, reason })),
     });
     const log = (): void => undefined;
     return processItem({ ...newEvent(key, clock.now()), ...event }, {
-      chain: bookChain,
+      chain,
       level,
       fetch,
       store,
-      runParams: createRunParamsReader(bookChain, store),
+      runParams: createRunParamsReader(chain, store),
       deadLetters: sinkTo(this.letters),
       waiting: sinkTo(this.waiting),
       turns: freeTurns(),
