@@ -4,6 +4,7 @@ import { InputError } from '../shared/engine/errors.ts';
 import { rateKey } from '../shared/engine/chain/keys.ts';
 import { parseRateSetting } from '../shared/engine/rate/rate-setting.ts';
 import type { RateReport } from '../shared/engine/recovery/apply-rate.ts';
+import { rateLines } from './terminal/rate-lines.ts';
 import { count } from './terminal/format.ts';
 import { createFunctionClient, DeploymentError, type FunctionClient } from './run/function-client.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
@@ -19,7 +20,7 @@ const rateOptions = {
 
 const help = `Shows or sets the rate of calls to the API: on AWS, or on the local engine when its variables are exported.
 
-  npm run rate                    what holds now, and how many items wait
+  npm run rate                    what holds now, what is used of it, and how many items wait
   npm run rate -- 5               requests a second from now on, of all levels together
   npm run rate -- pause           no calls; what is in progress is requeued without counting as an attempt
   npm run rate -- resume          with the rate that held before
@@ -107,11 +108,13 @@ async function currentSetting(s3: S3Client, bucket: string): Promise<Setting> {
   }
 }
 
-function pageOf({ requestsPerSecond, paused, frozenUntil, problem, deployed, waiting, resumed }: Answer): string {
+function pageOf(answer: Answer): string {
+  const { requestsPerSecond, paused, frozenUntil, problem, deployed, waiting, resumed } = answer;
   const rate = requestsPerSecond === 'unlimited' ? 'unlimited' : `${requestsPerSecond} requests a second`;
   const wait = Object.entries(waiting).filter(([, items]) => items > 0);
   const lines = [
     `${paused ? 'PAUSED; after that ' : ''}${rate}${requestsPerSecond === deployed ? ', as deployed' : `; deployed with ${deployed}`}.`,
+    ...rateLines(answer),
     ...(frozenUntil === undefined ? [] : [`The API ordered a wait until ${frozenUntil}.`]),
     ...(problem === undefined ? [] : [`${rateKey} is invalid, so the last valid rate holds. ${problem}.`]),
     ...(wait.length === 0 ? [] : [`Waiting: ${wait.map(([level, items]) => `${level} ${count(items)}`).join(', ')}.`]),

@@ -10,6 +10,7 @@ import { lastLevel, type Chain } from '../shared/engine/chain/chain.ts';
 import { successKey } from '../shared/engine/chain/keys.ts';
 import type { RunReport } from '../shared/engine/report/run-report.ts';
 import { openApi, type OpenApi } from './run/api.ts';
+import { createCallTimes, type CallTimes } from './run/call-times.ts';
 import { apiCalls, countedCalls, dropSeed, storedObjects, waitedForTurn, waitingGbSeconds } from './run/engine.ts';
 import { defaultData, readLocalCommand, type LocalCommand } from './run/local-command.ts';
 import { defaultTimeScale, deploymentParams, startOptions, todaysRun } from './run/options.ts';
@@ -87,6 +88,7 @@ async function run(
     const { packageDir } = await packageService({ serviceDir: projectDir, params });
     progress.say('Starting the engine …');
     const tally = createTally(source.chain, settings.run);
+    const callTimes = createCallTimes();
     const startedMs = performance.now();
     const engine = await startLocalAws(packageDir, {
       dataDir,
@@ -95,6 +97,7 @@ async function run(
       maxEnvironments: options.environments,
       ...api.access,
       metrics: [waitedForTurn, apiCalls],
+      onRequest: (_, atMs) => callTimes.add(atMs),
       onObjectCreated: ({ key, headers }) => tally.add({ key, metadata: () => metadataIn(headers) }),
     });
     closers.push(() => engine.stop());
@@ -109,7 +112,17 @@ async function run(
     const isInterrupted = ending === 'interrupted';
     const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
     const { chain } = source;
-    return await report(options, { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept });
+    return await report(options, {
+      engine,
+      api,
+      callTimes,
+      chain,
+      found,
+      isInterrupted,
+      elapsedSeconds,
+      dataDir,
+      isKept,
+    });
   } finally {
     progress.end();
     for (const close of closers.reverse()) await close();
@@ -124,6 +137,7 @@ function headline({ run, isResumed }: { run: string; isResumed: boolean }, api: 
 type Ended = {
   engine: LocalAws;
   api: OpenApi;
+  callTimes: CallTimes;
   chain: Chain;
   found: RunReport;
   isInterrupted: boolean;
@@ -133,7 +147,7 @@ type Ended = {
 };
 
 async function report(options: Options, ended: Ended): Promise<ExitStatus> {
-  const { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept } = ended;
+  const { engine, api, callTimes, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept } = ended;
   const { run } = found;
   const figures = engine.lambda.stats();
   const depths = Object.values(engine.sqs.depths());
@@ -143,6 +157,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     // Only a sweep says that a run is complete, and marks it.
     report: { ...found, complete: found.complete && !isInterrupted },
     apiCalls: (await api.calls?.()) ?? countedCalls(engine),
+    rate: { set: options.rate ?? 'unlimited', used: callTimes.perSecond, fullestSecond: callTimes.fullestSecond },
     invocations: figures.invocations,
     retries: figures.retries,
     lambdaGbSeconds: figures.lambdaGbSeconds,

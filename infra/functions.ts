@@ -47,6 +47,7 @@ export function recoveryVariables(deployment: Deployment): Variables {
   const { chain, parameters, rate, timeoutSeconds, retryAttempts } = deployment;
   const ofLevels = chain.levels.map((level) =>
     write(levelSettings(level), parameters, {
+      environments: String(capacityOf(rate, level).environments ?? ''),
       target: ref(parameters.trigger === 'queue' ? queueId(level, 'trigger') : functionId(level.function)),
       deadLetterQueueUrl: ref(queueId(level, 'dead-letters')),
       waitingQueueUrl: ref(queueId(level, 'waiting')),

@@ -207,10 +207,11 @@ export const recoverySettings = {
   lambdaTimeScale,
 };
 
-/** What the recovery functions are told of each level: where its events go, and its queues. */
+/** What the recovery functions are told of each level: how many of its environments run, where its events go, its queues. */
 export function levelSettings({ name }: { name: string }) {
   const variable = (kind: string): string => `${kind}_${name.toUpperCase()}`;
   return {
+    environments: { ...derivedSettings.environments, variable: variable('ENVIRONMENTS') },
     target: { variable: variable('TARGET'), ...anyText },
     deadLetterQueueUrl: { variable: variable('DEAD_LETTER_QUEUE_URL'), ...address },
     waitingQueueUrl: { variable: variable('WAITING_QUEUE_URL'), ...address },

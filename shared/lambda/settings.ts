@@ -54,7 +54,14 @@ export type RecoverySettings = {
   queueRetentionMs: number;
   lambdaTimeScale: number;
   /** For each level of the chain. `target` is where its events go: its function's name, or its trigger queue's URL. */
-  levels: { level: Level; target: string; deadLetterQueueUrl: string; waitingQueueUrl: string }[];
+  levels: {
+    level: Level;
+    /** That may run at once; undefined: nothing bounds them. */
+    environments: number | undefined;
+    target: string;
+    deadLetterQueueUrl: string;
+    waitingQueueUrl: string;
+  }[];
 };
 
 type WithLevels = Pick<Chain, 'levels'>;

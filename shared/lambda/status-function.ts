@@ -2,6 +2,7 @@
 import { censusSockets } from '../aws/s3-client.ts';
 import type { Chain } from '../engine/chain/chain.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
+import { readRateNow } from '../engine/rate/rate-use.ts';
 import { status, type Status, type StatusDeps } from '../engine/report/status.ts';
 import { systemClock } from './clock.ts';
 import { lostAfterMs, retryingForMs } from './event-life.ts';
@@ -19,12 +20,16 @@ export function statusFunction(chain: Chain) {
     start() {
       const settings = readRecoverySettings(chain);
       const store = openStore(settings, censusSockets);
+      const { rate: limits, maxFreezeMs } = settings;
+      const levels = settings.levels.map(({ level, environments }) => ({ ...level, environments }));
+      const rateDeps = { store, clock: systemClock, limits, maxFreezeMs, levels };
       const deps: StatusDeps = {
         chain,
         store,
         clock: systemClock,
         lostAfterMs: () => lostAfterMs(settings),
         stoppedUntilMs: () => stoppedUntilMs(store, settings.rate, settings.maxFreezeMs),
+        readRate: () => readRateNow(rateDeps),
         retryingForMs: retryingForMs(settings),
       };
       const input = inputsOf(chain).status;

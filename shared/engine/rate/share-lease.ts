@@ -21,7 +21,7 @@ import {
 } from './share-table.ts';
 
 /** What an environment has seen of its own work of late. */
-export type Demand = Pick<ShareEntry, 'wants' | 'perSecond' | 'waited'>;
+export type Demand = Pick<ShareEntry, 'wants' | 'perSecond' | 'waited' | 'inFlight'>;
 
 /** A part of the rate that may be used until a time. */
 export type HeldShare = Pick<ShareEntry, 'share' | 'saves' | 'untilMs'>;
@@ -91,14 +91,14 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     return rest;
   }
 
-  async function attempt({ wants, perSecond, waited }: Demand, deadlineMs: number): Promise<boolean> {
+  async function attempt(demand: Demand, deadlineMs: number): Promise<boolean> {
     const nowMs = clock.now();
     const read = await readShareTable(store, nowMs);
     const rest = adopt(read);
     const own = read.table.entries.find((entry) => entry.id === id);
     if (held.untilMs <= nowMs) sinceMs = nowMs;
     const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
-    const wished = shareFor({ wants, held: own?.share ?? 0 }, rest);
+    const wished = shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest);
     const saves = savesFor(wished, environments, rest);
     const share = saves === undefined ? 0 : wished;
     const entry: ShareEntry = {
@@ -106,9 +106,7 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
       level,
       share,
       saves: saves ?? 0,
-      wants,
-      perSecond,
-      waited,
+      ...demand,
       untilMs: nowMs + leaseMs,
     };
     if (own !== undefined && !isWorthAWrite(own, entry, nowMs)) return true;

@@ -22,6 +22,8 @@ export type ShareEntry = {
   perSecond: number;
   /** The part of the time in which a call of it waited for its turn, 0 to 1. */
   waited: number;
+  /** Calls of it that waited for the API's answer, on average. */
+  inFlight: number;
   /** It uses its share until then, by its own clock; in milliseconds since 1970. */
   untilMs: number;
 };
@@ -72,7 +74,7 @@ export async function readShareTable(store: Pick<ObjectStore, 'get' | 'list'>, n
   if (table === undefined) {
     // S3 tells times in whole seconds.
     const untilMs = object.modifiedMs + 1_000 + longestLeaseMs;
-    const unknown = { id: '', level: '', share: 1, saves: 0, wants: 1, perSecond: 0, waited: 0, untilMs };
+    const unknown = { id: '', level: '', share: 1, saves: 0, wants: 1, perSecond: 0, waited: 0, inFlight: 0, untilMs };
     return { table: { version: 0, entries: liveEntries([unknown], nowMs) }, eTag: object.eTag };
   }
   return { table: { ...table, entries: liveEntries(table.entries, nowMs) }, eTag: object.eTag };
@@ -118,12 +120,15 @@ export function parseShareTable(body: string): ShareTable | undefined {
 }
 
 function entryOf(value: unknown): ShareEntry | undefined {
-  const { id, level, share, saves, wants, perSecond, waited, until } = (value ?? {}) as Record<string, unknown>;
+  const { id, level, share, saves, wants, perSecond, waited, inFlight, until } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   const untilMs = typeof until === 'string' ? Date.parse(until) : Number.NaN;
   if (typeof id !== 'string' || typeof level !== 'string' || Number.isNaN(untilMs)) return undefined;
   if (!isPart(share) || !isPart(wants) || !isPart(waited)) return undefined;
-  if (!isAmount(perSecond) || !isAmount(saves)) return undefined;
-  return { id, level, share, saves, wants, perSecond, waited, untilMs };
+  if (!isAmount(perSecond) || !isAmount(saves) || !isAmount(inFlight)) return undefined;
+  return { id, level, share, saves, wants, perSecond, waited, inFlight, untilMs };
 }
 
 function isPart(value: unknown): value is number {

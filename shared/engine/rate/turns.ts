@@ -18,6 +18,8 @@ export type Turns = {
    * @throws DeferredError when that is not before the deadline; what reading the control objects throws
    */
   take(deadlineMs: number): Promise<void>;
+  /** A call has ended, after this many milliseconds. */
+  answered(ms: number): void;
   /** The API ordered all callers to wait for this long, in milliseconds. */
   freeze(forMs: number): Promise<void>;
   /**
@@ -166,6 +168,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
       lastInLine = turn.catch(() => undefined); // The caller is told; the next in line has a turn of its own.
       return turn;
     },
+    answered: (ms) => meter.answered(ms),
     freeze: (forMs) => control.freeze(forMs),
     async settle(deadlineMs) {
       try {

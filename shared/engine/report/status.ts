@@ -3,6 +3,7 @@ import { seedPrefix, type Chain, type Level } from '../chain/chain.ts';
 import { runOfKey, seedKey } from '../chain/keys.ts';
 import { InputError } from '../errors.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
+import type { RateNow } from '../rate/rate-use.ts';
 import { takeCensus } from './census.ts';
 import { takeRunReport, type RunReport, type SweepProblem } from './run-report.ts';
 import { readStoredRun } from './stored-report.ts';
@@ -19,12 +20,19 @@ export type StatusDeps = {
   store: ObjectStore;
   clock: Clock;
   stoppedUntilMs: () => Promise<number>;
+  /** What holds of the rate, and what is used of it. */
+  readRate: () => Promise<RateNow>;
   lostAfterMs: (level: Level) => number;
   retryingForMs: number;
 };
 
 /** A run's report, and how old its figures are. */
-export type RunStatus = RunReport & { ageSeconds: number; from: 'report' | 'census' };
+export type RunStatus = RunReport & {
+  ageSeconds: number;
+  from: 'report' | 'census';
+  /** What holds now, of all runs; absent when the run is complete. */
+  rate?: RateNow;
+};
 
 /** A run in a line. A run that no sweep has seen yet has no figures. */
 export type RunLine = { run: string; line: string; complete: boolean | undefined; at: string | undefined };
@@ -38,9 +46,9 @@ const latestRuns = 20;
 
 /** @throws InputError when there is no such run; what the store throws */
 export async function status(request: StatusRequest, deps: StatusDeps): Promise<Status> {
-  return request.run === undefined
-    ? { runs: await runLines(deps) }
-    : runStatus(request.run, request.fresh === true, deps);
+  if (request.run === undefined) return { runs: await runLines(deps) };
+  const found = await runStatus(request.run, request.fresh === true, deps);
+  return found.complete ? found : { ...found, rate: await deps.readRate() };
 }
 
 async function runStatus(run: string, fresh: boolean, deps: StatusDeps): Promise<RunStatus> {

@@ -131,6 +131,7 @@ describe('the settings of the recovery functions', () => {
     QUEUE_RETENTION_SECONDS: '86400',
     ...Object.fromEntries(
       ['TOP', 'LEAF_2'].flatMap((level) => [
+        [`ENVIRONMENTS_${level}`, level === 'TOP' ? '4' : ''],
         [`TARGET_${level}`, `fetch-${level}`],
         [`DEAD_LETTER_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-dead`],
         [`WAITING_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-waiting`],
@@ -144,6 +145,7 @@ describe('the settings of the recovery functions', () => {
     expect(settings.levels).toEqual(
       ['TOP', 'LEAF_2'].map((level, index) => ({
         level: chain.levels[index],
+        environments: level === 'TOP' ? 4 : undefined,
         target: `fetch-${level}`,
         deadLetterQueueUrl: `https://sqs.example.com/${level}-dead`,
         waitingQueueUrl: `https://sqs.example.com/${level}-waiting`,

@@ -13,7 +13,7 @@ import { MemoryObjectStore } from '../../../memory/object-store.ts';
 const key = 'control/shares.json';
 const warnings: string[] = [];
 const log = { info: () => undefined, warn: (message: string) => void warnings.push(message), error: () => undefined };
-const demand = { wants: 1, perSecond: 0, waited: 0 };
+const demand = { wants: 1, perSecond: 0, waited: 0, inFlight: 0 };
 
 let clock: TestClock;
 let store: MemoryObjectStore;
@@ -135,7 +135,7 @@ describe('a write whose answer is lost', () => {
 
 test('a lost race is no failure: the table is read again, and what another has written stays', async () => {
   const other: ShareEntry = {
-    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0 },
+    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0, inFlight: 0 },
     untilMs: clock.nowMs + 10_000,
   };
   let races = 0;

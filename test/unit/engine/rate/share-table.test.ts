@@ -24,6 +24,7 @@ const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
   wants: 0.25,
   perSecond: 4,
   waited: 0,
+  inFlight: 0,
   untilMs: clock.nowMs + 5_000,
   ...more,
 });
