@@ -172,6 +172,10 @@ export const derivedSettings = {
     variable: 'ENVIRONMENTS',
     ...orEmpty(wholeNumber(1, 1_000_000), 'nothing bounds how many environments run at once'),
   },
+  places: {
+    variable: 'PLACES',
+    ...orEmpty(wholeNumber(1, 1_000_000), 'AWS bounds how many environments run at once, or there is no rate'),
+  },
   deadLetterQueueUrl: { variable: 'DEAD_LETTER_QUEUE_URL', ...address },
   waitingQueueUrl: { variable: 'WAITING_QUEUE_URL', ...address },
   triggerQueueUrl: { variable: 'TRIGGER_QUEUE_URL', ...orEmpty(address, 'S3 invokes the function, no queue does') },
@@ -186,13 +190,13 @@ const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires } = functionParameters;
-const { bucket, level, minimumRate, environments, lambdaTimeScale } = derivedSettings;
+const { bucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, minimumRate, environments },
+  ...{ bucket, level, rate, minimumRate, environments, places },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },

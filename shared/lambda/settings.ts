@@ -14,6 +14,8 @@ export type FetchSettings = {
   rate: RateLimits;
   /** How many may run at once, of all levels; undefined: nothing bounds them. */
   environments: number | undefined;
+  /** That may have a share of the rate at once; undefined: AWS bounds them, or there is no rate. */
+  places: number | undefined;
   /** No order of the API stops all calls for longer. */
   maxFreezeMs: number;
   /** One item may stop the calls of all for this long in all. */

@@ -6,6 +6,12 @@ const table = 'shared/engine/rate/share-table.ts';
 
 export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
   {
+    bug: 'an environment that finds no place takes a share',
+    file: lease,
+    from: '    if (own === undefined && rest.length >= places) return true;\n',
+    to: '',
+  },
+  {
     bug: 'more is used before the table says so',
     file: lease,
     from: '    stray = { ifMatch: read.eTag };\n',

@@ -46,6 +46,11 @@ export type ShareLeaseDeps = {
   level: string;
   /** How many may run at once, of all levels; undefined: nothing bounds them. */
   environments: number | undefined;
+  /**
+   * How many may be in the table at once; undefined: AWS bounds how many run. One that finds no place has no share, and makes no
+   * call: it looks again, and takes one that another has left.
+   */
+  places?: number | undefined;
   /** Called before the share changes: what was earned until now was earned with the old one. */
   onChange: () => void;
 };
@@ -68,7 +73,7 @@ type Stray = { ifMatch: string | undefined };
 const nothing: HeldShare = { share: 0, saves: 0, untilMs: -Infinity };
 
 export function createShareLease(deps: ShareLeaseDeps): ShareLease {
-  const { store, clock, random, log, level, environments, onChange } = deps;
+  const { store, clock, random, log, level, environments, places = Infinity, onChange } = deps;
   const id = [random(), random()].map((part) => Math.floor(part * 2 ** 40).toString(36)).join('-');
   let held = nothing;
   let others = 0;
@@ -96,6 +101,7 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     const read = await readShareTable(store, nowMs);
     const rest = adopt(read);
     const own = read.table.entries.find((entry) => entry.id === id);
+    if (own === undefined && rest.length >= places) return true;
     if (held.untilMs <= nowMs) sinceMs = nowMs;
     const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
     const wished = shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest);

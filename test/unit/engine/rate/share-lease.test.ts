@@ -26,7 +26,7 @@ beforeEach(() => {
 /** What S3 does with the writes of one environment, instead of carrying them out. */
 type Fate = (write: () => Promise<'replaced' | 'changed'>) => Promise<'replaced' | 'changed'>;
 
-function open(fate: Fate = (write) => write()): ShareLease {
+function open(fate: Fate = (write) => write(), places?: number): ShareLease {
   return createShareLease({
     store: {
       get: (name, bytes) => store.get(name, bytes),
@@ -38,6 +38,7 @@ function open(fate: Fate = (write) => write()): ShareLease {
     log,
     level: 'leaf',
     environments: 8,
+    places,
     onChange: () => undefined,
   });
 }
@@ -46,6 +47,35 @@ const refresh = (lease: ShareLease, wants = 1): Promise<void> =>
   lease.refresh({ ...demand, wants }, clock.now() + 60_000);
 const table = (): readonly ShareEntry[] => parseShareTable(store.objects.get(key)?.body ?? '')?.entries ?? [];
 const failure = new TransientError('SlowDown', 'S3 failed.');
+
+describe('places', () => {
+  test('are as many as may have a share at once; who finds none makes no call, until another has left one', async () => {
+    const leases = Array.from({ length: 5 }, () => open((write) => write(), 3));
+    await Promise.all(leases.map((lease) => refresh(lease)));
+    expect(leases.filter(({ held }) => held.share > 0)).toHaveLength(3);
+    expect(table()).toHaveLength(3);
+    const without = leases.filter(({ held }) => held.share === 0);
+    await Promise.all(without.map((lease) => refresh(lease)));
+    expect(without.map(({ held }) => held.share)).toEqual([0, 0]);
+
+    // A share ends after three seconds, and is free for others a second later.
+    clock.nowMs += 3_500;
+    await refresh(without[0] as ShareLease);
+    expect(without[0]?.held.share).toBe(0);
+    clock.nowMs += 600;
+    await Promise.all(without.map((lease) => refresh(lease)));
+    expect(without.filter(({ held }) => held.share > 0)).toHaveLength(2);
+  });
+
+  test('are kept by who has one', async () => {
+    const [first, second] = [open((write) => write(), 1), open((write) => write(), 1)];
+    await refresh(first);
+    await refresh(second);
+    clock.nowMs += 2_000;
+    await refresh(first);
+    expect([first.held.share > 0.25, second.held.share]).toEqual([true, 0]);
+  });
+});
 
 describe('a lease', () => {
   test('begins with a part of what is free, and grows to all but the reserve when nobody else wants it', async () => {
