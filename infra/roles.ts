@@ -79,11 +79,12 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
   const done = donePrefix(level);
   const next = nextLevel(chain, level);
   const created = [`${level.writes}/*${level.suffix}`, ...(isFirst ? [`${params}/*.json`] : [])];
+  const isShared = parameters.rate !== 'unlimited';
   const records = [
     ...(level.children === 'many' ? [`${done}/*.json`] : []),
     `${failures}/*.json`,
     freezeKey,
-    sharesKey,
+    ...(isShared ? [sharesKey] : []),
   ];
   return roleOf(
     deployment,

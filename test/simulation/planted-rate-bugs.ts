@@ -12,6 +12,12 @@ export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
     to: '',
   },
   {
+    bug: 'an environment that takes a place has a call saved up',
+    file: 'shared/engine/rate/turns.ts',
+    from: '    if (isNewPlace) earnings.forfeit();\n',
+    to: '',
+  },
+  {
     bug: 'more is used before the table says so',
     file: lease,
     from: '    stray = { ifMatch: read.eTag };\n',

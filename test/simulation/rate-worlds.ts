@@ -54,10 +54,11 @@ function drawRateWorld(seed: number): Omit<RateWorldOptions, 'core'> {
 export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
   const options = drawRateWorld(seed);
   const { burst, crashes, shares, saves } = await runRateWorld({ core, ...options });
-  const { environments, places = environments.reduce((sum, count) => sum + count, 0) } = options;
-  // Where C is small, it shows that a timer that is late does not lose what is earned meanwhile.
-  const late = options.places === undefined ? 0 : (timerLateMs / 1000) * options.perSecond;
-  const allowed = places + crashes + late;
+  const { environments, places } = options;
+  const running = environments.reduce((sum, count) => sum + count, 0);
+  // Where C is small, it shows that a timer that is late does not lose what is earned meanwhile. A place that one which crashed
+  // has left begins with nothing.
+  const allowed = places === undefined ? running + crashes : places + (timerLateMs / 1000) * options.perSecond;
   const problems = [
     ...(burst > allowed + slackCalls
       ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`]

@@ -51,8 +51,11 @@ export type ShareLeaseDeps = {
    * call: it looks again, and takes one that another has left.
    */
   places?: number | undefined;
-  /** Called before the share changes: what was earned until now was earned with the old one. */
-  onChange: () => void;
+  /**
+   * Called before the share changes: what was earned until now was earned with the old one.
+   * @param isNewPlace it takes one of `places`: what it had saved up is not its own any more
+   */
+  onChange: (isNewPlace: boolean) => void;
 };
 
 /** An environment that has just begun, or rests often, gives its share back soon. */
@@ -81,7 +84,8 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
   let sinceMs = clock.now();
 
   function hold(next: HeldShare): void {
-    onChange();
+    const hadNone = held.share === 0 || held.untilMs <= clock.now();
+    onChange(places < Infinity && hadNone && next.share > 0);
     held = next;
   }
 

@@ -31,8 +31,8 @@ export type Turns = {
 
 export type TurnsDeps = {
   control: RateControl;
-  /** @param onChange to be called before the share changes */
-  openLease: (onChange: () => void) => ShareLease;
+  /** @param onChange to be called before the share changes; see ShareLeaseDeps */
+  openLease: (onChange: (isNewPlace: boolean) => void) => ShareLease;
   limits: Pick<RateLimits, 'deployed'>;
   clock: Clock;
   random: () => number;
@@ -57,7 +57,10 @@ const patienceMs = 8_000;
 export function createTurns({ control, openLease, limits, clock, random, onSleep }: TurnsDeps): Turns {
   const earnings = createEarnings(clock.now());
   const meter = createDemandMeter();
-  const lease = openLease(() => earn());
+  const lease = openLease((isNewPlace) => {
+    earn();
+    if (isNewPlace) earnings.forfeit();
+  });
   let perSecond: Rate = limits.deployed;
   let lastCallMs = -Infinity;
   let lookedMs = -Infinity;
