@@ -33,9 +33,10 @@ export type ShareLease = {
   /**
    * Looks at the table, and asks for what is wanted: keeps, raises, lowers or renews the share.
    * @param deadlineMs after it nothing is written
+   * @param perSecond the whole rate
    * @throws what the store throws for good; what may pass is logged, and the share stays or ends
    */
-  refresh(demand: Demand, deadlineMs: number): Promise<void>;
+  refresh(demand: Demand, deadlineMs: number, perSecond: number): Promise<void>;
 };
 
 export type ShareLeaseDeps = {
@@ -59,7 +60,7 @@ export type ShareLeaseDeps = {
 };
 
 /** An environment that has just begun, or rests often, gives its share back soon. */
-const shortestLeaseMs = 3_000;
+const shortestLeaseMs = 1_500;
 
 /** A lease is so much shorter than the time since its environment began to work. */
 const leasesOfAge = 1 / 8;
@@ -100,7 +101,7 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     return rest;
   }
 
-  async function attempt(demand: Demand, deadlineMs: number): Promise<boolean> {
+  async function attempt(demand: Demand, deadlineMs: number, perSecond: number): Promise<boolean> {
     const nowMs = clock.now();
     const read = await readShareTable(store, nowMs);
     const rest = adopt(read);
@@ -109,7 +110,7 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     if (held.untilMs <= nowMs) sinceMs = nowMs;
     const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
     const wished = shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest);
-    const saves = savesFor(wished, environments, rest);
+    const saves = savesFor(wished, perSecond, environments, rest);
     const share = saves === undefined ? 0 : wished;
     const entry: ShareEntry = {
       id,
@@ -141,10 +142,11 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     get others() {
       return others;
     },
-    async refresh(demand, deadlineMs) {
+    async refresh(demand, deadlineMs, perSecond) {
       try {
         for (let writes = 1; ; writes += 1) {
-          if ((await attempt(demand, deadlineMs)) || writes >= mostWrites || clock.now() >= deadlineMs) return;
+          if ((await attempt(demand, deadlineMs, perSecond)) || writes >= mostWrites || clock.now() >= deadlineMs)
+            return;
           // Those that lost must not all come back at the same time.
           await clock.wait(Math.round(random() * 20 * Math.min(writes, 6)));
         }

@@ -52,6 +52,9 @@ const partOfFree = 1 / 4;
 /** A share counts as its exact value: less than this is nothing. */
 const leastShare = 1e-4;
 
+/** Between two invocations of an environment. */
+const longestGapSeconds = 0.25;
+
 /** Some 150 bytes an environment: as many as an account may have. */
 const maxTableBytes = 500_000;
 
@@ -182,19 +185,22 @@ export function shareFor({ wants, held }: ShareWish, others: readonly ShareEntry
 
 /**
  * An environment may save up a call, and so may all: C calls for C environments. Those that are not at work leave theirs to those
- * that are, by their shares; half of them, so that others can begin at once.
+ * that are, by their shares; half of them, so that others can begin at once; and no more than what is earned between two
+ * invocations, since they all may be made at once.
+ * @param perSecond the whole rate
  * @param environments that may run at once
  * @returns how many more calls an environment may save up; undefined: it may not begin yet, since the others have to save less
  */
 export function savesFor(
   share: number,
+  perSecond: number,
   environments: number | undefined,
   others: readonly ShareEntry[],
 ): number | undefined {
   const spare = Math.max(0, (environments ?? 0) - others.length - 1);
   const free = spare - others.reduce((sum, { saves }) => sum + saves, 0);
   if (free < 0) return undefined;
-  return Math.floor(1000 * Math.min(free, (spare / 2) * share)) / 1000;
+  return Math.floor(1000 * Math.min(free, (spare / 2) * share, perSecond * share * longestGapSeconds)) / 1000;
 }
 
 /** Never up: the sum must not go beyond 1. */

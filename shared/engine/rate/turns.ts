@@ -92,7 +92,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
     if (looking === undefined && nowMs - lookedMs >= everyMs) {
       lookedMs = nowMs;
       looking = lease
-        .refresh(meter.read(nowMs, perSecond), deadlineMs)
+        .refresh(meter.read(nowMs, perSecond), deadlineMs, perSecond)
         .catch((error: unknown) => void (failure = { error }))
         .finally(() => (looking = undefined));
     }

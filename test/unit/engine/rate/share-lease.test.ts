@@ -44,7 +44,7 @@ function open(fate: Fate = (write) => write(), places?: number): ShareLease {
 }
 
 const refresh = (lease: ShareLease, wants = 1): Promise<void> =>
-  lease.refresh({ ...demand, wants }, clock.now() + 60_000);
+  lease.refresh({ ...demand, wants }, clock.now() + 60_000, 20);
 const table = (): readonly ShareEntry[] => parseShareTable(store.objects.get(key)?.body ?? '')?.entries ?? [];
 const failure = new TransientError('SlowDown', 'S3 failed.');
 
@@ -58,8 +58,8 @@ describe('places', () => {
     await Promise.all(without.map((lease) => refresh(lease)));
     expect(without.map(({ held }) => held.share)).toEqual([0, 0]);
 
-    // A share ends after three seconds, and is free for others a second later.
-    clock.nowMs += 3_500;
+    // A share ends after a second and a half, and is free for others a second later.
+    clock.nowMs += 2_000;
     await refresh(without[0] as ShareLease);
     expect(without[0]?.held.share).toBe(0);
     clock.nowMs += 600;
@@ -71,7 +71,7 @@ describe('places', () => {
     const [first, second] = [open((write) => write(), 1), open((write) => write(), 1)];
     await refresh(first);
     await refresh(second);
-    clock.nowMs += 2_000;
+    clock.nowMs += 1_000;
     await refresh(first);
     expect([first.held.share > 0.25, second.held.share]).toEqual([true, 0]);
   });
@@ -156,7 +156,7 @@ describe('a write whose answer is lost', () => {
     expect(lease.held.share).toBe(0.1);
     expect(table()[0]?.share).toBeGreaterThan(0.9);
     // A look that has nothing to write does not take the larger share of the table for its own.
-    await lease.refresh({ ...demand, wants: 1 }, clock.now());
+    await lease.refresh({ ...demand, wants: 1 }, clock.now(), 20);
     expect(lease.held.share).toBe(0.1);
     await late?.();
     expect(table()[0]?.share).toBe(0.1);
