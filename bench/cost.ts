@@ -1,29 +1,23 @@
 /**
- * What a run of 64,021 calls costs on AWS: requests, invocations and GB-seconds are counted on the local engine, with a Hermes
- * that takes its time and so few environments that they hardly wait for the machine; priced at us-east-1's list prices, arm64,
- * without free tiers. Beside it the same job by Step Functions Distributed Map and on a small server, whose counts follow from
- * the tree. What S3 itself takes to answer on AWS is not in the measured durations; it is added, as stated.
+ * What a run of 64,021 calls costs on AWS: requests, invocations, GB-seconds and log bytes are counted on the local engine, with a
+ * Hermes that takes its time and so few environments that they hardly wait for the machine; priced at us-east-1's list prices,
+ * arm64, without free tiers. With a rate, the environments are as many as a deployment at that rate has, and their sleep is in
+ * their durations. Next to it the same job elsewhere (bench/other-ways.ts), whose counts follow from the tree. What S3 itself
+ * takes to answer on AWS is not in the measured durations; it is added, as stated.
  *
- *     node bench/cost.ts [--latency-ms 100] [--environments 24] [--size large]
+ *     node bench/cost.ts [--latency-ms 100] [--environments 24] [--size large] [--rate 20]
  */
 import { readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { count, dollars } from '../cli/terminal/format.ts';
 import { flag, helpOf, number, readOptions, text, UsageError, whole } from '../cli/terminal/options.ts';
 import { runCommand, type ExitStatus } from '../cli/terminal/command.ts';
-import {
-  costOf,
-  s3RequestsOf,
-  usdPerGbSecond,
-  usdPerInvocation,
-  usdPerWrite,
-  type CostLine,
-  type Usage,
-} from '../cli/run/cost.ts';
+import { costOf, s3RequestsOf, type CostLine, type Usage } from '../cli/run/cost.ts';
 import { packageService, startLocalAws } from '../local-aws/index.ts';
 import { startHermesThread } from '../sources/hermes/fake/thread.ts';
-import type { Level } from '../shared/engine/chain/chain.ts';
+import { isBatched, lastLevel, type Level } from '../shared/engine/chain/chain.ts';
 import chain from '../sources/hermes/chain.ts';
+import { distributedMap, lambdaTime, smallServer } from './other-ways.ts';
 import { endChildrenWithThis, temporaryFolder } from './peers/children.ts';
 import { sizes, tasksOf } from './peers/sitting.ts';
 import { markdown } from './peers/table.ts';
@@ -31,6 +25,7 @@ import { markdown } from './peers/table.ts';
 const options = {
   'latency-ms': number(0, 10_000, 'Hermes waits so long before each answer (default 100)'),
   environments: whole(1, 1000, 'at once (default 24)'),
+  rate: number(0.001, 100_000, 'requests a second to the API, as when it is deployed (default: no bound)'),
   size: text('SIZE', `of the tree: ${Object.keys(sizes).join(', ')} (default large)`),
   help: flag('this text'),
 };
@@ -38,19 +33,11 @@ const options = {
 /** What S3 takes to answer a HEAD, GET or PUT of a small object on AWS, in milliseconds; stated, not measured. */
 const s3Ms = 25;
 
-/** Answers of S3 that an invocation waits for, one after the other: what it reads side by side, its result or children, its receipt. */
-const s3Waits = (level: Level): number => (level.children === 'one' ? 2 : 3);
-
 /**
- * https://aws.amazon.com/step-functions/pricing/ : a transition of a Standard workflow; an execution of an Express one, and
- * its duration in chunks of 64 MB and 100 ms. Each child of a Distributed Map is an execution.
+ * Answers of S3 that an invocation waits for, one after the other. A batch: its object, whether it has parts, its part. A result of
+ * one item: whether it is there, its PUT. Another level: what it reads side by side, its children, its receipt.
  */
-const usdPerTransition = 25 / 1e6;
-const usdPerExpress = 1 / 1e6;
-const usdPerExpressGbSecond = 0.00001667;
-
-/** https://aws.amazon.com/ec2/pricing/on-demand/ and /ebs/pricing/ : t4g.small, 2 GB; 20 GB of gp3. 730 hours a month. */
-const usdPerServerMonth = 0.0168 * 730 + 20 * 0.08;
+const s3Waits = (level: Level): number => (level.children === 'one' && !isBatched(level) ? 2 : 3);
 
 /** https://aws.amazon.com/cloudwatch/pricing/ : logs taken in */
 const usdPerLogGb = 0.5;
@@ -70,25 +57,24 @@ async function main(): Promise<ExitStatus> {
     process.stdout.write(`${helpOf(options)}\n`);
     return 0;
   }
-  const { 'latency-ms': latencyMs = 100, environments = 24, size = 'large' } = given;
+  const { 'latency-ms': latencyMs = 100, environments = 24, size = 'large', rate } = given;
   const tree = sizes[size];
   if (tree === undefined) throw new UsageError(`There is no size ${size}; there are ${Object.keys(sizes).join(', ')}.`);
   endChildrenWithThis();
-  const counted = await countRun(tree, latencyMs, environments);
-  process.stdout.write(`${page(counted, { items: tasksOf(tree), leaves: leavesOf(tree), latencyMs })}\n`);
+  const counted = await countRun({ tree, latencyMs, rate }, environments);
+  process.stdout.write(`${page(counted, { tree, latencyMs, rate })}\n`);
   return 0;
 }
 
-type Tree = (typeof sizes)[string];
-const leavesOf = ({ troops, warriors, groups }: Tree): number => troops * warriors * groups;
+type Job = { tree: (typeof sizes)[string]; latencyMs: number; rate: number | undefined };
 
 const none = { invocations: 0, durationMs: 0 };
 
-async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number): Promise<Counted> {
+async function countRun({ tree, latencyMs, rate }: Job, maxEnvironments: number): Promise<Counted> {
   const hermes = await startHermesThread({ ...tree, latencyMs });
   const { packageDir } = await packageService({
     serviceDir: resolve(import.meta.dirname, '..'),
-    params: { source: 'hermes', rate: 'unlimited', trigger: 'direct' },
+    params: { source: 'hermes', rate: rate === undefined ? 'unlimited' : String(rate), trigger: 'direct' },
   });
   const folder = temporaryFolder();
   const environment = { API_URL: hermes.url };
@@ -126,82 +112,41 @@ async function countRun(tree: Tree, latencyMs: number, maxEnvironments: number):
 
 const sum = (lines: readonly CostLine[]): number => lines.reduce((total, line) => total + line.usd, 0);
 
-function page(
-  { usage, functions, memoryGb, logBytes }: Counted,
-  { items, leaves, latencyMs }: { items: number; leaves: number; latencyMs: number },
-): string {
+function page({ usage, functions, memoryGb, logBytes }: Counted, { tree, latencyMs, rate }: Job): string {
+  const { troops, warriors, groups } = tree;
+  const items = [1, troops, troops * warriors, troops * warriors * groups];
   const s3Answers = chain.levels.reduce(
     (total, level) => total + (functions[level.function]?.invocations ?? 0) * s3Waits(level),
     0,
   );
   const waiting = lambdaTime(`Lambda waits for S3: ${s3Ms} ms an answer`, (s3Answers * s3Ms * memoryGb) / 1000);
-  const slow = lambdaTime(
-    `With an API of 300 ms instead of ${latencyMs}`,
-    (items * (300 - latencyMs) * memoryGb) / 1000,
-  );
   const logGb = logBytes / 1e9;
   const logs: CostLine = { what: 'CloudWatch Logs', quantity: logBytes / 1e6, unit: 'MB', usd: logGb * usdPerLogGb };
-  const ours = [...costOf(usage).lines, waiting, logs];
-
-  // A Distributed Map a level: one Lambda call an item, whose children are what its execution answers; results are written.
-  const taskSeconds = (s3Ms + latencyMs) / 1000;
-  const results: CostLine = {
-    what: 'S3 PUT of each result',
-    quantity: leaves,
-    unit: 'requests',
-    usd: leaves * usdPerWrite,
-  };
-  const tasks: CostLine[] = [
-    results,
-    { what: 'Lambda invocations', quantity: items, unit: 'requests', usd: items * usdPerInvocation },
-    lambdaTime('Lambda time: the API, and S3 once', items * taskSeconds * memoryGb),
-  ];
-  const transitions: CostLine = {
-    what: 'state transitions, one a child',
-    quantity: items,
-    unit: '',
-    usd: items * usdPerTransition,
-  };
-  const chunks = Math.ceil(taskSeconds * 10) / 10;
-  const expressGbSeconds = (items * chunks * 64) / 1024;
-  const express: CostLine[] = [
-    { what: 'Express executions', quantity: items, unit: 'requests', usd: items * usdPerExpress },
-    {
-      what: 'their duration, 64 MB',
-      quantity: expressGbSeconds,
-      unit: 'GB-seconds',
-      usd: expressGbSeconds * usdPerExpressGbSecond,
-    },
-  ];
-  const server: CostLine[] = [
-    { what: 'a thirtieth of t4g.small and 20 GB', quantity: 1, unit: 'day', usd: usdPerServerMonth / 30 },
-    results,
-  ];
-
+  const { callsInFlight, batch } = lastLevel(chain);
+  const shape = { items, latencyMs, memoryGb, s3Ms, callsInFlight };
+  const elsewhere = [1, 31, 50].flatMap((size) =>
+    (['Standard', 'Express'] as const).flatMap((children) => [
+      `### Step Functions Distributed Map, ${children} children, ${size === 1 ? 'one item each' : `an ItemBatcher of ${size}`}`,
+      table(distributedMap(children, size, shape)),
+    ]),
+  );
+  const atRate = rate === undefined ? '' : ` at ${rate} a second`;
   return [
-    `### s3-cascade: ${count(items)} calls of ${latencyMs} ms, ${memoryGb * 1024} MB`,
-    table(ours),
+    `### s3-cascade: ${count(tasksOf(tree))} calls of ${latencyMs} ms${atRate}, ${memoryGb * 1024} MB`,
+    table([...costOf(usage).lines, waiting, logs]),
     markdown(
-      ['function', 'invocations', 'ms each, measured', 'beside one answer of the API'],
+      ['function', 'invocations', 'ms each, measured', 'GB-seconds'],
       Object.entries(functions).map(([name, { invocations, durationMs }]) => [
         name,
         count(invocations),
         (durationMs / invocations).toFixed(1),
-        (durationMs / invocations - latencyMs).toFixed(1),
+        count((durationMs / 1000) * memoryGb),
       ]),
     ),
-    `${slow.what}: ${count(slow.quantity)} GB-seconds more, ${dollars(slow.usd)}; then ${dollars(sum(ours) + slow.usd)}.`,
-    '### Step Functions Distributed Map, Standard children',
-    table([...tasks, transitions]),
-    '### Step Functions Distributed Map, Express children',
-    table([...tasks, ...express]),
+    ...elsewhere,
     '### A small server that runs all month, one run a day',
-    table(server),
+    table(smallServer(Math.ceil((items.at(-1) ?? 0) / batch))),
   ].join('\n\n');
-}
-
-function lambdaTime(what: string, gbSeconds: number): CostLine {
-  return { what, quantity: gbSeconds, unit: 'GB-seconds', usd: gbSeconds * usdPerGbSecond };
 }
 
 function table(lines: readonly CostLine[]): string {

@@ -11,6 +11,7 @@ import { apiAccess, tokenSecret } from '../cli/run/api.ts';
 import chain from '../sources/hermes/chain.ts';
 import { callKey } from '../sources/hermes/fake/call-key.ts';
 import { startHermes } from '../sources/hermes/fake/server.ts';
+import { readResults, type ReadResult } from '../test/results.ts';
 
 const { values } = parseArgs({
   options: {
@@ -70,10 +71,16 @@ function drop({ s3, bucket }: LocalAws, run: string, seed: object): void {
 }
 
 async function done({ s3, bucket }: LocalAws, run: string): Promise<void> {
-  const prefix = `${lastLevel(chain).writes}/${run}/`;
-  while (s3.list(bucket, { prefix }).contents.length < smallWarriors * smallGroups) {
-    await wait(100);
-  }
+  const level = lastLevel(chain);
+  const prefix = `${level.writes}/${run}/`;
+  const results = (): ReadResult[] => {
+    const parts = s3.list(bucket, { prefix }).contents.map(({ key }) => ({
+      key,
+      body: Buffer.from(s3.get(bucket, key).body).toString(),
+    }));
+    return readResults(level, run, parts);
+  };
+  while (results().length < smallWarriors * smallGroups) await wait(100);
 }
 
 process.stdout.write(

@@ -6,18 +6,20 @@
  * GETs are not the same for each size: an event that has waited longer than Lambda's first retry comes after is looked up once
  * more (docs/decisions/0003), and in a longer run more events wait so long.
  *
- *     node bench/growth.ts [--rounds 1] [--latency-ms 0]
+ *     node bench/growth.ts [--rounds 1] [--latency-ms 0] [--environments 4]
  */
 import { helpOf, flag, number, readOptions, whole } from '../cli/terminal/options.ts';
 import { runCommand, type ExitStatus } from '../cli/terminal/command.ts';
 import { endChildrenWithThis } from './peers/children.ts';
 import { contenders } from './peers/contenders.ts';
+import { callsInFlight } from './peers/layout.ts';
 import { measure, prepare, sizes, tasksOf, type Measured } from './peers/sitting.ts';
 import { markdown, median } from './peers/table.ts';
 
 const options = {
   rounds: whole(1, 100, 'of each size, interleaved (default 1)'),
   'latency-ms': number(0, 60_000, 'Hermes waits so long before each answer (default 0)'),
+  environments: whole(1, 256, `at once (default 4); with batches each makes ${callsInFlight} calls at once`),
   'timeout-s': whole(1, 86_400, 'a run that takes longer is ended and reported as such (default 1800)'),
   json: flag('print one JSON object on stdout, and nothing else there'),
   help: flag('this text'),
@@ -44,7 +46,11 @@ async function main(): Promise<ExitStatus> {
   const runs = new Map(compared.map((size) => [size, [] as Measured[]]));
   for (let round = 1; round <= (given.rounds ?? 1); round += 1) {
     for (const size of compared) {
-      const measured = await measureSize(size, given['latency-ms'] ?? 0, (given['timeout-s'] ?? 1800) * 1000);
+      const measured = await measureSize(size, {
+        latencyMs: given['latency-ms'] ?? 0,
+        environments: given.environments ?? 4,
+        timeoutMs: (given['timeout-s'] ?? 1800) * 1000,
+      });
       runs.get(size)?.push(measured);
       process.stderr.write(`round ${round}  ${size.padEnd(8)}${measured.seconds.toFixed(1)} s\n`);
     }
@@ -61,10 +67,12 @@ function treeOf(size: string) {
 }
 
 /** @throws Error when the run's result is not the tree, or it does not end */
-async function measureSize(size: string, latencyMs: number, timeoutMs: number): Promise<Measured> {
+async function measureSize(
+  size: string,
+  { latencyMs, environments, timeoutMs }: { latencyMs: number; environments: number; timeoutMs: number },
+): Promise<Measured> {
   const ours = contenders.find(({ name }) => name === 'ours');
   if (ours === undefined) throw new Error('s3-cascade is not among the contenders.');
-  const environments = latencyMs === 0 ? 4 : 16;
   const sitting = await prepare({
     tree: treeOf(size),
     latencyMs,

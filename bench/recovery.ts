@@ -2,10 +2,10 @@
  * How fast census, sweep and replay are by themselves, and what they hold in memory, for runs of 10 thousand, 100 thousand
  * and 1 million items whose listings and letters are made up page by page and kept nowhere, each in a process of its own:
  *
- * - census: a complete run is counted. An item here is a key that is listed with its receipt or result.
- * - sweep: the same run, but the result of each hundredth leaf is not there: it is noted, and given to its function again.
- * - replay: so many dead letters, each as Lambda sends it for an item that is open: it is parsed, the item and its result are
- *   looked for, the item is given to its function again, and the letter is removed.
+ * - census: a complete run is counted. The last level's items are in full batches, each with one part of results.
+ * - sweep: the same run, but the results of each tenth batch are not there: it is noted, and given to its function again.
+ * - replay: so many dead letters, each as Lambda sends it for a batch that is open: it is parsed, the batch, its parts and its note
+ *   are looked for, the batch is given to its function again, and the letter is removed.
  *
  * Not measured: what S3, SQS and Lambda take to answer, which is nearly all of it on AWS. A LIST takes some 50 ms for a
  * thousand keys, all listings side by side, and the rest 10 to 30 ms each: HEADs of receipts 32 side by side, a replay's letters 40
@@ -21,6 +21,7 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { parseLetter } from '../shared/aws/letter-codec.ts';
 import { lastLevel } from '../shared/engine/chain/chain.ts';
+import { toBitmap } from '../shared/engine/item/item-set.ts';
 import { takeCensus } from '../shared/engine/report/census.ts';
 import { donePrefix, itemKey } from '../shared/engine/chain/keys.ts';
 import chain from '../sources/hermes/chain.ts';
@@ -46,10 +47,17 @@ const run = 'bench';
 const bucket = 'bench';
 const pageSize = 1000;
 const warriors = 100;
-const groups = 10;
+/** A batch. */
+const groups = lastLevel(chain).batch;
 const itemsOfTroop = 1 + warriors + warriors * groups;
 const input = { eTag: '00000000000000000000000000000000', modifiedMs: Date.parse('2026-11-20T00:00:00Z') };
 const leaf = lastLevel(chain);
+/** What a HEAD tells of a batch, and of its results: all are there. */
+const all = Array.from({ length: groups }, (_, index) => index);
+const batchOrPart = {
+  eTag: input.eTag,
+  metadata: { items: String(groups), 'batch-etag': input.eTag, has: toBitmap(all, groups) },
+};
 
 type Counts = Record<'keys' | 'LIST' | 'HEAD' | 'GET' | 'PUT' | 'DELETE' | 'receives' | 'deletes' | 're-fires', number>;
 const counts: Counts = {
@@ -57,26 +65,26 @@ const counts: Counts = {
   ...{ receives: 0, deletes: 0, 're-fires': 0 },
 };
 
+const firstBatch = '00000';
+
 const id = (name: string, number: number): string => `${name}-${String(number).padStart(7, '0')}`;
 
-/** The paths of a complete run's items with so many ids, in byte order. */
+/** The paths of a complete run's objects with so many ids, in byte order. */
 function* paths(troops: number, depth: number): Generator<string> {
   for (let troop = 0; troop < troops; troop += 1) {
     if (depth === 1) yield id('troop', troop);
     for (let warrior = 0; depth > 1 && warrior < warriors; warrior += 1) {
       if (depth === 2) yield `${id('troop', troop)}/${id('warrior', warrior)}`;
-      for (let group = 0; depth > 2 && group < groups; group += 1) {
-        yield `${id('troop', troop)}/${id('warrior', warrior)}/${id('group', group)}`;
-      }
+      if (depth === 3) yield `${id('troop', troop)}/${id('warrior', warrior)}/${firstBatch}`;
     }
   }
 }
 
-/** How many ids the items or results under each prefix have. Nothing failed. */
-const depths = new Map<string, number>();
+/** How many ids the objects under each prefix have, and what their keys end with. Nothing failed. */
+const listed = new Map<string, { depth: number; suffix: string }>();
 for (const level of chain.levels) {
-  depths.set(level.reads, level.ids.length);
-  depths.set(donePrefix(level), level.ids.length);
+  listed.set(level.reads, { depth: level.ids.length, suffix: '.json' });
+  listed.set(donePrefix(level), { depth: level.ids.length, suffix: level.children === 'one' ? level.suffix : '.json' });
 }
 
 let mostLiveBytes = 0;
@@ -90,15 +98,16 @@ function troopsOf(items: number): number {
   return Math.max(1, Math.round((items - 1) / itemsOfTroop));
 }
 
-/** A bucket with a complete run. @param isLost whether a result is not there */
+/** A bucket with a complete run. @param isLost whether a batch's results are not there */
 function madeUpStore(troops: number, isLost: (path: string) => boolean = () => false): ObjectStore {
-  const childrenOf = (key: string): number => [troops, warriors, groups][key.split('/').length - 3] ?? 0;
+  const childrenOf = (key: string): number => [troops, warriors, 1][key.split('/').length - 3] ?? 0;
   function* keysUnder(prefix: string): Generator<string> {
     const [, base = ''] = /^(.*)\/bench(?:\.json|\/)$/.exec(prefix) ?? [];
-    const depth = depths.get(base);
+    const { depth, suffix } = listed.get(base) ?? {};
     if (depth === 0) yield prefix;
     else if (depth !== undefined)
-      for (const path of paths(troops, depth)) if (base !== leaf.writes || !isLost(path)) yield `${prefix}${path}.json`;
+      for (const path of paths(troops, depth))
+        if (base !== leaf.writes || !isLost(path)) yield `${prefix}${path}${suffix}`;
   }
   return {
     async *list(prefix) {
@@ -108,7 +117,7 @@ function madeUpStore(troops: number, isLost: (path: string) => boolean = () => f
       do {
         const page: Listed[] = [];
         for (; page.length < pageSize && next.done !== true; next = keys.next())
-          page.push({ key: next.value, ...input });
+          page.push({ key: next.value, sizeBytes: 0, ...input });
         counts.LIST += 1;
         counts.keys += page.length;
         if (counts.LIST % 100 === 0) measureLive();
@@ -120,6 +129,7 @@ function madeUpStore(troops: number, isLost: (path: string) => boolean = () => f
     async head(key) {
       counts.HEAD += 1;
       await nextTurn();
+      if (key.startsWith(`${leaf.reads}/`) || key.startsWith(`${leaf.writes}/`)) return batchOrPart;
       const children = String(childrenOf(key));
       return { eTag: input.eTag, metadata: { 'input-etag': input.eTag, children, 'api-calls': '1' } };
     },
@@ -178,7 +188,7 @@ async function measureCensus(wanted: number): Promise<number> {
 
 async function measureSweep(wanted: number): Promise<number> {
   const troops = troopsOf(wanted);
-  const isLost = (path: string): boolean => path.endsWith('0/group-0000009');
+  const isLost = (path: string): boolean => path.endsWith(`0/${firstBatch}`);
   const report = await sweep(
     { run },
     {
@@ -197,8 +207,8 @@ async function measureSweep(wanted: number): Promise<number> {
   );
   const lost = (troops * warriors) / 10;
   const [swept] = report.runs;
-  if (swept?.refired !== lost || counts['re-fires'] !== lost)
-    throw new Error(`${lost} items are lost, but ${swept?.refired} were re-fired.`);
+  if (swept?.refired !== lost * groups || counts['re-fires'] !== lost)
+    throw new Error(`${lost} batches are lost, but ${counts['re-fires']} were re-fired.`);
   return troops * itemsOfTroop + 1;
 }
 
@@ -209,7 +219,7 @@ async function measureReplay(letters: number): Promise<number> {
     async head(key) {
       counts.HEAD += 1;
       await nextTurn();
-      return isItem(key) ? { eTag: input.eTag, metadata: {} } : undefined;
+      return isItem(key) ? batchOrPart : undefined;
     },
   };
   let sent = 0;
@@ -220,7 +230,7 @@ async function measureReplay(letters: number): Promise<number> {
       await nextTurn();
       const messages: QueueMessage[] = [];
       for (; messages.length < 10 && sent < letters; sent += 1) {
-        const key = itemKey(leaf, { run, ids: [id('troop', 0), id('warrior', 0), id('group', sent)] });
+        const key = itemKey(leaf, { run, ids: [id('troop', 0), id('warrior', sent), firstBatch] });
         const body = destinationRecord(bucket, key);
         const { modifiedMs: sentAtMs } = input;
         const letter = parseLetter({ body, attributes: {}, sentAtMs }, bucket);
@@ -247,8 +257,8 @@ async function measureReplay(letters: number): Promise<number> {
       deadlineMs: Date.now() + 3_600_000,
     },
   );
-  if (report.replayed !== letters || counts.deletes !== letters)
-    throw new Error(`${report.replayed} letters were replayed, not ${letters}.`);
+  if (report.replayed !== letters * groups || counts.deletes !== letters)
+    throw new Error(`${report.replayed} items were replayed, not ${letters * groups}.`);
   return letters;
 }
 

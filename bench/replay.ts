@@ -1,8 +1,8 @@
 /**
  * How long a replay takes for 10,000 dead letters, against the bare loop: receives and deletes of the same number of
  * messages with the same SDK, and nothing else. SQS and S3 are the local ones, in a process of their own; its Lambda accepts
- * every event and runs nothing. Each letter is Lambda's own record for an item that lies in the bucket and is open, so that
- * a replay looks at the item and at its result, and gives it out: three requests more for each one than the bare loop makes.
+ * every event and runs nothing. Each letter is Lambda's own record for a batch that is in the bucket and is open, so that a replay
+ * looks at the batch, its parts and its note, and gives it out: requests that the bare loop does not make.
  * Rounds are interleaved. Not measured: what the functions then do.
  *
  *     node bench/replay.ts [--letters 10000] [--rounds 3]
@@ -18,8 +18,9 @@ import { createMessageQueue } from '../shared/aws/message-queue.ts';
 import { createObjectStore } from '../shared/aws/object-store.ts';
 import { createFunctionSink } from '../shared/aws/refire.ts';
 import { lastLevel } from '../shared/engine/chain/chain.ts';
-import { itemKey } from '../shared/engine/chain/keys.ts';
+import { batchPath, itemKey } from '../shared/engine/chain/keys.ts';
 import chain from '../sources/hermes/chain.ts';
+import { batchMetadata } from '../shared/engine/item/batch.ts';
 import { replay } from '../shared/engine/recovery/replay.ts';
 import { destinationRecord } from './dead-letters.ts';
 import { median } from './peers/table.ts';
@@ -51,9 +52,11 @@ async function serve(): Promise<Ready> {
   });
   stores.s3.createBucket(bucket);
   const queue = stores.createQueue('letters');
+  const facts = Object.entries(batchMetadata(level.batch, {}));
+  const headers = Object.fromEntries(facts.map(([name, value]) => [`x-amz-meta-${name}`, value]));
   for (let number = 0; number < letters; number += 1) {
-    const key = itemKey(level, { run: 'bench', ids: ['troop', 'warrior', String(number)] });
-    stores.s3.put(bucket, key, Buffer.from('{}'));
+    const key = itemKey(level, batchPath({ run: 'bench', ids: ['troop', String(number)] }, 0));
+    stores.s3.put(bucket, key, Buffer.from('[]'), { headers });
     stores.sqs.sendMessage(queue.arn, destinationRecord(bucket, key));
   }
   return { endpoint: stores.endpoint, queueUrl: queue.url };
@@ -90,7 +93,7 @@ async function runReplay({ endpoint, queueUrl }: Ready): Promise<number> {
       deadlineMs: Date.now() + 900_000,
     },
   );
-  return report.replayed;
+  return report.replayed / level.batch;
 }
 
 /** Receives and deletes in tens, as many side by side as replay does. */

@@ -9,10 +9,13 @@ import {
   startLocalAws,
 } from '../local-aws/index.ts';
 import type { Rate } from '../shared/engine/rate/rate-setting.ts';
+import { openPage } from './page/open-page.ts';
+import type { PageServer } from './page/server.ts';
 import { openApi } from './run/api.ts';
 import { defaultData, readLocalCommand, type LocalCommand } from './run/local-command.ts';
+import { countedCalls, apiCalls, ofThisEngine } from './run/engine.ts';
 import { createTroubleLines } from './run/log-lines.ts';
-import { defaultServePort, defaultTimeScale, deploymentParams, serveOptions } from './run/options.ts';
+import { defaultServePort, defaultTimeScale, deploymentParams, pagePort, serveOptions } from './run/options.ts';
 import { settleRun } from './run/run-file.ts';
 import { projectDir, type Source } from './run/source.ts';
 import { runCommand, type ExitStatus } from './terminal/command.ts';
@@ -64,14 +67,21 @@ async function serve(
       maxEnvironments: options.environments,
       ...api.access,
       schedules: true,
+      metrics: [apiCalls],
       onLog(functionName, line) {
         const trouble = troubleOf(functionName, line);
         if (trouble !== undefined) process.stderr.write(`${trouble}\n`);
       },
     });
     closers.push(() => engine.stop());
+    const page = await openPage(ofThisEngine(engine), {
+      port: pagePort(options),
+      portOption: '--page-port',
+      countCalls: () => countedCalls(engine),
+    });
+    closers.push(() => page.stop());
     const { rate = 'unlimited' } = options;
-    process.stdout.write(welcome(engine, { apiName: api.name, dataDir, timeScale, rate, source }));
+    process.stdout.write(welcome(engine, { apiName: api.name, dataDir, timeScale, rate, source, page }));
     await interrupted.asked;
     const waiting = engine.lambda.pending();
     process.stderr.write(
@@ -83,13 +93,22 @@ async function serve(
   }
 }
 
-type Place = { apiName: string; dataDir: string | undefined; timeScale: number; rate: Rate; source: Source };
+type Place = {
+  apiName: string;
+  dataDir: string | undefined;
+  timeScale: number;
+  rate: Rate;
+  source: Source;
+  page: PageServer;
+};
 
 function welcome({ endpoint, bucket, queues, model }: LocalAws, place: Place): string {
-  const { apiName, dataDir, timeScale, rate, source } = place;
+  const { apiName, dataDir, timeScale, rate, source, page } = place;
   const { accessKeyId, secretAccessKey } = peoplesCredentials;
   const functions = model.functions.map(({ name }) => name.slice(name.lastIndexOf('-') + 1));
   return `The source ${source.name} is fetched from ${apiName}, on the engine at ${endpoint}; Ctrl-C ends it. ${dataDir === undefined ? 'Nothing is kept.' : `All is kept in ${dataDir}.`}
+
+A page of the runs: ${page.addressOf()}
 
 export AWS_ENDPOINT_URL=${endpoint}
 export AWS_ACCESS_KEY_ID=${accessKeyId}

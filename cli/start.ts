@@ -4,14 +4,34 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type LocalAws, lockFolder, packageService, startLocalAws } from '../local-aws/index.ts';
+import { join, resolve } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
+import {
+  type LocalAws,
+  lockFolder,
+  packageService,
+  peoplesCredentials,
+  region,
+  startLocalAws,
+} from '../local-aws/index.ts';
 import { lastLevel, type Chain } from '../shared/engine/chain/chain.ts';
 import { successKey } from '../shared/engine/chain/keys.ts';
+import { tablesOf } from '../shared/engine/publish/table-spec.ts';
 import type { RunReport } from '../shared/engine/report/run-report.ts';
+import { openInBrowser, openPage } from './page/open-page.ts';
+import type { PageServer } from './page/server.ts';
 import { openApi, type OpenApi } from './run/api.ts';
 import { createCallTimes, type CallTimes } from './run/call-times.ts';
-import { apiCalls, countedCalls, dropSeed, storedObjects, waitedForTurn, waitingGbSeconds } from './run/engine.ts';
+import { downloadRun } from './run/download-run.ts';
+import {
+  apiCalls,
+  countedCalls,
+  dropSeed,
+  ofThisEngine,
+  storedObjects,
+  waitedForTurn,
+  waitingGbSeconds,
+} from './run/engine.ts';
 import { defaultData, readLocalCommand, type LocalCommand } from './run/local-command.ts';
 import { defaultTimeScale, deploymentParams, startOptions, todaysRun } from './run/options.ts';
 import { startProgress } from './run/progress.ts';
@@ -22,6 +42,7 @@ import { summarize, summaryJson, summaryPage } from './run/summary.ts';
 import { lookAtRun, sweepToTheEnd } from './run/sweep-run.ts';
 import { createTally, metadataIn } from './run/tally.ts';
 import { runCommand, type ExitStatus } from './terminal/command.ts';
+import { bytes, plural } from './terminal/format.ts';
 import { interruption } from './terminal/interruption.ts';
 import type { Given } from './terminal/options.ts';
 import { checkRunName } from './terminal/run-name.ts';
@@ -31,6 +52,7 @@ const help = {
 
   npm start
   npm start -- --source NAME --url https://api.example.com
+  npm start -- --out results            (tables and results as files)
   npm start --silent -- --json          (--silent: npm itself prints two lines on stdout)`,
   after: '\nExit status: 0 when the run is complete, 1 when it is not, 2 when an option is wrong.\n',
 };
@@ -104,29 +126,41 @@ async function run(
     for (const object of storedObjects(engine)) tally.add(object);
     writeRunFile(dataDir, settings);
     await dropSeed(engine, settings.run, settings.seed);
+    const page = options.page === true ? await showPage(engine, settings.run, options) : undefined;
+    if (page !== undefined) closers.push(() => page.stop());
     progress.say(headline(settings, api, engine));
     progress.watch(tally.levels);
     const ending = await Promise.race([sweepToTheEnd(engine, settings.run), interrupted.asked]);
     const elapsedSeconds = (performance.now() - startedMs) / 1000;
+    // The success marker has the run published.
+    if (ending !== 'interrupted' && ending.complete) await Promise.race([engine.idle(), interrupted.asked]);
     progress.end();
     const isInterrupted = ending === 'interrupted';
+    const copied =
+      options.out === undefined || isInterrupted
+        ? undefined
+        : await copyOut(engine, source.chain, settings.run, options.out);
     const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
     const { chain } = source;
-    return await report(options, {
-      engine,
-      api,
-      callTimes,
-      chain,
-      found,
-      isInterrupted,
-      elapsedSeconds,
-      dataDir,
-      isKept,
-    });
+    const counted = { engine, api, callTimes, chain, found };
+    const status = await report(options, { ...counted, isInterrupted, elapsedSeconds, dataDir, isKept, copied });
+    if (page === undefined || isInterrupted) return status;
+    process.stderr.write(`The page stays until Ctrl-C: ${page.addressOf(settings.run)}\n`);
+    await interrupted.asked;
+    return status;
   } finally {
     progress.end();
     for (const close of closers.reverse()) await close();
   }
+}
+
+async function showPage(engine: LocalAws, run: string, { 'page-port': port = 0 }: Options): Promise<PageServer> {
+  const countCalls = (): number => countedCalls(engine);
+  const page = await openPage(ofThisEngine(engine), { port, portOption: '--page-port', countCalls });
+  const address = page.addressOf(run);
+  process.stderr.write(`A page of the run: ${address}\n`);
+  openInBrowser(address);
+  return page;
 }
 
 function headline({ run, isResumed }: { run: string; isResumed: boolean }, api: OpenApi, engine: LocalAws): string {
@@ -144,10 +178,12 @@ type Ended = {
   elapsedSeconds: number;
   dataDir: string;
   isKept: boolean;
+  /** What was copied to `--out`, and where. */
+  copied: Copied | undefined;
 };
 
 async function report(options: Options, ended: Ended): Promise<ExitStatus> {
-  const { engine, api, callTimes, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept } = ended;
+  const { engine, api, callTimes, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied } = ended;
   const { run } = found;
   const figures = engine.lambda.stats();
   const depths = Object.values(engine.sqs.depths());
@@ -170,7 +206,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     dataDir: isKept ? dataDir : undefined,
   });
   const { complete } = summary;
-  const left = { chain, bucket: engine.bucket, run, complete, keptIn: isKept ? dataDir : undefined };
+  const left = { chain, bucket: engine.bucket, run, complete, keptIn: isKept ? dataDir : undefined, copied };
   process.stdout.write(
     options.json === true
       ? `${summaryJson(summary)}\n`
@@ -183,20 +219,50 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
   return complete ? 0 : 1;
 }
 
-type Left = { chain: Chain; bucket: string; run: string; complete: boolean; keptIn: string | undefined };
+type Copied = { outDir: string; files: number; bytes: number; tables: string[] };
 
-function lookAt({ chain, bucket, run, complete, keptIn }: Left): string[] {
+async function copyOut({ endpoint, bucket }: LocalAws, chain: Chain, run: string, out: string): Promise<Copied> {
+  const client = new S3Client({ endpoint, region, credentials: peoplesCredentials });
+  try {
+    const outDir = resolve(out);
+    const place = { bucket, resultPrefix: lastLevel(chain).writes, tables: tablesOf(chain).map(({ name }) => name) };
+    return { outDir, ...(await downloadRun(client, place, { run, outDir })) };
+  } finally {
+    client.destroy();
+  }
+}
+
+type Left = {
+  chain: Chain;
+  bucket: string;
+  run: string;
+  complete: boolean;
+  keptIn: string | undefined;
+  copied: Copied | undefined;
+};
+
+function lookAt({ chain, bucket, run, complete, keptIn, copied }: Left): string[] {
   const { writes } = lastLevel(chain);
   const marker = complete ? [`s3://${bucket}/${successKey(chain, run)} says that the run is complete.`] : [];
+  const out = copied === undefined ? [] : copyLines(copied, run);
+  if (keptIn === undefined && copied !== undefined) return [...marker, ...out];
   if (keptIn === undefined)
     return [...marker, 'Nothing was kept. With --keep or --data-dir DIR, the bucket and the logs are kept.'];
   return [
     ...marker,
+    ...out,
     `The result is in ${keptIn}, under s3://${bucket}/${writes}/${run}/; the functions' logs are in ${join(keptIn, 'logs')}.`,
     'To look at it:',
     `  npm run local -- --data-dir ${keptIn}          (prints the variables to export)`,
     `  npm run status -- --run ${run}`,
     `  aws s3 ls --recursive s3://${bucket}/${writes}/${run}/`,
+  ];
+}
+
+function copyLines({ outDir, files, bytes: size, tables }: Copied, run: string): string[] {
+  return [
+    `${plural(files, 'file')}, ${bytes(size)}, in ${outDir}.`,
+    ...tables.map((table) => `  duckdb -c "from '${outDir}/tables/${table}/run=${run}/*.parquet'"`),
   ];
 }
 

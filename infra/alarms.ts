@@ -6,6 +6,7 @@ import type { Level } from '../shared/engine/chain/chain.ts';
 import type { Deployment } from './deployment.ts';
 import { DeploymentError } from './mistakes.ts';
 import { functionName, logicalId, queueId, queueName } from './names.ts';
+import { publishLevelsOf } from './publishing.ts';
 import { merge, type Resources } from './resources.ts';
 
 /** A message this near the end of its retention is about to be lost to the sweep. */
@@ -19,7 +20,7 @@ const longestWatch = 7 * 24 * hour;
 export function alarms(deployment: Deployment): Resources {
   const { chain, parameters } = deployment;
   const all = merge(
-    ...chain.levels.map((level) => deadLetters(deployment, level)),
+    ...[...chain.levels, ...publishLevelsOf(deployment)].map((level) => deadLetters(deployment, level)),
     ...(parameters.trigger === 'queue'
       ? chain.levels.map((level) => oldMessages(deployment, level))
       : [lostDeadLetters(deployment)]),
@@ -30,6 +31,7 @@ export function alarms(deployment: Deployment): Resources {
     stuckRun(deployment),
     unsweepableRun(deployment),
     changedRun(deployment),
+    ...(parameters.alarmOnSchemaChange && publishLevelsOf(deployment).length > 0 ? [changedSchema(deployment)] : []),
   );
   const topic = parameters.alarmTopicArn;
   if (topic === undefined) return all;
@@ -104,7 +106,7 @@ function oldMessages(deployment: Deployment, level: Level): Resources {
 
 /** Lambda deletes an event that it can't deliver to the dead-letter queue (page invocation-async-retain-records). */
 function lostDeadLetters(deployment: Deployment): Resources {
-  const { levels } = deployment.chain;
+  const levels = [...deployment.chain.levels, ...publishLevelsOf(deployment)];
   const ids = levels.map((_, index) => `m${index + 1}`);
   const metrics = levels.map(({ function: name }, index) => ({
     Id: ids[index],
@@ -216,5 +218,24 @@ function changedRun(deployment: Deployment): Resources {
     'run-changed',
     'Objects of a complete run were overwritten, deleted or added. See: npm run verify-run -- --run NAME',
     { MetricName: 'ChangedRuns', Statistic: 'Maximum', Period: hour },
+  );
+}
+
+/** Counted when a run's last part is written (shared/lambda/publish-function.ts). */
+function changedSchema(deployment: Deployment): Resources {
+  return alarm(
+    'ChangedSchema',
+    functionName(deployment, 'schema-changed'),
+    'A published table lost a column, or a column changed its type, against the run before: queries may fail. See: npm run status -- --run NAME',
+    {
+      Namespace: 's3-cascade',
+      MetricName: 'IncompatibleTables',
+      Dimensions: [
+        { Name: 'service', Value: 'publishPiece' },
+        { Name: 'function_name', Value: functionName(deployment, 'publishPiece') },
+      ],
+      Statistic: 'Maximum',
+      Period: hour,
+    },
   );
 }

@@ -6,11 +6,12 @@
 import { firstLevel } from '../shared/engine/chain/chain.ts';
 import { recordPrefixes } from '../shared/engine/chain/keys.ts';
 import type { Deployment } from './deployment.ts';
+import { publishLevelsOf } from './publishing.ts';
 
 /** S3 deletes some time after the day that the rule says (page lifecycle-expire-general-considerations). */
 const marginDays = 7;
 
-const { receipts, failures, params, reports, finished } = recordPrefixes;
+const { receipts, failures, params, reports, finished, publications, pieces, tables } = recordPrefixes;
 
 /** The bucket's lifecycle rules. */
 export function expiryRules({ chain, parameters }: Pick<Deployment, 'chain' | 'parameters'>): object[] {
@@ -22,6 +23,17 @@ export function expiryRules({ chain, parameters }: Pick<Deployment, 'chain' | 'p
     ...[receipts, failures, params, reports].flatMap((prefix) => expire(prefix, records + marginDays)),
     ...expire(finished, records + 2 * marginDays),
     ...chain.levels.flatMap(({ writes }) => expire(writes, data + marginDays)),
+    ...publishedRules({ chain, parameters }, records, data),
+  ];
+}
+
+/** A finished run without the record that it is published would be published anew: that record goes after the marker. */
+function publishedRules(deployment: Pick<Deployment, 'chain' | 'parameters'>, records: number, data: number): object[] {
+  if (publishLevelsOf(deployment).length === 0) return [];
+  return [
+    ...expire(pieces, records + marginDays),
+    ...expire(publications, records + 3 * marginDays),
+    ...expire(tables, data + marginDays),
   ];
 }
 

@@ -1,10 +1,17 @@
 /** The fetch functions, one for each level of the chain; and what each function is told of the deployment. */
 import type { Level } from '../shared/engine/chain/chain.ts';
-import { derivedSettings, fetchSettings, levelSettings, recoverySettings } from '../shared/lambda/setting-table.ts';
+import {
+  derivedSettings,
+  fetchSettings,
+  levelSettings,
+  publishLevelSettings,
+  recoverySettings,
+} from '../shared/lambda/setting-table.ts';
 import type { Settings } from '../shared/lambda/setting.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketName, functionId, queueId, ref, roleId, type Intrinsic } from './names.ts';
 import type { ParameterName, ParameterValues } from './parameters.ts';
+import { publishLevelsOf } from './publishing.ts';
 import { capacityOf } from './rate.ts';
 
 type Variables = Record<string, string | Intrinsic>;
@@ -60,7 +67,13 @@ export function recoveryVariables(deployment: Deployment): Variables {
     fetchTimeoutSeconds: String(timeoutSeconds),
     fetchRetryAttempts: String(retryAttempts),
   });
-  return Object.assign(own, ...ofLevels) as Variables;
+  const ofPublishing = publishLevelsOf(deployment).map((level) =>
+    write(publishLevelSettings(level), parameters, {
+      target: ref(functionId(level.function)),
+      deadLetterQueueUrl: ref(queueId(level, 'dead-letters')),
+    }),
+  );
+  return Object.assign(own, ...ofLevels, ...ofPublishing) as Variables;
 }
 
 type Derived<Of extends Settings> = Readonly<

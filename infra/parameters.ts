@@ -72,6 +72,12 @@ const infraParameters = {
       'Whether complete runs are verified on a schedule: are they still what they were when they were marked complete?',
   },
   autoVerifyEvery: { default: 'rate(7 days)', ...schedule, about: 'That schedule.' },
+  alarmOnSchemaChange: {
+    default: 'false',
+    ...flag,
+    about:
+      'Whether it is an alarm when a published table lost a column, or a column changed its type, against the run before.',
+  },
   keepRecordsDays: {
     default: '90',
     ...daysOrForever,

@@ -6,18 +6,24 @@ import type { Level } from '../shared/engine/chain/chain.ts';
 import { longestRetentionSeconds } from '../shared/lambda/setting-table.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketArn, queueId, queueName, ref, type QueueKind } from './names.ts';
+import { publishLevelsOf } from './publishing.ts';
 import { merge, type Resources } from './resources.ts';
 
 /** "At least six times the timeout of the function" (page services-sqs-configure). */
 export const timeoutsOfVisibility = 6;
 
 export function queues(deployment: Deployment): Resources {
-  return merge(...deployment.chain.levels.map((level) => queuesOf(deployment, level)));
+  return merge(
+    ...deployment.chain.levels.map((level) => queuesOf(deployment, level)),
+    // Publishing calls no API: nothing waits for its turn.
+    ...publishLevelsOf(deployment).map((level) => queue(deployment, level, 'dead-letters', kept)),
+  );
 }
+
+const kept = { MessageRetentionPeriod: longestRetentionSeconds };
 
 function queuesOf(deployment: Deployment, level: Level): Resources {
   const { parameters, timeoutSeconds } = deployment;
-  const kept = { MessageRetentionPeriod: longestRetentionSeconds };
   const events = (): Resources =>
     queue(
       deployment,

@@ -12,8 +12,11 @@ import {
   sharesKey,
   successName,
 } from '../shared/engine/chain/keys.ts';
+import { publishLevels, type PublishLevels } from '../shared/engine/publish/publish-levels.ts';
+import { tablesOf } from '../shared/engine/publish/table-spec.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketArn, functionId, functionName, objectArn, queueId, roleId } from './names.ts';
+import { publishLevelsOf } from './publishing.ts';
 import { merge, type Resources } from './resources.ts';
 
 type Statement = Readonly<Record<string, unknown>>;
@@ -32,15 +35,21 @@ export function roles(deployment: Deployment): Resources {
   const seeSeeds = read('SeeSeeds', seeds);
   // A census lists items and results, and reads what the records say of them.
   const takeACensus = read('TakeACensus', ...chain.levels.flatMap(recordsOf));
+  const publishing = publishLevelsOf(deployment);
+  const refirePublishing = publishing.length === 0 ? [] : [refireEvents('RefirePublishing', publishing)];
   return merge(
     ...chain.levels.map((level) => fetchRole(deployment, level)),
     roleOf(
       deployment,
       'replay',
-      drain(deployment, 'dead-letters'),
+      drain(deployment, 'dead-letters', publishing),
       refire,
+      ...refirePublishing,
       // The item itself, and whether it is done.
-      read('LookAtItems', ...chain.levels.flatMap((level) => [level.reads, donePrefix(level), failurePrefix(level)])),
+      read(
+        'LookAtItems',
+        ...[...chain.levels, ...publishing].flatMap((level) => [level.reads, donePrefix(level), failurePrefix(level)]),
+      ),
       noteFailures,
       list,
     ),
@@ -48,6 +57,8 @@ export function roles(deployment: Deployment): Resources {
       deployment,
       'sweep',
       refire,
+      ...refirePublishing,
+      ...lookAtPublications(deployment, (piece) => [donePrefix(piece)]),
       seeSeeds,
       takeACensus,
       noteFailures,
@@ -67,8 +78,91 @@ export function roles(deployment: Deployment): Resources {
       refire,
       list,
     ),
-    roleOf(deployment, 'status', seeSeeds, takeACensus, readReports, readControl, list),
+    roleOf(
+      deployment,
+      'status',
+      seeSeeds,
+      takeACensus,
+      readReports,
+      readControl,
+      ...(publishing.length === 0
+        ? []
+        : [
+            ...lookAtPublications(deployment, () => []),
+            allow('SeeSuccess', 's3:GetObject', objectArn(deployment, successMarkers(chain))),
+          ]),
+      list,
+    ),
+    publishRoles(deployment),
   );
+}
+
+/** How far publishing is, and what it failed at. @param more prefixes, by the level of the pieces */
+function lookAtPublications(deployment: Deployment, more: (piece: Level) => readonly string[]): Statement[] {
+  const publishing = publishLevelsOf(deployment);
+  const piece = publishing.at(-1);
+  if (piece === undefined) return [];
+  const prefixes = [recordPrefixes.publications, ...publishing.map(failurePrefix), ...more(piece)];
+  return [readObjects(deployment, 'LookAtPublications', prefixes)];
+}
+
+function publishRoles(deployment: Deployment): Resources {
+  const levels = deployment.parameters.publish ? publishLevels(deployment.chain) : undefined;
+  return levels === undefined ? {} : merge(publishRole(deployment, levels), publishPieceRole(deployment, levels));
+}
+
+/** Nothing of it writes a table: a piece's function does. */
+function publishRole(deployment: Deployment, { publish, piece }: PublishLevels): Resources {
+  const { publications, tables } = recordPrefixes;
+  const results = tablesOf(deployment.chain).map(({ level }) => level.writes);
+  return roleOf(
+    deployment,
+    publish.function,
+    readObjects(deployment, 'ReadResults', [publish.reads, ...results]),
+    readObjects(deployment, 'ReadRecords', [
+      publications,
+      tables,
+      donePrefix(publish),
+      failurePrefix(publish),
+      piece.reads,
+    ]),
+    createObjects(deployment, 'WritePieces', [`${piece.reads}/*.json`]),
+    writeObjects(deployment, 'WriteRecords', [
+      ...[publications, donePrefix(publish), failurePrefix(publish)].map((prefix) => `${prefix}/*.json`),
+    ]),
+    removeTableMarkers(deployment),
+    listBucket(deployment, 'List'),
+    send('SendDeadLetters', queueId(publish, 'dead-letters')),
+  );
+}
+
+function publishPieceRole(deployment: Deployment, { piece }: PublishLevels): Resources {
+  const { publications, tables } = recordPrefixes;
+  const results = tablesOf(deployment.chain).map(({ level }) => level.writes);
+  return roleOf(
+    deployment,
+    piece.function,
+    readObjects(deployment, 'ReadPieces', [piece.reads, ...results]),
+    readObjects(deployment, 'ReadRecords', [publications, tables, donePrefix(piece), failurePrefix(piece)]),
+    writeObjects(deployment, 'WriteTables', [
+      `${tables}/*.parquet`,
+      `${tables}/*/_manifest.json`,
+      `${tables}/*/${successName}`,
+    ]),
+    writeObjects(deployment, 'WriteRecords', [
+      ...[publications, donePrefix(piece), failurePrefix(piece)].map((prefix) => `${prefix}/*.json`),
+    ]),
+    removeTableMarkers(deployment),
+    allow('RemovePieces', 's3:DeleteObject', objectArn(deployment, `${piece.reads}/*.json`)),
+    listBucket(deployment, 'List'),
+    send('SendDeadLetters', queueId(piece, 'dead-letters')),
+  );
+}
+
+/** A table whose parts are written anew is not there until they are. */
+function removeTableMarkers(deployment: Deployment): Statement {
+  const markers = objectArn(deployment, `${recordPrefixes.tables}/*/${successName}`);
+  return allow('RemoveTableMarkers', 's3:DeleteObject', markers);
 }
 
 function fetchRole(deployment: Deployment, level: Level): Resources {
@@ -79,12 +173,11 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
   const done = donePrefix(level);
   const next = nextLevel(chain, level);
   const created = [`${level.writes}/*${level.suffix}`, ...(isFirst ? [`${params}/*.json`] : [])];
-  const isShared = parameters.rate !== 'unlimited';
   const records = [
     ...(level.children === 'many' ? [`${done}/*.json`] : []),
     `${failures}/*.json`,
     freezeKey,
-    ...(isShared ? [sharesKey] : []),
+    ...(parameters.rate === 'unlimited' ? [] : [sharesKey]),
   ];
   return roleOf(
     deployment,
@@ -92,7 +185,7 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
     readObjects(deployment, 'ReadItems', [level.reads, done, failures, params, control]),
     // A number that is taken: what is in that batch, and which results are there of batches that were deleted.
     ...(next !== undefined && isBatched(next)
-      ? [readObjects(deployment, 'ReadBatches', [level.writes, next.writes])]
+      ? [readObjects(deployment, 'ReadBatches', [level.writes, `${next.writes}/*${next.suffix}`])]
       : []),
     createObjects(deployment, 'WriteChildren', created),
     writeObjects(deployment, 'WriteRecords', records),
@@ -136,11 +229,12 @@ function allow(Sid: string, Action: string | readonly string[], Resource: unknow
   return { Sid, Effect: 'Allow', Action, Resource };
 }
 
+/** @param prefixes or patterns of keys */
 function readObjects(deployment: Deployment, sid: string, prefixes: readonly string[]): Statement {
   return allow(
     sid,
     's3:GetObject',
-    [...new Set(prefixes)].map((prefix) => objectArn(deployment, `${prefix}/*`)),
+    [...new Set(prefixes)].map((prefix) => objectArn(deployment, prefix.includes('*') ? prefix : `${prefix}/*`)),
   );
 }
 
@@ -179,8 +273,8 @@ const successMarkers = (chain: Chain): string => `${lastLevel(chain).writes}/*/$
  * say in their metadata what they hold.
  */
 const recordsOf = (level: Level): string[] => [
-  ...(level.children === 'many' || isBatched(level) ? [donePrefix(level)] : []),
-  ...(isBatched(level) ? [level.reads] : []),
+  ...(level.children === 'many' ? [donePrefix(level)] : []),
+  ...(isBatched(level) ? [level.reads, `${level.writes}/*${level.suffix}`] : []),
   failurePrefix(level),
 ];
 
@@ -211,17 +305,21 @@ function refireItems({ chain, parameters }: Deployment): Statement {
         'sqs:SendMessage',
         levels.map((level) => arnOf(queueId(level, 'trigger'))),
       )
-    : allow(
-        'RefireItems',
-        'lambda:InvokeFunction',
-        levels.map((level) => arnOf(functionId(level.function))),
-      );
+    : refireEvents('RefireItems', levels);
 }
 
-function drain({ chain }: Deployment, kind: 'dead-letters' | 'waiting'): Statement {
+function refireEvents(sid: string, levels: readonly Level[]): Statement {
+  return allow(
+    sid,
+    'lambda:InvokeFunction',
+    levels.map((level) => arnOf(functionId(level.function))),
+  );
+}
+
+function drain({ chain }: Deployment, kind: 'dead-letters' | 'waiting', more: readonly Level[] = []): Statement {
   return allow(
     kind === 'dead-letters' ? 'DrainDeadLetters' : 'DrainWaiting',
     ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility', 'sqs:GetQueueAttributes'],
-    chain.levels.map((level) => arnOf(queueId(level, kind))),
+    [...chain.levels, ...more].map((level) => arnOf(queueId(level, kind))),
   );
 }

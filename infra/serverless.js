@@ -7,6 +7,7 @@ export {
   fetchFunctions,
   notifications,
   problems,
+  publishFunctions,
   recoveryVariables,
   resources,
 } from './variables.ts';

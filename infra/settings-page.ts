@@ -29,6 +29,7 @@ const sections: readonly [string, readonly (keyof typeof parameters)[]][] = [
       ...(['autoVerify', 'autoVerifyEvery'] as const),
     ],
   ],
+  ['Tables', ['publish', 'alarmOnSchemaChange']],
   ['The stack', ['bucketName', 'keepRecordsDays', 'keepDataDays', 'logRetentionDays', 'alarmTopicArn', 'dashboard']],
 ];
 

@@ -7,9 +7,10 @@ import { ConfigError, InputError } from '../shared/engine/errors.ts';
 import { readInput } from '../shared/lambda/input.ts';
 import { inputsOf } from '../shared/lambda/inputs.ts';
 import { functionParameters } from '../shared/lambda/setting-table.ts';
-import { readFetchSettings, readRecoverySettings } from '../shared/lambda/settings.ts';
+import { readFetchSettings, readPublishSettings, readRecoverySettings } from '../shared/lambda/settings.ts';
 import { at, environmentOf, idIn, listOf, ofType, propertiesOf, type Template } from './compiled.ts';
 import { functionId } from './names.ts';
+import { listPublishLevels } from '../shared/engine/publish/publish-levels.ts';
 
 /** "The total size of all environment variables doesn't exceed 4 KB" (page configuration-envvars). */
 const mostEnvironmentBytes = 4096;
@@ -29,6 +30,7 @@ export function settingsProblems(template: Template, chain: Chain): string[] {
   };
   return [
     ...chain.levels.flatMap((level) => problemsOfFunction(level.function, (env) => readFetchSettings(chain, env))),
+    ...listPublishLevels(chain).flatMap((level) => problemsOfFunction(level.function, readPublishSettings)),
     ...recoveryFunctions.flatMap((name) => problemsOfFunction(name, (env) => readRecoverySettings(chain, env))),
     ...scheduleProblems(template, chain),
   ];

@@ -6,6 +6,7 @@ import type { Level } from '../shared/engine/chain/chain.ts';
 import { rateKey } from '../shared/engine/chain/keys.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketArn, functionId, permissionId, queueId, ref, roleId } from './names.ts';
+import { publishLevelsOf } from './publishing.ts';
 import { queuePolicyId } from './queues.ts';
 import { capacityOf } from './rate.ts';
 import { merge, type Resources } from './resources.ts';
@@ -14,31 +15,37 @@ const created = 's3:ObjectCreated:*';
 /** Of every item, and of what people drop under control/. */
 const itemSuffix = '.json';
 
-const filter = (prefix: string): object => ({
+const filter = (prefix: string, suffix = itemSuffix): object => ({
   S3Key: {
     Rules: [
       { Name: 'prefix', Value: prefix },
-      { Name: 'suffix', Value: itemSuffix },
+      { Name: 'suffix', Value: suffix },
     ],
   },
 });
 
 /** The functions that S3 invokes itself. */
-function invoked({ chain, parameters }: Deployment): { name: string; prefix: string }[] {
+function invoked(deployment: Deployment): { name: string; prefix: string; suffix?: string }[] {
+  const { chain, parameters } = deployment;
+  const publishing = publishLevelsOf(deployment).map(({ function: name, reads, itemSuffix: suffix }) => ({
+    ...{ name, prefix: `${reads}/` },
+    // Of a run's success marker: what stands between it and the prefix is the run.
+    ...(suffix !== undefined && { suffix }),
+  }));
   const fetching = chain.levels.map((level) => ({ name: level.function, prefix: `${level.reads}/` }));
   // The log says whether control/rate.json is understood, and items that waited are re-fired.
   const rate = { name: 'rate', prefix: rateKey.slice(0, -itemSuffix.length) };
-  return [...(parameters.trigger === 'direct' ? fetching : []), rate];
+  return [...(parameters.trigger === 'direct' ? fetching : []), ...publishing, rate];
 }
 
 /** The bucket's notifications. */
 export function notifications(deployment: Deployment): object {
   const { chain, parameters } = deployment;
   return {
-    LambdaConfigurations: invoked(deployment).map(({ name, prefix }) => ({
+    LambdaConfigurations: invoked(deployment).map(({ name, prefix, suffix }) => ({
       Event: created,
       Function: arnOf(functionId(name)),
-      Filter: filter(prefix),
+      Filter: filter(prefix, suffix),
     })),
     ...(parameters.trigger === 'queue' && {
       QueueConfigurations: chain.levels.map((level) => ({

@@ -10,6 +10,7 @@ import {
 } from './functions.ts';
 import { DeploymentError } from './mistakes.ts';
 import { bucketName } from './names.ts';
+import { publishFunctions as publishFunctionsOf } from './publishing.ts';
 import { queues } from './queues.ts';
 import { merge, type Resources } from './resources.ts';
 import { roles } from './roles.ts';
@@ -50,6 +51,7 @@ async function attempt<Part>(
 
 export const bucket = derived(bucketName, '');
 export const fetchFunctions = derived(fetchFunctionsOf, {});
+export const publishFunctions = derived(publishFunctionsOf, {});
 export const recoveryVariables = derived(recoveryVariablesOf, {});
 export const autoReplay = derived(autoReplayInput, {});
 export const notifications = derived(trigger.notifications, {});

@@ -7,8 +7,13 @@ export async function askHermes(itemKey: string): Promise<string> {
     .replace(/\.json$/, '')
     .split('/')
     .map(decodeURIComponent);
+  return askForItem(troop, warrior, group);
+}
+
+/** @throws Error when it is not answered with success */
+export async function askForItem(troop: string, warrior: string, group: string): Promise<string> {
   const query = new URLSearchParams({ troop, warrior, group });
   const answer = await fetch(`${apiUrl}/data?${query.toString()}`);
-  if (!answer.ok) throw new Error(`Hermes answered ${answer.status} for ${itemKey}.`);
+  if (!answer.ok) throw new Error(`Hermes answered ${answer.status} for ${query.toString()}.`);
   return answer.text();
 }

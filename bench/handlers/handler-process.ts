@@ -1,5 +1,5 @@
 /**
- * A handler in a fresh process, for `bench/cold-start.ts`: imports it, says how long that took until it was ready and how
+ * A handler in a fresh process, as `handler.ts` starts it: imports it, says how long that took until it was ready and how
  * much CPU, and then runs it once for each event that it is sent. Started with `CODE_DIR HANDLER`; the environment is the
  * function's.
  */
@@ -7,7 +7,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-export type FromHandler = { initMs: number; initCpuMs: number; residentMb: number } | { cpuMs: number };
+/** CPU ms an invocation, and the most that the process ever had resident. */
+export type Done = { cpuMs: number; peakMb: number };
+export type FromHandler = { initMs: number; initCpuMs: number; residentMb: number } | Done;
 export type ToHandler = { warmUp: object[]; events: object[] };
 
 const cpuMs = (since: NodeJS.CpuUsage): number => {
@@ -56,7 +58,8 @@ process.once('message', ({ warmUp, events }: ToHandler) => {
     for (const event of warmUp) await invoke(event);
     const since = process.cpuUsage();
     for (const event of events) await invoke(event);
-    process.send?.({ cpuMs: cpuMs(since) / events.length } satisfies FromHandler);
+    const peakMb = process.resourceUsage().maxRSS / 1024;
+    process.send?.({ cpuMs: cpuMs(since) / events.length, peakMb } satisfies FromHandler);
   })();
 });
 process.on('disconnect', () => process.exit(1));

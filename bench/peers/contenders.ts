@@ -1,6 +1,7 @@
 /** Who takes part: what runs, what it needs, and what it promises by its documentation and by the kill test. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { batchSize } from './layout.ts';
 import { postgres, redis, restate, type ServerKind } from './servers.ts';
 
 export type Promises = Record<'retries' | 'deadLetters' | 'replay' | 'killed', string>;
@@ -12,6 +13,8 @@ export type Contender = {
   script: string;
   /** Of bench/peers, whose versions the table names; the first is the tool's own. */
   packages: readonly string[];
+  /** How many items of the last level are one task and one object; 1: each on its own. */
+  batch: number;
   server?: ServerKind;
   /** Where its results are: the S3 of all peers, the engine's own, one that the tool brings along, or memory. */
   store: 'shared' | 'engine' | 'own' | 'memory';
@@ -20,12 +23,13 @@ export type Contender = {
 
 const none = 'none';
 
-export const contenders: readonly Contender[] = [
+const single: readonly Contender[] = [
   {
     name: 'memory-loop',
     title: 'bare loop, in memory',
     script: 'loop.ts',
     packages: [],
+    batch: 1,
     store: 'memory',
     promises: { retries: none, deadLetters: none, replay: none, killed: 'everything is lost' },
   },
@@ -34,20 +38,27 @@ export const contenders: readonly Contender[] = [
     title: 'bare loop, to S3',
     script: 'loop.ts',
     packages: [],
+    batch: 1,
     store: 'shared',
-    promises: { retries: none, deadLetters: none, replay: none, killed: 'it begins anew: every call is made again' },
+    promises: {
+      retries: none,
+      deadLetters: none,
+      replay: none,
+      killed: 'it starts again from nothing: every call is made again',
+    },
   },
   {
     name: 'ours',
-    title: 's3-cascade',
+    title: `s3-cascade, batches of ${batchSize}`,
     script: 'ours.ts',
     packages: [],
+    batch: batchSize,
     store: 'engine',
     promises: {
       retries: '3 in the function, 2 by Lambda',
       deadLetters: 'a queue for each level, and a note in the bucket',
       replay: '`replay`, by level, run, rate, limit; done items are not fetched again',
-      killed: 'goes on; the sweep finds what was lost; only calls that were under way are made again',
+      killed: 'the run continues; the sweep finds what was lost; only calls that were under way are made again',
     },
   },
   {
@@ -55,6 +66,7 @@ export const contenders: readonly Contender[] = [
     title: 'BullMQ on Redis',
     script: 'tools/bullmq.ts',
     packages: ['bullmq', 'ioredis'],
+    batch: 1,
     server: redis,
     store: 'shared',
     promises: {
@@ -62,7 +74,7 @@ export const contenders: readonly Contender[] = [
       deadLetters: 'the failed set, with the error; kept in Redis until removed',
       replay: '`queue.retryJobs({ state: "failed" })`, all or by time; a job by its id',
       killed:
-        'jobs that ran are stalled: taken up again once their lock is over (30 s) and the stalled check comes (each 30 s), once, then failed; Redis itself may lose a second (appendfsync everysec)',
+        'jobs that ran are stalled: they are started again once their lock is over (30 s) and the stalled check comes (each 30 s), once, then failed; Redis itself may lose a second (appendfsync everysec)',
     },
   },
   {
@@ -70,6 +82,7 @@ export const contenders: readonly Contender[] = [
     title: 'graphile-worker on PostgreSQL',
     script: 'tools/graphile-worker.ts',
     packages: ['graphile-worker', 'pg'],
+    batch: 1,
     server: postgres,
     store: 'shared',
     promises: {
@@ -77,7 +90,7 @@ export const contenders: readonly Contender[] = [
       deadLetters: 'none: a job whose attempts are used up stays in its table, with the last error',
       replay: '`rescheduleJobs`, by job ids',
       killed:
-        'jobs that ran stay locked for four hours, unless somebody calls `forceUnlockWorkers` with the ids of dead workers; finished jobs are forgotten, so their job keys no longer hold duplicates back',
+        'jobs that ran stay locked for four hours, unless a person calls `forceUnlockWorkers` with the ids of dead workers; finished jobs are forgotten, so their job keys no longer hold duplicates back',
     },
   },
   {
@@ -85,6 +98,7 @@ export const contenders: readonly Contender[] = [
     title: 'Restate',
     script: 'tools/restate.ts',
     packages: ['@restatedev/restate-sdk'],
+    batch: 1,
     server: restate,
     store: 'shared',
     promises: {
@@ -99,13 +113,14 @@ export const contenders: readonly Contender[] = [
     title: 'Crawlee BasicCrawler',
     script: 'tools/crawlee.ts',
     packages: ['@crawlee/basic'],
+    batch: 1,
     store: 'shared',
     promises: {
       retries: '3 by default, without a wait',
       deadLetters: 'none: `failedRequestHandler` is called; the request stays in its folder with its errors',
       replay: 'none',
       killed:
-        'by default the storage is purged and it begins anew; with purgeOnStart off it goes on, and takes up what ran when its lock is over (3 minutes)',
+        'by default the storage is purged and it starts from nothing; with purgeOnStart off it continues, and starts again what ran when its lock is over (3 minutes)',
     },
   },
   {
@@ -113,6 +128,7 @@ export const contenders: readonly Contender[] = [
     title: 'serverless-offline with serverless-s3-local',
     script: 'tools/serverless-offline.ts',
     packages: ['serverless-offline', 'serverless-s3-local', 'serverless'],
+    batch: 1,
     store: 'own',
     promises: {
       retries: none,
@@ -122,6 +138,20 @@ export const contenders: readonly Contender[] = [
     },
   },
 ];
+
+/** Those whose task may as well be a batch, which is then one file of results, as s3-cascade writes it. */
+const batchable = ['loop', 'bullmq', 'graphile-worker', 'restate', 'crawlee'];
+
+const batched = single
+  .filter(({ name }) => batchable.includes(name))
+  .map((contender) => ({
+    ...contender,
+    name: `${contender.name}-batches`,
+    title: `${contender.title}, batches of ${batchSize}`,
+    batch: batchSize,
+  }));
+
+export const contenders: readonly Contender[] = [...single, ...batched];
 
 const modules = join(import.meta.dirname, 'node_modules');
 

@@ -1,13 +1,13 @@
 /**
  * What a SIGKILL costs: a small run is killed when half of its calls were made (the contender's process, not its server),
  * started again as the tool's users start it, and left alone until nothing has happened for a while. Counted are the calls
- * that were asked again although their answer had come, and the objects that never came.
+ * that were asked again although their answer had come, and the items and results that never came.
  */
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import type { Contender } from './contenders.ts';
 import { openScene, quiet, type Scene } from './scene.ts';
 import type { Sitting } from './sitting.ts';
-import { differences } from './tree-check.ts';
+import { differences, itemsIn } from './tree-check.ts';
 
 export type Killed = {
   callsBefore: number;
@@ -45,7 +45,8 @@ export async function killInTheMiddle(contender: Contender, sitting: Sitting): P
 
     const calls = await hermes.calls();
     const lastMs = Math.max(...calls.map(({ atMs }) => atMs));
-    const { missing = 0, wrong = 0 } = differences(sitting.expected, await scene.stored()) ?? {};
+    const { missing = 0, wrong = 0 } =
+      differences(sitting.expected, itemsIn(await scene.stored(), contender.batch)) ?? {};
     return {
       killed: {
         callsBefore,
@@ -64,7 +65,7 @@ export async function killInTheMiddle(contender: Contender, sitting: Sitting): P
   }
 }
 
-/** Half of the calls: there are about half as many calls as objects. */
+/** Half of the calls: there are about half as many calls as items and results. */
 async function runToTheMiddle(scene: Scene, calls: number, limit: AbortSignal): Promise<void> {
   const enough = new AbortController();
   const signal = AbortSignal.any([limit, enough.signal]);

@@ -1,11 +1,12 @@
 /**
  * The denominators: what a careful person would write in an hour. One process, no queue, no retries: tasks that are known
  * wait in an array, depth first, and so many run at once. With an S3 it writes the objects there; without one it keeps them
- * in memory. What it was doing when it is killed is forgotten, so it can only begin again.
+ * in memory; with batches it writes the same files as s3-cascade. What it was doing when it is killed is forgotten, so it can
+ * only start again.
  */
 import type { Body } from '../../shared/engine/ports.ts';
 import { createPerform, s3Writer, seedTask, type Task } from './job.ts';
-import { digest } from './tree-check.ts';
+import { digest, itemsIn } from './tree-check.ts';
 import { onTold, readSettings, say } from './worker.ts';
 
 const settings = readSettings();
@@ -37,5 +38,7 @@ function runAll(): Promise<void> {
 
 onTold(async () => {
   await runAll();
-  say(settings.s3Url === undefined ? { type: 'done', inMemory: digest(kept) } : { type: 'done' });
+  say(
+    settings.s3Url === undefined ? { type: 'done', inMemory: digest(itemsIn(kept, settings.batch)) } : { type: 'done' },
+  );
 });

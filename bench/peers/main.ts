@@ -9,9 +9,11 @@
 import { cpus, release, totalmem } from 'node:os';
 import { helpOf, flag, number, readOptions, text, UsageError, whole } from '../../cli/terminal/options.ts';
 import { runCommand, type ExitStatus } from '../../cli/terminal/command.ts';
+
 import { endChildrenWithThis } from './children.ts';
 import { absence, contenders, versionsOf, type Contender } from './contenders.ts';
 import { killInTheMiddle } from './killed.ts';
+import { callsInFlight } from './layout.ts';
 import { measure, prepare, sizes, tasksOf, type Outcome, type Sitting } from './sitting.ts';
 import { denominator, killTable, promiseTable, speedTable, summarize, type KillRow, type Row } from './table.ts';
 
@@ -26,7 +28,7 @@ const options = {
   environments: whole(
     1,
     256,
-    "s3-cascade's execution environments at once, each a thread (default 4; when Hermes has latency, as many as tasks)",
+    `s3-cascade's execution environments at once, each a thread (default 4: with batches each makes ${callsInFlight} calls at once)`,
   ),
   only: text('NAME,…', `only these, and the bare loop: ${contenders.map(({ name }) => name).join(', ')}`),
   kill: flag('instead: kill each in the middle of a run, start it again, and count what is lost and made again'),
@@ -61,7 +63,7 @@ async function main(): Promise<ExitStatus> {
     tree,
     latencyMs,
     concurrency,
-    environments: given.environments ?? (latencyMs === 0 ? 4 : concurrency),
+    environments: given.environments ?? 4,
     timeoutMs: (given['timeout-s'] ?? 900) * 1000,
     patienceMs: (given['patience-s'] ?? (kill ? 200 : 75)) * 1000,
   });
@@ -111,8 +113,8 @@ async function measureAll(chosen: Contender[], sitting: Sitting, rounds: number,
       const result =
         'failed' in outcome
           ? outcome.failed
-          : `${outcome.measured.seconds.toFixed(1)} s, ${Math.round(tasks / outcome.measured.seconds)} tasks a second`;
-      say(`round ${round}  ${row.contender.name.padEnd(20)}${result}`);
+          : `${outcome.measured.seconds.toFixed(1)} s, ${Math.round(tasks / outcome.measured.seconds)} calls a second`;
+      say(`round ${round}  ${row.contender.name.padEnd(26)}${result}`);
     }
   }
   return rows;
@@ -125,7 +127,7 @@ async function killAll(chosen: Contender[], sitting: Sitting): Promise<KillRow[]
     if (absent === undefined) rows.push({ contender, killed: await killInTheMiddle(contender, sitting) });
     else rows.push({ contender, absent });
     say(
-      `${contender.name.padEnd(20)}${JSON.stringify(rows.at(-1), (key, value: unknown) => (key === 'contender' ? undefined : value))}`,
+      `${contender.name.padEnd(26)}${JSON.stringify(rows.at(-1), (key, value: unknown) => (key === 'contender' ? undefined : value))}`,
     );
   }
   return rows;
@@ -135,8 +137,8 @@ function describeMachine(chosen: Contender[]): string[] {
   const [cpu] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const machine = `${cpus().length} × ${cpu?.model.trim() ?? 'CPU'}, ${memory} GB, ${process.platform} ${release()}`;
-  const versions = chosen.filter((one) => absence(one) === undefined).map(versionsOf);
-  return [machine, [`Node ${process.versions.node}`, ...versions.filter((text) => text !== '')].join(', ')];
+  const versions = new Set(chosen.filter((one) => absence(one) === undefined).map(versionsOf));
+  return [machine, [`Node ${process.versions.node}`, ...[...versions].filter((text) => text !== '')].join(', ')];
 }
 
 const named = (row: Row, tasks: number): object => {

@@ -61,7 +61,15 @@ export async function openScene(contender: Contender, conditions: Conditions, pa
     const work = join(dir, 'work');
     mkdirSync(work);
     const { concurrency, environments } = conditions;
-    const settings: JobSettings = { apiUrl, token, bucket, concurrency, environments, dir: work };
+    const settings: JobSettings = {
+      apiUrl,
+      token,
+      bucket,
+      batch: contender.batch,
+      concurrency,
+      environments,
+      dir: work,
+    };
 
     let store: Child | undefined;
     const s3Folder = join(dir, 's3');

@@ -4,7 +4,7 @@ import { tokenSecret } from '../../cli/run/api.ts';
 import { packageService } from '../../local-aws/index.ts';
 import type { Contender } from './contenders.ts';
 import { openScene, quiet, type Conditions, type Scene, type Tree, type Uses } from './scene.ts';
-import { differences, digest, expectedObjects, type Digest, type Objects } from './tree-check.ts';
+import { differences, digest, expectedItems, itemsIn, type Digest, type Items } from './tree-check.ts';
 import type { Finished } from './worker.ts';
 
 export type Measured = {
@@ -24,7 +24,7 @@ export type Outcome = { measured: Measured } | { failed: string };
 /** What a sitting has for all of its measurements. */
 export type Sitting = Conditions & {
   packageDir: string;
-  expected: Objects;
+  expected: Items;
   expectedDigest: Digest;
   timeoutMs: number;
   /** Without a call for so long, a contender is taken to hang. */
@@ -51,7 +51,7 @@ export async function prepare(conditions: Conditions & Pick<Sitting, 'timeoutMs'
     // No bound on the calls a second: the other contenders have none.
     params: { source: 'hermes', apiTokenSecret: tokenSecret, rate: 'unlimited', trigger: 'direct' },
   });
-  const expected = expectedObjects(conditions.tree);
+  const expected = expectedItems(conditions.tree);
   return { ...conditions, packageDir, expected, expectedDigest: digest(expected) };
 }
 
@@ -118,10 +118,10 @@ async function check(
     const { count, hash } = finished.inMemory ?? { count: 0, hash: '' };
     return hash === expectedDigest.hash ? undefined : `${count} of ${expectedDigest.count} results, or other bodies`;
   }
-  const found = await scene.stored();
+  const found = itemsIn(await scene.stored(), contender.batch);
   if (digest(found).hash === expectedDigest.hash) return undefined;
   const { missing = 0, wrong = 0, extra = 0 } = differences(expected, found) ?? {};
-  return `of ${expected.size} objects ${missing} are missing and ${wrong} wrong, ${extra} are too many`;
+  return `of ${expected.size} items and results ${missing} are missing and ${wrong} wrong, ${extra} are too many`;
 }
 
 function spent(before: Uses, after: Uses): Measured['cpuMs'] {

@@ -8,6 +8,8 @@ export type KillRow = { contender: Contender; killed: KillOutcome } | { contende
 
 /** The contender that the ratios are quoted against. */
 export const denominator = 'loop';
+/** And the same one that writes the files that s3-cascade writes. */
+const batchDenominator = 'loop-batches';
 
 export const median = (numbers: readonly number[]): number => {
   const sorted = numbers.toSorted((a, b) => a - b);
@@ -64,13 +66,16 @@ export function markdown(header: readonly string[], rows: readonly (readonly str
 
 export function speedTable(rows: readonly Row[], tasks: number): string {
   const summaries = rows.map((row) => ('outcomes' in row ? summarize(row.contender, row.outcomes, tasks) : undefined));
-  const base = summaries[rows.findIndex(({ contender }) => contender.name === denominator)]?.tasksPerSecond;
+  const bases = [denominator, batchDenominator].map(
+    (name) => summaries[rows.findIndex(({ contender }) => contender.name === name)]?.tasksPerSecond,
+  );
   return markdown(
     [
       'contender',
-      'tasks a second (slowest to fastest)',
+      'calls a second (slowest to fastest)',
       'to the loop',
-      'CPU ms a task, tool and server',
+      'to the loop with batches',
+      'CPU ms a call, tool and server',
       'with the S3',
       'process, peak MB',
       'server, MB',
@@ -78,14 +83,14 @@ export function speedTable(rows: readonly Row[], tasks: number): string {
     ],
     rows.map((row, at) => {
       const name = row.contender.title;
-      if ('absent' in row) return [name, `absent: ${row.absent}`, ...Array<string>(6).fill('')];
+      if ('absent' in row) return [name, `absent: ${row.absent}`, ...Array<string>(7).fill('')];
       const summary = summaries[at];
-      if (summary === undefined) return [name, `void: ${firstFailure(row.outcomes)}`, ...Array<string>(6).fill('')];
+      if (summary === undefined) return [name, `void: ${firstFailure(row.outcomes)}`, ...Array<string>(7).fill('')];
       const { tasksPerSecond, slowest, fastest } = summary;
       return [
         name,
         `${cell(tasksPerSecond)} (${cell(slowest)} to ${cell(fastest)})`,
-        base === undefined ? '–' : (tasksPerSecond / base).toFixed(2),
+        ...bases.map((base) => (base === undefined ? '–' : (tasksPerSecond / base).toFixed(2))),
         cell(summary.toolCpuMs, 2),
         cell(summary.wholeCpuMs, 2),
         cell(summary.peakMb),
@@ -127,12 +132,15 @@ export function killTable(rows: readonly KillRow[], quietSeconds: number): strin
 export function promiseTable(all: readonly Contender[]): string {
   return markdown(
     ['contender', 'retries', 'dead letters', 'replay', 'after a SIGKILL'],
-    all.map(({ title, promises: { retries, deadLetters, replay, killed } }) => [
-      title,
-      retries,
-      deadLetters,
-      replay,
-      killed,
-    ]),
+    // A tool guarantees the same for tasks that are batches.
+    all
+      .filter(({ promises }, index) => all.findIndex((one) => one.promises === promises) === index)
+      .map(({ title, promises: { retries, deadLetters, replay, killed } }) => [
+        title,
+        retries,
+        deadLetters,
+        replay,
+        killed,
+      ]),
   );
 }

@@ -3,10 +3,16 @@ import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-
 import { type LocalAws, peoplesCredentials, region } from '../../local-aws/index.ts';
 import { seedKey } from '../../shared/engine/chain/keys.ts';
 import { metadataIn, type Counted } from './tally.ts';
+import type { Deployment } from './function-client.ts';
 
 /** Metrics of the functions that the commands read: milliseconds slept for turns at the API, and calls to it. */
 export const waitedForTurn = 'WaitedForTurn';
 export const apiCalls = 'ApiCalls';
+
+/** For the clients of a deployment in this process. */
+export function ofThisEngine({ endpoint }: LocalAws): Deployment {
+  return { stage: 'dev', region, local: { endpoint, credentials: peoplesCredentials } };
+}
 
 /** Through the S3 client, as a person would. A seed that is there already is left alone: its run continues. */
 export async function dropSeed({ endpoint, bucket }: LocalAws, run: string, seed: string): Promise<void> {

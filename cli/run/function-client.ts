@@ -1,6 +1,11 @@
 /** Asks a function of a deployment, on AWS or on the local engine; when there is no answer, one line says why. */
 import { UsageError } from '../terminal/options.ts';
-import { InvokeCommand, LambdaClient, ResourceNotFoundException } from '@aws-sdk/client-lambda';
+import {
+  InvokeCommand,
+  LambdaClient,
+  ResourceNotFoundException,
+  type LambdaClientConfig,
+} from '@aws-sdk/client-lambda';
 
 /** The deployment can't be asked, or does not answer what was asked. The message is one line that says what to do. */
 export class DeploymentError extends Error {
@@ -8,7 +13,17 @@ export class DeploymentError extends Error {
   readonly code = 'NO_ANSWER';
 }
 
-export type Deployment = { stage: string; region: string | undefined };
+export type Deployment = {
+  stage: string;
+  region: string | undefined;
+  /** Instead of what the environment says, for an engine in this process. */
+  local?: { endpoint: string; credentials: NonNullable<LambdaClientConfig['credentials']> } | undefined;
+};
+
+/** What every client of the deployment is made with. */
+export function clientConfigOf({ region, local }: Deployment) {
+  return { ...(region !== undefined && { region }), ...local };
+}
 
 export type FunctionClient<Request, Answer> = {
   /** @throws DeploymentError */
@@ -26,10 +41,11 @@ const exportsHint = 'export them, or AWS_PROFILE; for the local engine, export w
 export async function createFunctionClient<Request extends object, Answer>(
   name: string,
   isAnswer: (answer: unknown) => answer is Answer,
-  { stage, region }: Deployment,
+  deployment: Deployment,
 ): Promise<FunctionClient<Request, Answer>> {
+  const { stage } = deployment;
   const functionName = `s3-cascade-${stage}-${name}`;
-  const client = new LambdaClient(region === undefined ? {} : { region });
+  const client = new LambdaClient(clientConfigOf(deployment));
   const where = await found(client.config.region(), 'There is no region', 'give --region, or export AWS_REGION');
   await found(client.config.credentials(), 'There are no AWS credentials', exportsHint);
   return {

@@ -15,6 +15,7 @@ import type { Source } from './source.ts';
 
 export const defaultTimeScale = 60;
 export const defaultServePort = 4566;
+export const defaultPagePort = 4580;
 
 export const sourceOptions = {
   source: text('NAME', 'the API to fetch, a folder of sources/ (default: the one that serverless.yml selects)'),
@@ -55,8 +56,11 @@ export const startOptions = {
   ...deploymentOptions,
   'data-dir': text('DIR', 'keep everything in this folder; started again on it, the run continues where it was'),
   keep: flag('keep the temporary folder that is used without --data-dir'),
+  out: text('DIR', "copy the run's tables and results to this folder as ordinary files"),
   ...engineOptions,
   port: whole(0, 65_535, 'port of the engine on 127.0.0.1 (default: any free one)'),
+  page: flag('serve a page of the run, open it, and stay until Ctrl-C'),
+  'page-port': whole(0, 65_535, 'port of the page on 127.0.0.1 (default: any free one)'),
   json: flag('print one JSON object on stdout, and nothing else there'),
   help: flag('this text'),
 };
@@ -65,10 +69,20 @@ export const serveOptions = {
   ...sourceOptions,
   'data-dir': text('DIR', 'keep everything in this folder (default: in memory, gone at the end)'),
   port: whole(0, 65_535, `port on 127.0.0.1 (default ${defaultServePort}; 0 for any free one)`),
+  'page-port': whole(
+    0,
+    65_535,
+    `port of the page of the runs (default ${defaultPagePort}; with --port 0 any free one)`,
+  ),
   ...deploymentOptions,
   ...engineOptions,
   help: flag('this text'),
 };
+
+/** Of `npm run local`. An engine on any free port has its page on any free one. */
+export function pagePort({ port, 'page-port': page }: Pick<Given<typeof serveOptions>, 'port' | 'page-port'>): number {
+  return page ?? (port === 0 ? 0 : defaultPagePort);
+}
 
 /** A command's options, and those of the source's fake under a line of their own. */
 export function sourceHelp(options: OptionTable, { name, fake }: Source): string {

@@ -47,3 +47,13 @@ export function duration(value: number): string {
   if (value < 100) return `${Math.round(value)} s`;
   return value < 6000 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
 }
+
+/** `12.3 MB`; powers of ten, as S3's prices count. */
+export function bytes(value: number): string {
+  const [size, unit] = [
+    [1e9, 'GB'],
+    [1e6, 'MB'],
+    [1e3, 'kB'],
+  ].find(([least]) => value >= Number(least)) ?? [1, 'bytes'];
+  return unit === 'bytes' ? plural(value, 'byte') : `${(value / Number(size)).toFixed(1)} ${unit}`;
+}

@@ -3,6 +3,7 @@ import type { RunStatus, Status } from '../../shared/engine/report/status.ts';
 import { summaryOf } from '../../shared/engine/report/status.ts';
 import { bar, reasonLines, reasonsOf } from './drawing.ts';
 import { rateLines } from './rate-lines.ts';
+import { publishLines } from './publish-lines.ts';
 import { count, duration, oneLine, plural, table } from './format.ts';
 
 /** 0: complete. 1: failed, and a person has to act. 2: still open. 3: there was no answer. */
@@ -38,6 +39,7 @@ export function statusPage(status: RunStatus, width = 80): string {
     [`Run ${run} ${verdict}.`],
     levelTable(levels, width),
     [`${pace}.`, ...rateOf(status), ageLine(status)],
+    publishLines(status.published, width),
     problemLines(status, width),
     troubleLines(status),
     reasonLines(reasonsOf(status.reasons), width),

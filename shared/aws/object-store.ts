@@ -93,14 +93,14 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
         } catch (error) {
           throw explain(prefix, error);
         }
-        yield (page.Contents ?? []).map(({ Key: key, ETag: eTag, LastModified: modified }) => {
+        yield (page.Contents ?? []).map(({ Key: key, ETag: eTag, Size: sizeBytes = 0, LastModified: modified }) => {
           if (key === undefined || modified === undefined) {
             throw new TransientError(
               'S3_BAD_LIST',
               `S3 listed an object without a key or a time [bucket=${bucket}, prefix=${prefix}].`,
             );
           }
-          return { key, eTag: unquoted(eTag), modifiedMs: modified.getTime() };
+          return { key, eTag: unquoted(eTag), sizeBytes, modifiedMs: modified.getTime() };
         });
         token = page.NextContinuationToken;
         if (page.IsTruncated === true && token === undefined) {
@@ -127,10 +127,10 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
       }
     },
 
-    async replace(key, body, metadata, eTag) {
+    async replace(key, body, metadata, eTag, contentType = json) {
       const condition = eTag === undefined ? { IfNoneMatch: '*' } : { IfMatch: eTag };
       try {
-        await write({ Key: key, Body: body, ContentType: json, Metadata: metadata, ...condition });
+        await write({ Key: key, Body: body, ContentType: contentType, Metadata: metadata, ...condition });
         return 'replaced';
       } catch (error) {
         // 404: it was deleted; 409: another write of it is under way (page conditional-writes).

@@ -21,6 +21,7 @@ export type Listed = {
   key: string;
   /** Without quotes. */
   eTag: string;
+  sizeBytes: number;
   /** When S3 says that it was written, in milliseconds since 1970. */
   modifiedMs: number;
 };
@@ -46,8 +47,15 @@ export interface ObjectStore {
   /**
    * Writes only over the version that the caller has seen, atomically: for what several environments write.
    * @param eTag of that version; undefined: there was nothing
+   * @param contentType default `application/json`
    */
-  replace(key: string, body: string, metadata: Metadata, eTag: string | undefined): Promise<'replaced' | 'changed'>;
+  replace(
+    key: string,
+    body: Body,
+    metadata: Metadata,
+    eTag: string | undefined,
+    contentType?: string,
+  ): Promise<'replaced' | 'changed'>;
   /** What lies under a prefix, in byte order, a page at a time. A listing that breaks off is an error, never a short answer. */
   list(prefix: string): AsyncIterable<readonly Listed[]>;
   /** Writes whatever is there: for receipts and failure notes only, never for an item. */

@@ -57,6 +57,14 @@ export function lostAfterMs(deployment: Deployment): number {
   return (fetchMaxEventAgeMs + marginMs) / lambdaTimeScale + fetchTimeoutMs + retryingForMs(deployment);
 }
 
+/** After a success marker or a piece was written: the same for the functions that publish, which S3 always invokes itself. */
+export function unpublishedAfterMs(deployment: Deployment): number {
+  return lostAfterMs({ ...deployment, trigger: 'direct', fetchTimeoutMs: publishTimeoutMs });
+}
+
+/** As long as Lambda lets a function run (page gettingstarted-limits). */
+export const publishTimeoutMs = 900_000;
+
 /** A receipt this old was listed together with its children, in milliseconds. */
 export function settleMs({ lambdaTimeScale }: Pick<Deployment, 'lambdaTimeScale'>): number {
   return marginMs / lambdaTimeScale;

@@ -10,6 +10,9 @@ import type { Level } from '../engine/chain/chain.ts';
 import type { EventSink, MessageQueue, ObjectStore } from '../engine/ports.ts';
 import type { RecoverySettings } from './settings.ts';
 
+/** What replay and the sweep need of a level that publishes. */
+export type PublishLevelServices = Pick<LevelServices, 'level' | 'deadLetters' | 'refire'>;
+
 export type LevelServices = {
   level: Level;
   /** That may run at once; undefined: nothing bounds them. */
@@ -40,5 +43,17 @@ export function openLevels({ bucket, trigger, levels }: RecoverySettings): Level
       lambda === undefined
         ? createQueueSink(sqs, { queueUrl: target, bucket })
         : createFunctionSink(lambda, { functionName: target, bucket }),
+  }));
+}
+
+/** S3 invokes their functions whatever triggers the others: their events go there. */
+export function openPublishLevels({ bucket, publishLevels }: RecoverySettings): PublishLevelServices[] {
+  if (publishLevels.length === 0) return [];
+  const sqs = limited(new SQSClient({ requestHandler: requestHandlerOptions(maxSockets) }));
+  const lambda = limited(new LambdaClient({ requestHandler: requestHandlerOptions(maxSockets) }));
+  return publishLevels.map(({ level, target, deadLetterQueueUrl }) => ({
+    level,
+    deadLetters: createMessageQueue(sqs, { queueUrl: deadLetterQueueUrl, bucket }),
+    refire: createFunctionSink(lambda, { functionName: target, bucket }),
   }));
 }

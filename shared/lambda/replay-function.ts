@@ -7,7 +7,7 @@ import { retryingForMs } from './event-life.ts';
 import { readInput } from './input.ts';
 import { inputsOf } from './inputs.ts';
 import { createFunction, recoveryReserveMs } from './lambda-function.ts';
-import { openLevels, openStore } from './recovery-services.ts';
+import { openLevels, openPublishLevels, openStore } from './recovery-services.ts';
 import { readRecoverySettings } from './settings.ts';
 
 /** @throws ConfigError at once, so that a function with invalid settings does not start */
@@ -18,7 +18,11 @@ export function replayFunction(chain: Chain) {
     start(log) {
       const settings = readRecoverySettings(chain);
       const shared = {
-        levels: openLevels(settings).map(({ level, deadLetters, refire }) => ({ level, queue: deadLetters, refire })),
+        levels: [...openLevels(settings), ...openPublishLevels(settings)].map(({ level, deadLetters, refire }) => ({
+          level,
+          queue: deadLetters,
+          refire,
+        })),
         store: openStore(settings),
         clock: systemClock,
         log,

@@ -7,6 +7,7 @@ import {
   anyText,
   baseUrl,
   decimal,
+  flag,
   matching,
   oneOf,
   orEmpty,
@@ -161,6 +162,12 @@ export const functionParameters = {
     ...wholeNumber(1, 1_000),
     about: 'A lost item is re-fired this often, then noted as failed.',
   },
+  publish: {
+    variable: 'PUBLISH',
+    default: 'true',
+    ...flag,
+    about: 'Whether a complete run is published as Parquet tables, under `tables/`.',
+  },
 } satisfies Record<string, Parameter<unknown> & Setting<unknown>>;
 
 /** What infra/ works out. */
@@ -189,7 +196,7 @@ const { apiUrl, apiTokenSecret, rate, trigger, maxFreeze, maxItemFreeze, maxWait
 const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
-const { maxReceives, queueRetention, maxReplays, maxRefires } = functionParameters;
+const { maxReceives, queueRetention, maxReplays, maxRefires, publish } = functionParameters;
 const { bucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
@@ -208,16 +215,27 @@ export const fetchSettings = {
 export const recoverySettings = {
   ...{ bucket, trigger, rate, minimumRate, maxFreeze, maxReplays, maxRefires },
   ...{ fetchTimeoutSeconds, fetchRetryAttempts, maximumEventAge, maxReceives, queueRetention },
-  lambdaTimeScale,
+  ...{ publish, lambdaTimeScale },
 };
 
-/** What the recovery functions are told of each level: how many of its environments run, where its events go, its queues. */
-export function levelSettings({ name }: { name: string }) {
-  const variable = (kind: string): string => `${kind}_${name.toUpperCase()}`;
+/** Of publish and publishPiece. */
+export const publishSettings = { bucket, deadLetterQueueUrl };
+
+const variableOf = (kind: string, { name }: { name: string }): string => `${kind}_${name.toUpperCase()}`;
+
+/** What the recovery functions are told of each of the two levels that publish. */
+export function publishLevelSettings(level: { name: string }) {
   return {
-    environments: { ...derivedSettings.environments, variable: variable('ENVIRONMENTS') },
-    target: { variable: variable('TARGET'), ...anyText },
-    deadLetterQueueUrl: { variable: variable('DEAD_LETTER_QUEUE_URL'), ...address },
-    waitingQueueUrl: { variable: variable('WAITING_QUEUE_URL'), ...address },
+    target: { variable: variableOf('TARGET', level), ...anyText },
+    deadLetterQueueUrl: { variable: variableOf('DEAD_LETTER_QUEUE_URL', level), ...address },
+  } satisfies Record<string, Setting<unknown>>;
+}
+
+/** What the recovery functions are told of each level: how many of its environments run, where its events go, its queues. */
+export function levelSettings(level: { name: string }) {
+  return {
+    environments: { ...derivedSettings.environments, variable: variableOf('ENVIRONMENTS', level) },
+    ...publishLevelSettings(level),
+    waitingQueueUrl: { variable: variableOf('WAITING_QUEUE_URL', level), ...address },
   } satisfies Record<string, Setting<unknown>>;
 }

@@ -4,9 +4,16 @@
  */
 import { levelNamed, type Chain, type Level } from '../engine/chain/chain.ts';
 import { ConfigError } from '../engine/errors.ts';
+import { listPublishLevels } from '../engine/publish/publish-levels.ts';
 import type { RateLimits } from '../engine/rate/rate-setting.ts';
 import { readSettings, type Environment, type Settings, type ValuesOf } from './setting.ts';
-import { fetchSettings, levelSettings, recoverySettings } from './setting-table.ts';
+import {
+  fetchSettings,
+  levelSettings,
+  publishLevelSettings,
+  publishSettings,
+  recoverySettings,
+} from './setting-table.ts';
 
 export type FetchSettings = {
   bucket: string;
@@ -64,7 +71,11 @@ export type RecoverySettings = {
     deadLetterQueueUrl: string;
     waitingQueueUrl: string;
   }[];
+  /** For each of the two levels that publish; none when nothing is published. `target` is the function's name. */
+  publishLevels: { level: Level; target: string; deadLetterQueueUrl: string }[];
 };
+
+export type PublishSettings = ValuesOf<typeof publishSettings>;
 
 type WithLevels = Pick<Chain, 'levels'>;
 
@@ -92,6 +103,11 @@ function readLevel(chain: WithLevels, name: string): Level {
 }
 
 /** @throws as `readFetchSettings` */
+export function readPublishSettings(env: Environment = process.env): PublishSettings {
+  return readSettings(publishSettings, env);
+}
+
+/** @throws as `readFetchSettings` */
 export function readRecoverySettings(chain: WithLevels, env: Environment = process.env): RecoverySettings {
   const problems: string[] = [];
   const attempt = <Read extends Settings>(settings: Read): ValuesOf<Read> | undefined => {
@@ -106,6 +122,11 @@ export function readRecoverySettings(chain: WithLevels, env: Environment = proce
   const read = attempt(recoverySettings);
   const levels = chain.levels.flatMap((level) => {
     const own = attempt(levelSettings(level));
+    return own === undefined ? [] : [{ level, ...own }];
+  });
+  const publishing = read?.publish === true ? listPublishLevels(chain) : [];
+  const publishLevels = publishing.flatMap((level) => {
+    const own = attempt(publishLevelSettings(level));
     return own === undefined ? [] : [{ level, ...own }];
   });
   if (read === undefined || problems.length > 0) throw new ConfigError(problems);
@@ -123,5 +144,6 @@ export function readRecoverySettings(chain: WithLevels, env: Environment = proce
     queueRetentionMs: read.queueRetention * 1000,
     lambdaTimeScale: read.lambdaTimeScale,
     levels,
+    publishLevels,
   };
 }

@@ -16,7 +16,9 @@ import {
   type FieldCheck,
   type Say,
 } from './field-checks.ts';
+import { isJsonResult } from './level-specs.ts';
 import { paginatorProblems } from './paginator-problems.ts';
+import { tableFields, tableProblems } from './table-problems.ts';
 import type { PlaceholderScope } from './placeholders.ts';
 import { headerProblems, queryProblems, requestProblems } from './request-problems.ts';
 
@@ -36,6 +38,7 @@ const levelFields = {
   environments: wholeNumber(1),
   callsInFlight: wholeNumber(1),
   answers: listOf,
+  ...tableFields,
 };
 
 const listFields = {
@@ -135,6 +138,9 @@ function levelProblems(
         say(field, `can not stand with batch ${fields['batch']}: a batch is newline-delimited JSON`);
   if (typeof fields['batch'] === 'number' && fields['batch'] > 1 && (fields['as'] ?? 'json') !== 'json')
     say('batch', 'must be 1 for results that are not JSON');
+  tableProblems(fields, say);
+  if (!isList && fields['publish'] === true && !isJsonResult(fields))
+    say('publish', 'must not be true: a table is made of results that are JSON; leave as, suffix and contentType away');
   if (Array.isArray(fields['answers'])) answerProblems(fields['answers'], isList ? 'list' : 'result', say);
   return problems;
 }

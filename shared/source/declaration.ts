@@ -3,6 +3,7 @@ import type { Chain } from '../engine/chain/chain.ts';
 import type { ParamDeclaration } from '../engine/chain/params.ts';
 import type { ListFetch, ResultFetch } from './api.ts';
 import type { JsonPath } from './json-path.ts';
+import type { TableFields } from './table-declaration.ts';
 import type { Query, RequestHeaders, RequestDeclaration, Paginator } from './request-declaration.ts';
 
 /** What proves to the API who asks. The secret itself is the deployment's. */
@@ -48,7 +49,7 @@ export type ApiDeclaration = {
   answers: readonly AnswerRule[];
 };
 
-type LevelFields = {
+type LevelFields = TableFields & {
   /** Where the children go in the bucket. Default: the level's name. */
   prefix?: string;
   /** How many of its environments run at once. Default: as many as the whole rate takes. */

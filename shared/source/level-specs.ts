@@ -1,5 +1,6 @@
 /** The engine's level table of a declaration. */
 import type { ChainSpec, LevelSpec } from '../engine/chain/chain.ts';
+import { tableSpec } from './table-declaration.ts';
 import type { ChainDeclaration, LevelDeclaration, ResultDeclaration } from './declaration.ts';
 
 /** Fields of a wrong type are left out: they have a line of their own among the declaration's problems. */
@@ -25,11 +26,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
 function specOf(level: LevelDeclaration, index: number): LevelSpec {
   const { prefix, environments, callsInFlight } = level;
   const batch = level.kind === 'result' && index > 0 ? batchOf(level) : 1;
+  const table = tableSpec(level.name, level, level.kind === 'result' && isJsonResult(level));
   return {
     name: typeof level.name === 'string' ? level.name : `level${index + 1}`,
     children: level.kind === 'list' ? 'many' : 'one',
     ...(typeof prefix === 'string' && { prefix }),
     ...(typeof environments === 'number' && { environments }),
+    ...(table !== undefined && { table }),
     ...(level.kind === 'list' && { id: typeof level.id === 'string' ? level.id : `id${index + 1}` }),
     ...(typeof callsInFlight === 'number' && { callsInFlight }),
     ...(level.kind === 'result' && { batch }),
@@ -40,9 +43,14 @@ function specOf(level: LevelDeclaration, index: number): LevelSpec {
 /** A part of fifty results is a file worth opening, and a fiftieth of the requests. */
 const defaultBatch = 50;
 
-function batchOf({ batch, suffix, contentType, as = 'json' }: ResultDeclaration): number {
+function batchOf({ batch, ...fields }: ResultDeclaration): number {
   if (typeof batch === 'number') return batch;
-  return suffix === undefined && contentType === undefined && as === 'json' ? defaultBatch : 1;
+  return isJsonResult(fields) ? defaultBatch : 1;
+}
+
+/** Whether results are JSON for certain: a table can be made of them. With a suffix of their own they may be anything. */
+export function isJsonResult({ as, suffix, contentType }: Readonly<Record<string, unknown>>): boolean {
+  return (as === undefined || as === 'json') && suffix === undefined && contentType === undefined;
 }
 
 const suffixes: Readonly<Record<string, string>> = {

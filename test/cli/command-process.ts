@@ -94,6 +94,7 @@ export function makeCheckout(folder: string): string {
     'infra',
     'shared',
     'local-aws',
+    'page',
     'serverless.yml',
     'package.json',
     'tsconfig.json',

@@ -21,6 +21,7 @@ const reasons: Readonly<Record<string, string>> = {
   '@aws-sdk/client-secrets-manager': 'the token: [0001](decisions/0001-secrets-manager.md)',
   '@aws-sdk/client-sqs': 'dead letters, waiting items, trigger queues',
   '@middy/core': 'puts logger and metrics around a handler',
+  'hyparquet-writer': 'tables as Parquet: [0019](decisions/0019-parquet.md)',
   valibot: 'declarations, events, settings and inputs are checked',
 };
 

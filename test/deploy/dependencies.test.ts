@@ -16,7 +16,7 @@ beforeAll(async () => {
 test('what is looked at is what is packaged, byte for byte', () => {
   expect(bundles.map(({ file, packaged }) => [file, packaged.length])).toEqual([
     ['functions/fetch', 4],
-    ...['replay', 'sweep', 'rate', 'status'].map((name) => [`functions/${name}`, 1]),
+    ...['publish', 'publish-piece', 'replay', 'sweep', 'rate', 'status'].map((name) => [`functions/${name}`, 1]),
   ]);
   for (const { file, packaged, built } of bundles)
     for (const bytes of packaged) expect([file, bytes.equals(built)]).toEqual([file, true]);

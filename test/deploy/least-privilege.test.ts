@@ -95,11 +95,16 @@ describe('each right is needed', () => {
     // An environment keeps what it knows of the rate, so each has an engine of its own.
     for (const work of [
       (probe: Probe) => probe.run(),
+      (probe: Probe) => probe.runPublishing(),
       (probe: Probe) => probe.runPaused(),
       (probe: Probe) => probe.runFrozen(refuseOnce),
     ])
       asked.direct.push(...(await record(direct, complete, work)));
-    for (const work of [(probe: Probe) => probe.run(), (probe: Probe) => probe.runMessages()])
+    for (const work of [
+      (probe: Probe) => probe.run(),
+      (probe: Probe) => probe.runPublishing(),
+      (probe: Probe) => probe.runMessages(),
+    ])
       asked.queue.push(...(await record(queue, complete, work)));
     for (const right of directRights) if (!isNeeded(right, direct, asked.direct)) needless.add(right.name);
     for (const right of queueRights) if (!isNeeded(right, queue, asked.queue)) needless.add(right.name);

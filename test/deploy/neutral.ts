@@ -15,6 +15,7 @@ import {
   roleId,
 } from '../../infra/names.ts';
 import { parameters, parseParameters, type ParameterName } from '../../infra/parameters.ts';
+import { publishFunctions } from '../../infra/publishing.ts';
 import { merge, type Resources } from '../../infra/resources.ts';
 import { recoveryFunctions } from '../../infra/settings-rules.ts';
 import { beforeTheBucket, notifications } from '../../infra/triggers.ts';
@@ -62,6 +63,7 @@ export function compile(deployment: Deployment): Template {
 type FetchFunction = {
   role: unknown;
   environment: object;
+  timeout?: number;
   reservedConcurrency?: number;
   maximumRetryAttempts: number;
   maximumEventAge: number;
@@ -69,26 +71,25 @@ type FetchFunction = {
 };
 
 function compileFunctions(deployment: Deployment): Resources {
-  const fetching = Object.entries(fetchFunctions(deployment) as Record<string, FetchFunction>).map(
-    ([name, written]) => ({
-      [functionId(name)]: compileFunction(deployment, name, written.environment, {
-        Timeout: deployment.timeoutSeconds,
-        ...(written.reservedConcurrency !== undefined && {
-          ReservedConcurrentExecutions: written.reservedConcurrency,
-        }),
+  const written = { ...fetchFunctions(deployment), ...publishFunctions(deployment) };
+  const fetching = Object.entries(written as Record<string, FetchFunction>).map(([name, written]) => ({
+    [functionId(name)]: compileFunction(deployment, name, written.environment, {
+      Timeout: written.timeout ?? deployment.timeoutSeconds,
+      ...(written.reservedConcurrency !== undefined && {
+        ReservedConcurrentExecutions: written.reservedConcurrency,
       }),
-      [invokeConfigId(name)]: {
-        Type: 'AWS::Lambda::EventInvokeConfig',
-        Properties: {
-          FunctionName: ref(functionId(name)),
-          Qualifier: '$LATEST',
-          DestinationConfig: { OnFailure: { Destination: written.destinations.onFailure.arn } },
-          MaximumEventAgeInSeconds: written.maximumEventAge,
-          MaximumRetryAttempts: written.maximumRetryAttempts,
-        },
-      },
     }),
-  );
+    [invokeConfigId(name)]: {
+      Type: 'AWS::Lambda::EventInvokeConfig',
+      Properties: {
+        FunctionName: ref(functionId(name)),
+        Qualifier: '$LATEST',
+        DestinationConfig: { OnFailure: { Destination: written.destinations.onFailure.arn } },
+        MaximumEventAgeInSeconds: written.maximumEventAge,
+        MaximumRetryAttempts: written.maximumRetryAttempts,
+      },
+    },
+  }));
   const recovery = recoveryFunctions.map((name) => ({
     [functionId(name)]: compileFunction(deployment, name, recoveryVariables(deployment), { Timeout: 900 }),
   }));

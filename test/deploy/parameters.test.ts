@@ -83,7 +83,7 @@ test('names of version 0.1 say what they are called now, and unknown names which
     expect.stringMatching(/environmentsData any more: a level's environments stand in its source's chain.ts now/),
   ]);
   expect(parameterNameProblems(['trigerr', 'mine', 'rate'], new Set(['mine']))).toEqual([
-    expect.stringMatching(/^There is no parameter trigerr; the parameters are alarmTopicArn, /),
+    expect.stringMatching(/^There is no parameter trigerr; the parameters are alarmOnSchemaChange, alarmTopicArn, /),
   ]);
 });
 

@@ -3,7 +3,7 @@
  * to Lambda's queue is lost. Each function has runs of its own.
  */
 import { buildS3Event } from '../../shared/aws/event-codec.ts';
-import { firstLevel, type Chain, type Level } from '../../shared/engine/chain/chain.ts';
+import { firstLevel, isBatched, nextLevel, type Chain, type Level } from '../../shared/engine/chain/chain.ts';
 import {
   doneKey,
   failureKey,
@@ -16,8 +16,10 @@ import {
   successKey,
 } from '../../shared/engine/chain/keys.ts';
 import { newEvent } from '../../shared/engine/events.ts';
+import { batchBody, batchElement } from '../../shared/engine/item/batch.ts';
 import type { FailureNote } from '../../shared/engine/item/failure-note.ts';
 import type { LocalAws, StoredObject } from '../../local-aws/index.ts';
+import { probePublishing } from './publish-probes.ts';
 
 /** A complete run, as the chain left it: its objects by key. */
 export type CompleteRun = { run: string; objects: ReadonlyMap<string, StoredObject & { body: Uint8Array }> };
@@ -41,6 +43,26 @@ export class Probe {
     await Promise.all(this.#chain.levels.map((level) => this.#fetch(level)));
   }
 
+  /** Complete runs are published. */
+  async runPublishing(): Promise<void> {
+    const { s3, bucket } = this.#engine;
+    await probePublishing({
+      chain: this.#chain,
+      put: (key, body) => {
+        this.#put(key, body);
+        return key;
+      },
+      keys: (prefix) => s3.list(bucket, { prefix }).contents.map(({ key }) => key),
+      call: (name, event) => this.#call(name, event),
+      event: (key, replays) => this.#event(key, replays),
+      send: (level, kind, body) => this.#send(level, kind, body),
+      copyRun: (run) => {
+        for (const key of this.#complete.objects.keys()) this.#copy(key, run);
+      },
+      eTagOf: (key) => s3.head(bucket, key).eTag,
+    });
+  }
+
   /** Items have to wait in a pause. */
   async runPaused(): Promise<void> {
     this.#put(rateKey, '{"paused":true}');
@@ -60,7 +82,7 @@ export class Probe {
     for (const level of this.#chain.levels) {
       this.#engine.s3.delete(this.#engine.bucket, freezeKey);
       const item = this.#copyItem(level, `frozen-${level.function}`);
-      refuse(level, this.#path(level, this.#complete.run).ids);
+      refuse(level, this.#idsOf(level));
       await this.#call(level.function, this.#event(item));
     }
   }
@@ -77,8 +99,21 @@ export class Probe {
     const run = `run-${level.function}`;
     const item = this.#copyItem(level, run);
     const isSeed = level.name === firstLevel(this.#chain).name;
-    const unknown = isSeed ? seedKey(`bad-${run}`) : item.replace(/[^/]+(?=\.json$)/, 'unknown');
-    this.#put(unknown, '[]');
+    const unknown = isSeed
+      ? seedKey(`bad-${run}`)
+      : item.replace(/[^/]+(?=\.json$)/, isBatched(level) ? '00009' : 'unknown');
+    this.#put(
+      unknown,
+      isBatched(level)
+        ? batchBody([batchElement(this.#idsOf(level).slice(0, -1), { id: 'unknown', body: '{}' })])
+        : '[]',
+    );
+    // As if another attempt had written the children's batches before, and these had results.
+    const next = nextLevel(this.#chain, level);
+    if (next !== undefined && isBatched(next)) {
+      this.#copyItem(next, run);
+      this.#copy(doneKey(next, this.#path(next, this.#complete.run)), run);
+    }
     // As if the seed had been dropped before: what the run was started with is compared.
     if (isSeed) this.#copy(paramsKey(this.#complete.run), run);
     // As if the run had been complete before.
@@ -166,6 +201,15 @@ export class Probe {
     if (key === undefined) throw new Error(`The complete run has nothing under ${prefix}.`);
     const segments = key.slice(prefix.length + 1, -'.json'.length).split('/');
     return { run, ids: level.ids.length === 0 ? [] : segments.map(decodeURIComponent) };
+  }
+
+  /** The API's own ids of it: those of a batch's item stand in the batch. */
+  #idsOf(level: Level): readonly string[] {
+    const path = this.#path(level, this.#complete.run);
+    if (!isBatched(level)) return path.ids;
+    const object = this.#complete.objects.get(itemKey(level, path));
+    const [first] = JSON.parse(Buffer.from(object?.body ?? '').toString()) as { ids: string[] }[];
+    return first?.ids ?? [];
   }
 
   #copyItem(level: Level, run: string): string {

@@ -87,7 +87,9 @@ describe('a call that fails for good', () => {
       region: 'us-east-1',
       credentials: peoplesCredentials,
     });
-    for (const { arn } of world.engine.queues.filter(({ name }) => name.endsWith('-dead-letters')))
+    for (const { arn } of world.engine.queues.filter(({ name }) =>
+      /(?<!publish|publish-piece)-dead-letters$/.test(name),
+    ))
       await sqs.send(new StartMessageMoveTaskCommand({ SourceArn: arn }));
     await world.engine.idle();
     sqs.destroy();

@@ -175,7 +175,7 @@ describe('what a replay is asked for', () => {
   test('bad input is refused, naming the field and what is allowed', async () => {
     await start({ troops: 0, warriors: 0, groups: 0 });
     const refused: [unknown, string][] = [
-      [{ rat: 1 }, 'rat is not known; allowed are level, run, limit, rate, dryRun, from, force'],
+      [{ rat: 1 }, 'rat is not known; allowed are level, run, code, limit, rate, dryRun, from, force'],
       [{ rate: '20' }, 'rate must be a number above 0'],
       [{ rate: 0 }, 'rate must be a number above 0'],
       [{ limit: 1.5 }, 'limit must be a whole number from 1'],

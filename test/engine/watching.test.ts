@@ -139,8 +139,8 @@ describe('the alarms', () => {
 
   test('are few, and those of the trigger come and go with it', () => {
     const ids = (from: Template): string[] => alarmsOf(from).map(([id]) => id);
-    expect(ids(template)).toHaveLength(12);
-    expect(ids(queueTemplate)).toHaveLength(15);
+    expect(ids(template)).toHaveLength(14);
+    expect(ids(queueTemplate)).toHaveLength(17);
     expect(ids(queueTemplate)).toContain('DataTriggerAlarm');
   });
 
@@ -156,7 +156,7 @@ describe('the alarms', () => {
     for (const [, alarm] of alarmsOf(template)) expect(alarm['AlarmActions']).toBeUndefined();
     const alarmTopicArn = 'arn:aws:sns:us-east-1:123456789012:alarms';
     const told = alarmsOf(compile(deploymentOf(chain, { ...api, alarmTopicArn })));
-    expect(told).toHaveLength(12);
+    expect(told).toHaveLength(14);
     for (const [, alarm] of told) expect(alarm['AlarmActions']).toEqual([alarmTopicArn]);
   });
 

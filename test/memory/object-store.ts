@@ -76,13 +76,14 @@ export class MemoryObjectStore implements ObjectStore {
 
   async replace(
     key: string,
-    body: string,
+    body: Body,
     metadata: Metadata,
     eTag: string | undefined,
+    contentType = json,
   ): Promise<'replaced' | 'changed'> {
     await checkKey(key);
     if (this.objects.get(key)?.eTag !== eTag) return 'changed';
-    this.#write(key, body, metadata);
+    this.#write(key, body, metadata, contentType);
     return 'replaced';
   }
 
@@ -100,7 +101,8 @@ export class MemoryObjectStore implements ObjectStore {
 
   #listed(key: string): Listed[] {
     const object = this.objects.get(key);
-    return object === undefined ? [] : [{ key, eTag: object.eTag, modifiedMs: object.modifiedMs }];
+    if (object === undefined) return [];
+    return [{ key, eTag: object.eTag, sizeBytes: object.bytes.length, modifiedMs: object.modifiedMs }];
   }
 }
 

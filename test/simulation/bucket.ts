@@ -76,8 +76,8 @@ export class Bucket {
     const listPage = (prefix: string, after: string): Promise<Listed[]> =>
       ask(`list ${prefix} after ${after}`, () =>
         this.#order.page(prefix, after, this.#pageSize).map((key) => {
-          const { eTag = '', modifiedMs = 0 } = objects.get(key) ?? {};
-          return { key, eTag, modifiedMs };
+          const { eTag = '', modifiedMs = 0, body = '' } = objects.get(key) ?? {};
+          return { key, eTag, sizeBytes: Buffer.byteLength(body), modifiedMs };
         }),
       );
 
@@ -104,7 +104,7 @@ export class Bucket {
       replace: (key, body, metadata, eTag) =>
         change(`replace ${key}`, () => {
           if (objects.get(key)?.eTag !== eTag) return 'changed';
-          this.write(key, body, metadata, life);
+          this.write(key, textOf(body), metadata, life);
           return 'replaced';
         }),
       remove: (key) => change(`remove ${key}`, () => this.delete(key, life)),

@@ -145,7 +145,8 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
         end.writes += 1;
         return ask(() => {
           if (objects.get(key)?.eTag !== eTag) return 'changed' as const;
-          objects.set(key, { body, eTag: `${body.length}-${body}`, metadata, modifiedMs: time.nowMs });
+          const text = String(body);
+          objects.set(key, { body: text, eTag: `${text.length}-${text}`, metadata, modifiedMs: time.nowMs });
           return 'replaced' as const;
         }, true);
       },

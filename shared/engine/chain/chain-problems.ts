@@ -23,8 +23,13 @@ const reservedPrefixes = [
   'params',
   'finished',
   'control',
+  'publications',
+  'pieces',
   'tables',
 ] as const;
+
+/** Names of levels that publish; see publish/publish-levels.ts. */
+const reservedNames: readonly string[] = ['publish', 'publish_piece'];
 
 /** Names of queues and functions are made of it; 64 letters is the longest that Lambda takes for all of them. */
 const levelName = /^[a-z][a-z0-9_]{0,31}$/;
@@ -47,6 +52,7 @@ export function chainProblems({ levels, params = {} }: ChainSpec): string[] {
     prefixes: new Set<string>(),
     ids: new Set<string>(),
   };
+  const tables = new Set<string>();
   for (const [index, level] of levels.entries()) {
     const isLast = index === levels.length - 1;
     const say = (field: string, text: string): void =>
@@ -60,6 +66,9 @@ export function chainProblems({ levels, params = {} }: ChainSpec): string[] {
     else if (level.suffix !== undefined && !suffixForm.test(level.suffix))
       say('suffix', `must be a dot and a-z 0-9, e.g. ".csv", not ${JSON.stringify(level.suffix)}`);
     batchProblems(level, isLast, say);
+    if (level.table !== undefined && tables.has(level.table.name))
+      say('table', `is the table of a level above: ${level.table.name}`);
+    if (level.table !== undefined) tables.add(level.table.name);
     if (level.environments !== undefined && !(Number.isInteger(level.environments) && level.environments > 0))
       say('environments', 'must be a whole number above 0');
   }
@@ -79,6 +88,8 @@ type Say = (field: string, text: string) => void;
 function nameProblems({ name, prefix = name }: LevelSpec, seen: Seen, say: Say): void {
   const isNameTaken = seen.names.has(name);
   if (!levelName.test(name)) say('name', `must be ${levelNameRule}, not ${JSON.stringify(name)}`);
+  else if (reservedNames.includes(name))
+    say('name', `must not be ${name}: that name is the engine's own (${reservedNames.join(', ')})`);
   else if (isNameTaken) say('name', 'is taken by a level above');
   else if (seen.functions.has(functionName(name)))
     say('name', `makes the function ${functionName(name)}, as a level above does`);

@@ -2,6 +2,7 @@
  * The chain: its levels from the seed down, each declared once. What a level reads, the ids in its items' keys and its
  * function's name follow from the list. The engine gets a chain as an argument and knows no other.
  */
+import type { TableSpec } from '../publish/table-spec.ts';
 import type { ParamDeclaration } from './params.ts';
 
 export type Level = {
@@ -15,6 +16,10 @@ export type Level = {
   writes: string;
   /** What the keys under `writes` end with, e.g. `.json`. */
   suffix: string;
+  /** What the keys of its items end with; undefined: `.json`. */
+  itemSuffix?: string | undefined;
+  /** The table that what it writes is published as; undefined: none. */
+  table?: TableSpec | undefined;
   /** Its Lambda function, as `sls invoke -f` names it. */
   function: string;
   /** `many`: an item becomes a list of items of the next level. `one`: an item becomes one result; the last level only. */
@@ -53,6 +58,8 @@ export type LevelSpec = {
   batch?: number | undefined;
   /** For batches only. Default 10. */
   callsInFlight?: number | undefined;
+  /** Default: what it writes becomes no table. */
+  table?: TableSpec | undefined;
   environments?: number | undefined;
 };
 
@@ -89,6 +96,7 @@ export function createChain({ levels, params = {} }: ChainSpec): Chain {
       callsInFlight: batch > 1 ? (level.callsInFlight ?? defaultCallsInFlight) : 1,
       next: next?.name,
       environments,
+      table: level.table,
     };
     reads = prefix;
     if (level.id !== undefined) ids.push(level.id);

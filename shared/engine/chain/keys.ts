@@ -12,6 +12,7 @@
  *     runs/<run>.json                                    the run's last report
  *     <last prefix>/<run>/_SUCCESS                       the run is complete: all of it is there, nothing failed
  *     finished/<run>/<the seed's ETag>.json              so it is for this seed; with the above the sweep need not look again
+ *     publications/, pieces/, tables/                    what is published; see publish/table-keys.ts
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
  *     control/freeze.json                                until when the API asked everyone to stay away
@@ -73,7 +74,7 @@ export function seedKey(run: string): string {
 
 /** The key of a level's item. */
 export function itemKey(level: Level, path: ItemPath): string {
-  return join(level.reads, path);
+  return join(level.reads, path, level.itemSuffix);
 }
 
 export function receiptKey(level: Level, path: ItemPath): string {
@@ -167,6 +168,9 @@ export const recordPrefixes = {
   reports: 'runs',
   finished: 'finished',
   control: 'control',
+  publications: 'publications',
+  pieces: 'pieces',
+  tables: 'tables',
 } as const;
 
 /** Without the slash at its end. */
@@ -250,8 +254,9 @@ export function parseItemKey(level: Level, key: string): ItemPath {
     throw new ItemError('BAD_KEY', `The key ${key} ${why}. Expected: ${keyShape(level)}`);
   };
   if (!key.startsWith(`${level.reads}/`)) return refuse(`is not under ${level.reads}/`);
-  if (!key.endsWith(jsonSuffix)) return refuse(`does not end with ${jsonSuffix}`);
-  const [run = '', ...segments] = key.slice(level.reads.length + 1, -jsonSuffix.length).split('/');
+  const { itemSuffix = jsonSuffix } = level;
+  if (!key.endsWith(itemSuffix)) return refuse(`does not end with ${itemSuffix}`);
+  const [run = '', ...segments] = key.slice(level.reads.length + 1, -itemSuffix.length).split('/');
   if (!isRunName(run)) return refuse(`has the bad run name ${JSON.stringify(run)}`);
   const depth = level.ids.length;
   if (segments.length !== depth) {
@@ -270,7 +275,7 @@ function keyShape(level: Level): string {
   const depth = level.ids.length;
   const names = level.ids.map((name, index) => (isBatched(level) && index === depth - 1 ? '<00000>' : `<${name}>`));
   const shape = ['<run>', ...names].join('/');
-  return `${level.reads}/${shape}${jsonSuffix}. A run is 1 to 64 of A-Z a-z 0-9 _ - and begins with a letter or a digit; in an id, all but A-Z a-z 0-9 _ - is percent-encoded.`;
+  return `${level.reads}/${shape}${level.itemSuffix ?? jsonSuffix}. A run is 1 to 64 of A-Z a-z 0-9 _ - and begins with a letter or a digit; in an id, all but A-Z a-z 0-9 _ - is percent-encoded.`;
 }
 
 /**

@@ -13,7 +13,7 @@ export type ReplayReason = {
 export type LevelCounts = { replayed: number; alreadyDone: number; parked: number; remaining: number };
 
 export type ReplaySkips = {
-  /** Of another run. */
+  /** Of another run, or another reason than the one that is asked for. */
   filter: number;
   unreadable: number;
   /** The item was deleted. */

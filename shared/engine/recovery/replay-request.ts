@@ -6,6 +6,8 @@ export type ReplayRequest = {
   /** Only this level's; absent: all levels'. */
   level?: string | undefined;
   run?: string | undefined;
+  /** Only items that failed for this reason. */
+  code?: string | undefined;
   /** At most this many items. */
   limit?: number | undefined;
   /** Items a second. */

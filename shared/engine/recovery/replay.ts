@@ -110,11 +110,17 @@ class ReplaySession {
   async #takeItem(item: ItemEvent, letter: DeadLetter, level: ReplayLevel): Promise<boolean> {
     const found = await this.#items.find(item, level.level);
     const isBatch = isBatched(level.level) && found.state !== 'missing' && found.state !== 'done';
-    // A message that SQS moved here after its last receive is the event alone: why it failed is in the item's note.
-    const isNoteNeeded = isBatch || letter.code === unknownCode;
+    const { code: wanted } = this.#request;
+    // A message that SQS moved here after its last receive is the event alone: why it failed is in the item's note. And Lambda's
+    // word on a letter may be another than the note's, which reports count by.
+    const isNoteNeeded = isBatch || letter.code === unknownCode || (wanted !== undefined && wanted !== letter.code);
     const note = isNoteNeeded ? await readFailureNote(level.level, item.key, this.#deps.store) : undefined;
     const { code, message } = (letter.code === unknownCode ? note : undefined) ?? letter;
     const cause = { ...letter, code, message };
+    if (!this.#isForReason(cause, note)) {
+      this.#tally.skipped.filter += found.items;
+      return false;
+    }
     this.#noteReasons(level.level, cause, item.key, found, isBatch ? note : undefined);
     return this.#items.bringBack(item, found, cause, level);
   }
@@ -156,6 +162,7 @@ class ReplaySession {
       return;
     }
     if (!this.#isWanted(level.level, note.key)) return;
+    if (this.#request.code !== undefined && this.#request.code !== note.code) return;
     const cause = { code: note.code, message: note.message, condition: note.status, atMs: Date.parse(note.at) };
     const item: ItemEvent = newEvent(note.key, cause.atMs, {
       replays: note.replays,
@@ -174,6 +181,13 @@ class ReplaySession {
     if (isParked || isRetrying) this.#tally.skipped[isParked ? 'parked' : 'retrying'] += found.items;
     if (isParked || isRetrying || !(await this.#items.bringBack(item, found, cause, level)))
       this.#tally.leave(level.level.name, found.items);
+  }
+
+  /** Of a batch, one of its items is enough: the object is brought back as a whole. */
+  #isForReason({ code }: Cause, note: FailureNote | undefined): boolean {
+    const { code: wanted } = this.#request;
+    const codes = [code, note?.code, ...(note?.items ?? []).map((failure) => failure.code)];
+    return wanted === undefined || codes.includes(wanted);
   }
 
   #isWanted(level: Level, key: string): boolean {

@@ -24,8 +24,10 @@ export type RunReason = {
   level: string;
   code: string;
   count: number;
-  /** `id`: of an item in a batch. */
-  sample: { key: string; id?: string; message: string; at: string };
+  /** Of these, by what becomes of them. Absent in reports of version 0.1. */
+  failed?: LevelReport['failed'];
+  /** `id`: of an item in a batch. `requestId`: Lambda's, to find the attempt in the log. */
+  sample: { key: string; id?: string; message: string; at: string; requestId?: string };
 };
 
 export type RunReport = {
@@ -107,7 +109,7 @@ export class ReportBuilder {
         level,
         items,
         done,
-        failed: this.#failed.get(level) ?? { retrying: 0, dead: 0, parked: 0 },
+        failed: this.#failed.get(level) ?? noneFailed(),
         open,
         lost: this.#lost.get(level) ?? 0,
         short,
@@ -124,16 +126,21 @@ export class ReportBuilder {
   #countFailure({ level: { name: level }, key, note }: Finding, failure: FailedItem): void {
     const { retryingForMs, now } = this.#terms;
     const { id, code, message, at, count } = failure;
-    const counts = this.#failed.get(level) ?? { retrying: 0, dead: 0, parked: 0 };
-    counts[note?.status === 'parked' ? 'parked' : fateOf(failure, now(), retryingForMs)] += count;
+    const fate = note?.status === 'parked' ? 'parked' : fateOf(failure, now(), retryingForMs);
+    const counts = this.#failed.get(level) ?? noneFailed();
+    counts[fate] += count;
     this.#failed.set(level, counts);
-    const reason = this.#reasons.get(`${level} ${code}`);
-    if (reason !== undefined) reason.count += count;
-    else {
-      const sample = { key, ...(id !== undefined && { id }), message, at };
-      this.#reasons.set(`${level} ${code}`, { level, code, count, sample });
-    }
+    const sample = { key, ...(id !== undefined && { id }), message, at, ...(note && { requestId: note.requestId }) };
+    const kind = `${level} ${code}`;
+    const reason = this.#reasons.get(kind) ?? { level, code, count: 0, failed: noneFailed(), sample };
+    reason.count += count;
+    if (reason.failed !== undefined) reason.failed[fate] += count;
+    this.#reasons.set(kind, reason);
   }
+}
+
+function noneFailed(): LevelReport['failed'] {
+  return { retrying: 0, dead: 0, parked: 0 };
 }
 
 /** @throws as the census does */

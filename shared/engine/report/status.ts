@@ -3,6 +3,7 @@ import { seedPrefix, type Chain, type Level } from '../chain/chain.ts';
 import { runOfKey, seedKey } from '../chain/keys.ts';
 import { InputError } from '../errors.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
+import type { PublishStatus } from '../publish/publish-status.ts';
 import type { RateNow } from '../rate/rate-use.ts';
 import { takeCensus } from './census.ts';
 import { takeRunReport, type RunReport, type SweepProblem } from './run-report.ts';
@@ -32,6 +33,8 @@ export type RunStatus = RunReport & {
   from: 'report' | 'census';
   /** What holds now, of all runs; absent when the run is complete. */
   rate?: RateNow;
+  /** Absent when nothing is published, or there is nothing to publish yet. */
+  published?: PublishStatus;
 };
 
 /** A run in a line. A run that no sweep has seen yet has no figures. */

@@ -130,6 +130,7 @@ describe('the settings of the recovery functions', () => {
     FETCH_MAX_EVENT_AGE_SECONDS: '21600',
     QUEUE_MAX_RECEIVES: '5',
     QUEUE_RETENTION_SECONDS: '86400',
+    PUBLISH: 'true',
     ...Object.fromEntries(
       ['TOP', 'LEAF_2'].flatMap((level) => [
         [`ENVIRONMENTS_${level}`, level === 'TOP' ? '4' : ''],
@@ -152,6 +153,28 @@ describe('the settings of the recovery functions', () => {
         waitingQueueUrl: `https://sqs.example.com/${level}-waiting`,
       })),
     );
+  });
+
+  test('name the two levels that publish, unless nothing is published', () => {
+    const results = { name: 'leaf', children: 'one', table: { name: 'leaf', columns: [], raw: true } } as const;
+    const withTable = checkedChain({ levels: [{ name: 'top', children: 'many', id: 'top' }, results] });
+    const environment = {
+      ...recovery,
+      ...Object.fromEntries(
+        ['LEAF', 'PUBLISH', 'PUBLISH_PIECE'].flatMap((level) => [
+          [`TARGET_${level}`, `function-${level}`],
+          [`DEAD_LETTER_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-dead`],
+          [`WAITING_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-waiting`],
+        ]),
+      ),
+    };
+    const { publishLevels } = readRecoverySettings(withTable, environment);
+    expect(publishLevels.map(({ level, target }) => [level.name, target])).toEqual([
+      ['publish', 'function-PUBLISH'],
+      ['publish_piece', 'function-PUBLISH_PIECE'],
+    ]);
+    expect(readRecoverySettings(withTable, { ...environment, PUBLISH: 'false' }).publishLevels).toEqual([]);
+    expect(readRecoverySettings(chain, recovery).publishLevels).toEqual([]);
   });
 
   test('report all mistakes at once, those of every level among them', () => {

@@ -155,6 +155,19 @@ describe('every shape of dead letter', () => {
     expect(queues.shops.bodies).toEqual([]);
   });
 
+  test('is brought back for its own reason or its note’s, and stays where it is for another', async () => {
+    const key = openItem('a');
+    await queues.shops.sendRaw(destinationRecord(key, { error: 'Task timed out after 300.00 seconds' }));
+    const note = { run: 'r', level: 'shops', key, status: 'failed', class: 'transient', code: 'OUT_OF_TIME' };
+    const counts = { message: 'late', attempts: 1, replays: 0, refires: 0, at: '2026-11-20T00:00:00Z', requestId: '' };
+    store.drop('failures/shops/r/a.json', JSON.stringify({ ...note, ...counts }));
+    expect(await run({ code: 'HTTP_404' })).toMatchObject({ replayed: 0, skipped: { filter: 1 }, reasons: [] });
+    expect(queues.shops.bodies).toHaveLength(1);
+    expect(await run({ code: 'OUT_OF_TIME', dryRun: true })).toMatchObject({ replayed: 1 });
+    expect(await run({ code: 'TransientError' })).toMatchObject({ replayed: 1 });
+    expect(queues.shops.bodies).toEqual([]);
+  });
+
   test('with several records brings each of them back', async () => {
     const keys = ['a', 'b'].map(openItem);
     await queues.shops.sendRaw(JSON.stringify({ Records: keys.flatMap((key) => eventOf(key).Records) }));
@@ -431,6 +444,13 @@ describe('from the failure notes', () => {
     for (let i = 0; i < 45; i += 1) keys.push(await noteFor(`n${i}`));
     expect(await run({ from: 'failures' })).toMatchObject({ replayed: 45, remaining: 0, stoppedBecause: 'drained' });
     expect(new Set(refired.map(({ key }) => key))).toEqual(new Set(keys));
+  });
+
+  test('only those of one reason come back when it is asked for', async () => {
+    const key = await noteFor('a', { code: 'HTTP_404' });
+    await noteFor('b', { code: 'HTTP_410' });
+    expect(await run({ from: 'failures', code: 'HTTP_404' })).toMatchObject({ replayed: 1, reasons: [{ count: 1 }] });
+    expect(refired).toMatchObject([{ key }]);
   });
 
   test('a receipt outranks a note', async () => {

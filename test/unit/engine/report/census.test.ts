@@ -368,7 +368,7 @@ describe('a listing that can not be trusted', () => {
       get: (key, maxBytes) => store.get(key, maxBytes),
       async *list(prefix) {
         for await (const page of store.list(prefix))
-          yield change(page.map(({ key }) => key)).map((key) => ({ key, eTag: '', modifiedMs: 0 }));
+          yield change(page.map(({ key }) => key)).map((key) => ({ key, eTag: '', sizeBytes: 0, modifiedMs: 0 }));
       },
     };
   };

@@ -1,0 +1,104 @@
+/** The rate of calls to the API, which is one for all runs, with its buttons. */
+import { useSignal } from '@preact/signals';
+import { ActionButton } from './action-button.tsx';
+import { count, localTime, perSecond } from './format.ts';
+import { copy, rate } from './live.ts';
+import type { RateView } from './wire.ts';
+
+export function RatePanel() {
+  const wanted = useSignal('');
+  const view = rate.value;
+  if (view === undefined) return null;
+  const number = Number(wanted.value);
+  const isRate = wanted.value.trim() !== '' && number > 0 && Number.isFinite(number);
+  return (
+    <section aria-labelledby="rate" class="rate">
+      <h2 id="rate">Calls to the API, of all runs</h2>
+      <p>
+        <RateWords view={view} /> {waitingWords(view)}
+      </p>
+      {view.problem !== undefined && <p class="bad text">{view.problem}</p>}
+      {copy === undefined && (
+        <div class="buttons">
+          {view.paused ? <ResumeButton /> : <PauseButton />}
+          {view.deployed !== null && (
+            <>
+              <label>
+                Calls a second{' '}
+                <input
+                  type="number"
+                  min={view.minimumPerSecond}
+                  step="any"
+                  inputMode="decimal"
+                  value={wanted.value}
+                  onInput={({ currentTarget }) => (wanted.value = currentTarget.value)}
+                />
+              </label>
+              {isRate && (
+                <ActionButton
+                  action={{
+                    label: `Set the rate to ${number}`,
+                    request: { action: 'rate', requestsPerSecond: number },
+                    effect: `All runs together make at most ${number} calls a second, within ten seconds. A pause ends.`,
+                    command: `npm run rate -- ${number}`,
+                  }}
+                />
+              )}
+              {view.rate !== view.deployed && <DefaultButton deployed={view.deployed} />}
+            </>
+          )}
+        </div>
+      )}
+    </section>
+  );
+}
+
+function RateWords({ view: { rate: set, deployed, paused, frozenUntil } }: { view: RateView }) {
+  const words = set === null ? 'No limit is set' : `${perSecond(set)} a second`;
+  const origin = set === deployed ? ', as deployed' : deployed === null ? '' : `; deployed with ${perSecond(deployed)}`;
+  return (
+    <>
+      {paused && <strong class="badge paused">paused</strong>}
+      {frozenUntil !== undefined && (
+        <strong class="badge frozen">the API ordered a wait until {localTime(frozenUntil)}</strong>
+      )}
+      {paused ? `After the pause: ${words.toLowerCase()}` : words}
+      {origin}.
+    </>
+  );
+}
+
+function waitingWords({ waiting = {} }: RateView): string {
+  const levels = Object.entries(waiting).filter(([, items]) => items > 0);
+  if (levels.length === 0) return '';
+  return `Waiting: ${levels.map(([level, items]) => `${level} ${count(items)}`).join(', ')}.`;
+}
+
+function PauseButton() {
+  const effect =
+    'No run makes a call any more, within ten seconds. What is in progress is requeued, which counts as no attempt.';
+  return (
+    <ActionButton
+      action={{ label: 'Pause all runs', request: { action: 'pause' }, effect, command: 'npm run rate -- pause' }}
+    />
+  );
+}
+
+function ResumeButton() {
+  const effect = 'All runs make calls again, with the rate that held before. Items that wait are requeued.';
+  return (
+    <ActionButton
+      isMain
+      action={{ label: 'Resume all runs', request: { action: 'resume' }, effect, command: 'npm run rate -- resume' }}
+    />
+  );
+}
+
+function DefaultButton({ deployed }: { deployed: number }) {
+  const effect = `The rate is ${deployed} calls a second again, as deployed.`;
+  return (
+    <ActionButton
+      action={{ label: 'As deployed', request: { action: 'default' }, effect, command: 'npm run rate -- default' }}
+    />
+  );
+}

@@ -1,0 +1,120 @@
+/** What the page and its server tell each other: the functions' own reports, and what the server adds to them. */
+import type { Explanation } from '../shared/engine/report/explain.ts';
+import type { RunReport, SweepProblem } from '../shared/engine/report/run-report.ts';
+
+export type { Explanation };
+
+/** Where the figures come from. */
+export type PlaceView = {
+  place: string;
+  bucket: string;
+  stage: string;
+  levels: readonly { name: string; ids: readonly string[] }[];
+};
+
+export type RunState = 'complete' | 'failed' | 'open' | 'unknown';
+
+/** A run in a row of the table. Absent figures: no sweep has counted it yet. */
+export type RunRow = {
+  run: string;
+  state: RunState;
+  /** When its seed was dropped, ISO 8601. */
+  startedAt: string;
+  /** Of a complete run: when the sweep found that it is. */
+  endedAt?: string;
+  /** Of when the figures are. */
+  at?: string;
+  items?: number;
+  done?: number;
+  failed?: number;
+  apiCalls?: number;
+  usd?: number;
+  published?: boolean;
+  problem?: string;
+};
+
+export type RunsView = { runs: readonly RunRow[]; problem?: string };
+
+/** A run's report, with what a deployment that publishes tables adds to it. */
+export type Report = RunReport & { published?: unknown; drift?: unknown };
+
+/** In US dollars. `expected` is for the items that are known now. */
+export type Cost = { soFar: number; expected: number };
+
+export type RunView = {
+  run: string;
+  state: RunState;
+  startedAt?: string;
+  endedAt?: string;
+  report?: Report;
+  cost?: Cost;
+  timeline: TimelineView;
+  seed?: string;
+  params?: string;
+  /** Why the run could not be looked at. The report is then the last one. */
+  problem?: string;
+};
+
+/** Of a stretch of time. `calls`: undefined when it is not known. `ordered`: how often the API ordered its callers to wait. */
+export type TimelinePoint = {
+  fromMs: number;
+  toMs: number;
+  calls: number | undefined;
+  /** null: unlimited. */
+  rate: number | null;
+  stop: 'none' | 'frozen' | 'paused';
+  ordered: number;
+};
+
+/** `of`: whether the calls are those of the run, by its reports, or of all runs, as the engine counts them. */
+export type TimelineView = { of: 'run' | 'all'; points: readonly TimelinePoint[] };
+
+export type RateView = {
+  /** null: unlimited. */
+  rate: number | null;
+  deployed: number | null;
+  minimumPerSecond: number;
+  paused: boolean;
+  /** The API has ordered all callers to wait until then, ISO 8601. */
+  frozenUntil?: string;
+  /** While calls are stopped: items of all runs that wait, by level; SQS calls its counts approximate. */
+  waiting?: Readonly<Record<string, number>>;
+  /** The end of the last such order, which may have passed. */
+  orderedUntil?: string;
+  problem?: string;
+};
+
+/** What a stream of events tells: each view whole, when it changed; `same`: it was looked at, and nothing had changed. */
+export type LiveEvent =
+  | { kind: 'runs'; at: string; view: RunsView }
+  | { kind: 'run'; at: string; view: RunView }
+  | { kind: 'rate'; at: string; view: RateView }
+  | { kind: 'same'; of: 'runs' | 'run' | 'rate'; at: string };
+
+export type ActionRequest =
+  | { action: 'pause' | 'resume' | 'default' }
+  | { action: 'rate'; requestsPerSecond: number }
+  | { action: 'sweep'; run: string }
+  | { action: 'replay'; run: string; level?: string; code?: string; parked?: boolean };
+
+/** What came of an action, or why it was refused. */
+export type ActionOutcome = { ok: boolean; message: string };
+
+export type ExplainAnswer = { explanation: Explanation } | { problem: string };
+
+export type ResultRow = Readonly<Record<string, string>>;
+
+/** The first results. `texts`: of those that are no JSON. */
+export type ResultsView = {
+  columns: readonly string[];
+  rows: readonly ResultRow[];
+  texts: readonly { key: string; text: string }[];
+  /** For a terminal. */
+  commands: readonly string[];
+  problem?: string;
+};
+
+/** What a static copy of the page holds. */
+export type StaticCopy = { place: PlaceView; at: string; rate: RateView; run: RunView; results: ResultsView };
+
+export type { RunReport, SweepProblem };

@@ -1,0 +1,34 @@
+/** The tables of a chain: which levels have one, and what their columns are made of. */
+import type { Chain, Level } from '../chain/chain.ts';
+import type { PathSteps } from './json-text.ts';
+
+/** A column that the chain asks for, from any place in the answer. */
+export type DeclaredColumn = { name: string; path: PathSteps; type?: 'timestamp' | undefined };
+
+export type TableSpec = {
+  /** Its folder under `tables/`. */
+  name: string;
+  columns: readonly DeclaredColumn[];
+  /** Whether there is a column with the whole answer as JSON text. */
+  raw: boolean;
+};
+
+export type Table = TableSpec & {
+  /** `results`: what the last level writes. `items`: the children that a list writes, a dimension of the results. */
+  of: 'results' | 'items';
+  /** Whose `writes` it is made of. */
+  level: Level;
+  /** The level whose items they are; undefined for results. */
+  itemLevel: Level | undefined;
+  /** The names of the ids of a row, from the top down. */
+  ids: readonly string[];
+};
+
+export function tablesOf({ levels }: Pick<Chain, 'levels'>): Table[] {
+  return levels.flatMap((level, index) => {
+    if (level.table === undefined) return [];
+    const itemLevel = level.children === 'one' ? undefined : levels[index + 1];
+    const of = itemLevel === undefined ? 'results' : 'items';
+    return [{ ...level.table, of, level, itemLevel, ids: (itemLevel ?? level).ids }];
+  });
+}

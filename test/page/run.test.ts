@@ -1,0 +1,169 @@
+/**
+ * The page in a real browser, on the packaged service and the local engine, with the example and its fake API: a run from its
+ * seed to complete, one that fails and is replayed, a pause; a copy of the page; and `npm run explain`.
+ */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, expect, test } from '@jest/globals';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { startHermes, type HermesOptions, type LocalHermes } from '../../sources/hermes/fake/server.ts';
+import { createCommands, exportedBy, type Ended } from '../cli/command-process.ts';
+import { describeInBrowser } from './in-browser.ts';
+
+const commands = createCommands();
+afterEach(() => commands.close());
+
+type Local = {
+  hermes: LocalHermes;
+  address: string;
+  addressOf: (run: string) => string;
+  seed: (run: string) => Promise<void>;
+  ask: (command: string, ...args: string[]) => Promise<Ended>;
+};
+
+async function startLocal(options: HermesOptions, ...args: string[]): Promise<Local> {
+  const hermes = await startHermes({ token: 'token', ...options });
+  commands.closing.push(() => hermes.stop());
+  const local = commands.launch('cli/local', ['--port', '0', '--url', hermes.url, '--time-scale', '1000', ...args], {
+    env: { API_TOKEN: 'token' },
+  });
+  await local.until('Functions:');
+  const env = exportedBy(local.stdout());
+  const address = /A page of the runs: (\S+)/.exec(local.stdout())?.[1] ?? '';
+  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = env;
+  const credentials = { accessKeyId, secretAccessKey };
+  const s3 = new S3Client({ endpoint: env['AWS_ENDPOINT_URL'] ?? '', region: 'us-east-1', credentials });
+  commands.closing.push(() => s3.destroy());
+  return {
+    hermes,
+    address,
+    addressOf: (run) => address.replace('/?', `/runs/${run}?`),
+    async seed(run) {
+      await s3.send(new PutObjectCommand({ Bucket: env['BUCKET'], Key: `seeds/${run}.json`, Body: '{}' }));
+    },
+    ask: (command, ...rest) => commands.launch(`cli/${command}`, rest, { env }).ended,
+  };
+}
+
+/** A whole run of it is seen in ten minutes on the slowest machine. */
+const patience = { timeout: 300_000 };
+/** A button may go while it is being clicked: the run continued without it. */
+const briefly = { timeout: 3_000 };
+const ignored = (): undefined => undefined;
+
+describeInBrowser('the page of npm run local', (open) => {
+  test('shows a run from its seed to complete, its result, and each item; a copy of it needs no server', async () => {
+    const local = await startLocal({ troops: 2, warriors: 3, groups: 4 });
+    const runs = await open(local.address);
+    await runs.getByText('There are no runs.').waitFor(patience);
+    await local.seed('r1');
+    await runs.getByRole('link', { name: 'r1' }).click(patience);
+    await runs.getByRole('heading', { level: 1, name: 'r1' }).waitFor(patience);
+    await runs.getByRole('button', { name: 'Sweep now' }).click(patience);
+    await runs.getByRole('dialog').getByRole('button', { name: 'Sweep now' }).click();
+    await runs.getByText(/Swept: /).waitFor(patience);
+    await runs.getByRole('heading', { level: 1, name: 'r1 complete' }).waitFor(patience);
+    const rows = await runs.getByRole('region', { name: 'Levels' }).getByRole('rowheader').allInnerTexts();
+    expect(rows).toEqual(['troops 100%', 'warriors 100%', 'data_groups 100%', 'data 100%']);
+    await runs.getByText('33 of 33 items (100%)').waitFor(patience);
+
+    await runs.getByRole('button', { name: 'Show the first rows' }).click();
+    const results = runs.getByRole('region', { name: 'First rows' });
+    await results.waitFor(patience);
+    expect(await results.getByRole('columnheader').allInnerTexts()).toEqual(
+      expect.arrayContaining(['troop', 'warrior', 'group', 'unit', 'points']),
+    );
+    const troop = await results.getByRole('row').nth(1).getByRole('cell').first().innerText();
+
+    await runs.getByLabel(/A key, or ids from the top down \(troop, warrior, group\)/).fill(troop);
+    await runs.getByRole('button', { name: 'Explain' }).click();
+    await runs.getByText('done: It has 3 children').waitFor(patience);
+    const explained = await local.ask('explain', troop, '--run', 'r1');
+    expect([explained.status, explained.stdout]).toEqual([0, expect.stringContaining('done: It has 3 children')]);
+    expect(runs.requested.every((address) => /^(http:\/\/127\.0\.0\.1:|data:,)/.test(address))).toBe(true);
+    expect(runs.errors).toEqual([]);
+
+    const file = join(commands.folder(), 'report.html');
+    expect(await local.ask('page', '--run', 'r1', '--html', file)).toMatchObject({ status: 0, stderr: '' });
+    const copy = await open(pathToFileURL(file).href);
+    await copy.getByRole('heading', { level: 1, name: 'r1 complete' }).waitFor();
+    await copy.getByText(/A copy, with the figures of/).waitFor();
+    await copy.getByRole('region', { name: 'First rows' }).waitFor();
+    expect(await copy.getByRole('button').count()).toBe(0);
+    expect([copy.requested, copy.errors]).toEqual([[pathToFileURL(file).href], []]);
+  });
+
+  test('tells why a run failed, and replays it to complete', async () => {
+    const local = await startLocal({ troops: 2, warriors: 2, groups: 3, failForever: 3 });
+    await local.seed('r1');
+    const page = await open(local.addressOf('r1'));
+    const groups = page.getByRole('article');
+    const replays = page.getByRole('button', { name: /^Replay these/ });
+    await replays.first().waitFor(patience);
+    expect(await groups.first().innerText()).toMatch(/HTTP_500[^]*This call fails every time/);
+    const key = await groups.first().locator('code').nth(1).innerText();
+    expect((await local.ask('explain', key)).stdout).toMatch(/^failure +HTTP_500: /m);
+
+    local.hermes.configure({ failForever: 0 });
+    const end = page.getByRole('heading', { level: 1, name: 'r1 complete' });
+    // One reason after the other: a list that is replayed brings new items, and a letter comes after AWS's own retries.
+    while (!(await end.isVisible())) {
+      await replays.first().click(briefly).catch(ignored);
+      await page
+        .getByRole('dialog')
+        .getByRole('button', { name: /^Replay these/ })
+        .click(briefly)
+        .catch(ignored);
+    }
+    await page
+      .getByText(/Replay these \(\d\):/)
+      .first()
+      .waitFor(patience);
+    expect(await groups.count()).toBe(0);
+    expect(page.errors).toEqual([]);
+  });
+
+  test('pauses all runs, says what waits, and resumes them', async () => {
+    const local = await startLocal({ troops: 1, warriors: 2, groups: 2 }, '--rate', '20');
+    const page = await open(local.address);
+    const confirm = async (name: string): Promise<void> => {
+      await page.getByRole('button', { name }).click(patience);
+      await page.getByRole('dialog').getByRole('button', { name }).click();
+    };
+    await confirm('Pause all runs');
+    await page.getByText('Paused: no call from now on').waitFor(patience);
+    await page.getByText('After the pause: 20 a second, as deployed.').waitFor(patience);
+    await local.seed('r1');
+    await page.getByText(/Waiting: troops 1\./).waitFor(patience);
+    expect(local.hermes.calls()).toEqual([]);
+    await confirm('Resume all runs');
+    await page.getByText(/Calls are made, 20 calls a second/).waitFor(patience);
+    await page.getByRole('link', { name: 'r1' }).click(patience);
+    await page.getByRole('heading', { level: 1, name: 'r1 complete' }).waitFor(patience);
+
+    await page.getByRole('spinbutton', { name: 'Calls a second' }).fill('5');
+    await confirm('Set the rate to 5');
+    await page.getByText('5 a second; deployed with 20.').waitFor(patience);
+    expect(page.errors).toEqual([]);
+  });
+});
+
+test('explain refuses in one line what it can not answer', async () => {
+  const local = await startLocal({ troops: 1, warriors: 1, groups: 1 });
+  for (const [args, message] of [
+    [[], 'Which item? Give a KEY, or its ids and --run NAME.'],
+    [['nowhere/r1.json'], '"nowhere/r1.json" is no key of this chain; its items are seeds/<run>.json, '],
+    [['a'], 'ids need the name of their run'],
+    [
+      ['a', 'b', 'c', 'd', '--run', 'r1'],
+      'there are 4 ids; an item has at most 3 from the top down: troop, warrior, group',
+    ],
+  ] as const) {
+    const refused = await local.ask('explain', ...args);
+    expect([refused.status, refused.stdout]).toEqual([3, '']);
+    expect(refused.stderr).toContain(message);
+    expect(refused.stderr.trim().split('\n')).toHaveLength(1);
+  }
+  const absent = await local.ask('explain', 'seeds/r9.json');
+  expect([absent.status, absent.stdout]).toEqual([2, expect.stringContaining('There is no such seed')]);
+});
