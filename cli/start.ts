@@ -21,6 +21,7 @@ import type { RunReport } from '../shared/engine/report/run-report.ts';
 import { openInBrowser, openPage } from './page/open-page.ts';
 import type { PageServer } from './page/server.ts';
 import { openApi, type OpenApi } from './run/api.ts';
+import { createCallTimes, type CallTimes } from './run/call-times.ts';
 import { downloadRun, makeOutDir } from './run/download-run.ts';
 import {
   apiCalls,
@@ -111,6 +112,7 @@ async function run(
     const { packageDir } = await packageService({ serviceDir: projectDir, params });
     progress.say('Starting the engine …');
     const tally = createTally(source.chain, settings.run);
+    const callTimes = createCallTimes();
     const startedMs = performance.now();
     const engine = await startLocalAws(packageDir, {
       dataDir,
@@ -119,6 +121,7 @@ async function run(
       maxEnvironments: options.environments,
       ...api.access,
       metrics: [waitedForTurn, apiCalls],
+      onRequest: (_, atMs) => callTimes.add(atMs),
       onObjectCreated: ({ key, headers }) => tally.add({ key, metadata: () => metadataIn(headers) }),
     });
     closers.push(() => engine.stop());
@@ -139,8 +142,8 @@ async function run(
       outDir === undefined || isInterrupted ? undefined : await copyOut(engine, source.chain, settings.run, outDir);
     const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
     const { chain } = source;
-    const end = { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied };
-    const status = await report(options, end);
+    const counted = { engine, api, callTimes, chain, found };
+    const status = await report(options, { ...counted, isInterrupted, elapsedSeconds, dataDir, isKept, copied });
     if (page === undefined || isInterrupted) return status;
     process.stderr.write(`The page stays until Ctrl-C: ${page.addressOf(settings.run)}\n`);
     await interrupted.asked;
@@ -168,6 +171,7 @@ function headline({ run, isResumed }: { run: string; isResumed: boolean }, api: 
 type Ended = {
   engine: LocalAws;
   api: OpenApi;
+  callTimes: CallTimes;
   chain: Chain;
   found: RunReport;
   isInterrupted: boolean;
@@ -179,7 +183,7 @@ type Ended = {
 };
 
 async function report(options: Options, ended: Ended): Promise<ExitStatus> {
-  const { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied } = ended;
+  const { engine, api, callTimes, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied } = ended;
   const { run } = found;
   const figures = engine.lambda.stats();
   const depths = Object.values(engine.sqs.depths());
@@ -189,6 +193,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     // Only a sweep says that a run is complete, and marks it.
     report: { ...found, complete: found.complete && !isInterrupted },
     apiCalls: (await api.calls?.()) ?? countedCalls(engine),
+    rate: { set: options.rate ?? 'unlimited', used: callTimes.perSecond, fullestSecond: callTimes.fullestSecond },
     invocations: figures.invocations,
     retries: figures.retries,
     lambdaGbSeconds: figures.lambdaGbSeconds,

@@ -2,10 +2,21 @@
 import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type S3Requests } from './cost.ts';
 import { reasonLines, reasonsOf, type Reason } from '../terminal/drawing.ts';
 import { bytes, count, dollars, plural, seconds, table } from '../terminal/format.ts';
+import type { Rate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Chain } from '../../shared/engine/chain/chain.ts';
 import type { RunReport } from '../../shared/engine/report/run-report.ts';
 
 export type SqsRequests = { send: number; receive: number; delete: number; other: number };
+
+/** What was allowed of calls to the API, and what was made of it since this start. */
+export type RateSummary = {
+  /** Requests a second; as deployed. */
+  set: Rate;
+  /** Calls a second from the first to the last. */
+  used: number;
+  /** The most calls in any second. */
+  fullestSecond: number;
+};
 
 export type LevelSummary = {
   level: string;
@@ -33,6 +44,7 @@ export type Summary = {
   complete: boolean;
   levels: LevelSummary[];
   apiCalls: number;
+  rate: RateSummary;
   invocations: number;
   retries: number;
   /** Messages on the dead-letter queues at the end. */
@@ -57,6 +69,7 @@ export type Measured = {
   chain: Pick<Chain, 'levels'>;
   report: RunReport;
   apiCalls: number;
+  rate: RateSummary;
   invocations: number;
   retries: number;
   deadLetters: number;
@@ -82,6 +95,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
     complete: report.complete,
     levels: levelsOf(chain, report),
     apiCalls: measured.apiCalls,
+    rate: { ...measured.rate, used: rounded(measured.rate.used) },
     invocations,
     retries: measured.retries,
     deadLetters: measured.deadLetters,
@@ -111,7 +125,6 @@ export function summaryPage(
 ): string {
   const { run, levels, s3, sqs } = summary;
   const results = levels.at(-1)?.children ?? 0;
-  const perSecond = summary.seconds > 0 ? summary.apiCalls / summary.seconds : 0;
   const verdict = summary.complete ? 'is complete' : how.interrupted ? 'was interrupted' : 'is NOT complete';
   const blocks: string[][] = [
     [`Run ${run} ${verdict}: ${plural(results, 'result')} in ${seconds(summary.seconds)}.`],
@@ -129,7 +142,7 @@ export function summaryPage(
       ]),
     ),
     table(
-      ['API calls', `>${count(summary.apiCalls)}`, `${count(perSecond)} a second`],
+      ['API calls', `>${count(summary.apiCalls)}`, rateOf(summary.rate)],
       [
         [
           'Invocations',
@@ -220,6 +233,11 @@ function levelsOf(chain: Pick<Chain, 'levels'>, { levels }: RunReport): LevelSum
       children: levels[at + 1]?.items ?? done,
     };
   });
+}
+
+function rateOf({ set, used, fullestSecond }: RateSummary): string {
+  const of = set === 'unlimited' ? '' : ` of ${set}`;
+  return `${used.toFixed(1)}${of} a second; ${count(fullestSecond)} in the fullest second`;
 }
 
 /** What it costs to keep the rate by sleeping. */

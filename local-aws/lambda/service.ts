@@ -41,6 +41,8 @@ export type LambdaServiceOptions = {
   readonly onLog?: ((functionName: string, line: string) => void) | undefined;
   /** Milliseconds since 1970. Default: they never jump, whatever the machine's clock does. */
   readonly now?: (() => number) | undefined;
+  /** Told of every HTTP request that a function sends to another host than the engine. Must not block. */
+  readonly onRequest?: ((functionName: string, atMs: number) => void) | undefined;
   /** Opens a way to the local S3 for a new environment; absent: it goes over the socket. */
   readonly openS3Port?: ((definition: FunctionDefinition) => MessagePort) | undefined;
   /** How long loading a function may take; AWS's 10 seconds unless a test says otherwise. */

@@ -143,6 +143,7 @@ describe('the summary', () => {
       chain,
       report,
       apiCalls: 4,
+      rate: { set: 20, used: 18.25, fullestSecond: 3 },
       invocations: 5,
       retries: 0,
       deadLetters: 0,
@@ -179,6 +180,7 @@ describe('the summary', () => {
       run: 'r',
       complete: true,
       apiCalls: 4,
+      rate: { set: 20, used: 18.25, fullestSecond: 3 },
       invocations: 5,
       retries: 0,
       deadLetters: 0,
@@ -198,6 +200,9 @@ describe('the summary', () => {
   test('as a page says in its first line how the run ended, and why at its failures', () => {
     const how = { interrupted: false, goOn: '', lookAt: ['Look there.'] };
     expect(summaryPage(measured(complete), how)).toMatch(/^Run r is complete: 2 results in 2\.0 s\.\n/);
+    expect(summaryPage(measured(complete), how)).toMatch(
+      /API calls +4 +18\.3 of 20 a second; 3 in the fullest second\n/,
+    );
     expect(summaryPage(measured(complete), how)).toMatch(
       /Waiting +0\.5 +of 1\.5 GB-seconds were slept for turns at the API/,
     );
