@@ -266,13 +266,18 @@ export const plantedBugs: readonly PlantedBug[] = [
 
 /** Copies the core into a folder, with the bug in it. @throws Error when the text is not there exactly once */
 export function plant(bug: Pick<PlantedBug, 'bug' | 'file' | 'from' | 'to'>, folder: string): void {
+  copyCore(folder, { file: bug.file, text: withBug(bug) });
+}
+
+/** Copies the core into a folder, where one file has another text. */
+export function copyCore(folder: string, { file, text }: { file: string; text: string }): void {
   for (const path of coreFiles) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     cpSync(join(projectFolder, path), join(folder, path), { recursive: true });
   }
   symlinkSync(join(projectFolder, 'node_modules'), join(folder, 'node_modules'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  writeFileSync(join(folder, bug.file), withBug(bug));
+  writeFileSync(join(folder, file), text);
 }
 
 /** @returns the file with the bug in it @throws Error, naming file and text, when the text is not there exactly once */
