@@ -10,7 +10,7 @@ import { BrokenBaseError, type ChangedFile, type Verdict } from './trial.ts';
 /** What was loaded for one stays loaded. */
 const runsOfAThread = 50;
 /** Seconds of the processor's time: a schedule takes a twentieth of one. */
-const mostSecondsASchedule = 30;
+const mostSecondsASchedule = 10;
 const lookEveryMs = 500;
 const mostMegabytes = 1_500;
 

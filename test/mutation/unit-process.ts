@@ -17,14 +17,14 @@ export type UnitWord = { passed: true } | { failed: string } | { hangs: true } |
 const idleMs = 4_000;
 const lookEveryMs = 500;
 /** Seconds of the processor's time after which a test that has not ended never will. */
-const mostSecondsATest = 40;
+const mostSecondsATest = 10;
 
 const { default: jestConfig } = (await import(join(projectFolder, 'jest.config.js'))) as { default: object };
 
 const say = (word: UnitWord): void => void process.send?.(word);
 /** How many words there were: as long as it stays the same, one test runs. */
 const words = new Int32Array(new SharedArrayBuffer(4));
-let hasFailed = false;
+let failures = 0;
 
 /** Of the test files, in their order: as long as none fails, one portion after the other is run. */
 const portions = [
@@ -35,7 +35,7 @@ const portions = [
 
 tellTo((word) => {
   Atomics.add(words, 0, 1);
-  hasFailed ||= 'failed' in word;
+  if ('failed' in word) failures += 1;
   say(word);
 });
 watchProcessor();
@@ -47,12 +47,12 @@ process.on('disconnect', () => process.exit());
 async function run(task: UnitTask): Promise<void> {
   Atomics.add(words, 0, 1);
   const stopWatching = watchIdleness();
-  hasFailed = false;
+  const before = failures;
   try {
     // Most mutants are killed by the test of their own file. (With its option `bail`, jest would end this process.)
     for (const [from, to] of portions) {
       const tests = task.tests.slice(from, to);
-      if (tests.length > 0 && !hasFailed) await runJest(tests, task);
+      if (failures === before && tests.length > 0) await runJest(tests, task);
     }
   } finally {
     stopWatching();

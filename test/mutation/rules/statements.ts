@@ -29,7 +29,7 @@ const dropAssignment: Rule = (node, source) => {
   const isCount =
     ts.isPostfixUnaryExpression(expression) ||
     (ts.isPrefixUnaryExpression(expression) && /^[+-]{2}/.test(expression.getText()));
-  const isField = ts.isConstructorDeclaration(node.parent.parent);
+  const isField = ts.isBlock(node.parent) && ts.isConstructorDeclaration(node.parent.parent);
   return (isAssignment && !isField) || isCount ? [replace(node, ';', source)] : [];
 };
 
