@@ -23,6 +23,8 @@ Rules: ${ruleNames.join(', ')}.
 A mutant that the compiler refuses is not tried. One that never ends is killed. Survivors that make no difference are explained in
 test/mutation/explained-survivors.ts.
 
+Ctrl-C ends it early: the mutants that are being tried are tried to their end, and the result tells of all so far.
+
 Exit status: 0 when enough mutants were killed, 1 when not, 2 when an option is wrong.
 `;
 
@@ -47,8 +49,10 @@ async function main(): Promise<ExitStatus> {
     return 0;
   }
   const onProgress = (done: number): void => showProgress(done, Math.min(sample, mutants.length));
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
   const { trials, illTyped } = await tryMutants({
-    ...{ program, projectFolder, mutants, sample, schedules, onProgress },
+    ...{ program, projectFolder, mutants, sample, schedules, onProgress, stop: stop.signal },
     workers: Math.min(workers, sample),
   });
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');

@@ -19,6 +19,8 @@ export type RunOptions = {
   workers: number;
   schedules: number;
   onProgress?: (done: number) => void;
+  /** No further mutant is begun; those that are being tried are tried to their end. */
+  stop?: AbortSignal;
 };
 
 /**
@@ -85,8 +87,8 @@ class TypedMutants {
   }
 
   next(): Mutant | undefined {
-    const { program, mutants, sample } = this.#options;
-    while (this.#given < sample) {
+    const { program, mutants, sample, stop } = this.#options;
+    while (this.#given < sample && stop?.aborted !== true) {
       const mutant = mutants[this.#at];
       this.#at += 1;
       if (mutant === undefined) return undefined;

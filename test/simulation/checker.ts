@@ -12,6 +12,7 @@ import { MarkerWatch } from './marker-watch.ts';
 import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { ParamsWatch } from './params-watch.ts';
 import type { Message } from './queue.ts';
+import { RequestWatch } from './request-watch.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type PromiseName =
@@ -23,6 +24,7 @@ export class Checker {
   violation: Violation | undefined;
   readonly ledger: Ledger;
   readonly refiresBySweep = new Map<string, number>();
+  readonly requests = new RequestWatch();
   readonly #time: VirtualTime;
   readonly #plan: ChainPlan;
   readonly #params: ParamsWatch;
@@ -52,7 +54,8 @@ export class Checker {
     this.#time.isStopped = true;
   }
 
-  #tell(promise: PromiseName, problem: string | undefined): void {
+  /** @param problem undefined: none */
+  tell(promise: PromiseName, problem: string | undefined): void {
     if (problem !== undefined) this.break(promise, problem);
   }
 
@@ -62,6 +65,7 @@ export class Checker {
     const run = role === undefined ? this.ledger.runOfMarker(key) : role.node.run;
     if (by === 'person' && run !== undefined) this.#personActs(run);
     if (by !== 'person' && by.name.startsWith('status')) this.break('idempotence', `${by.name} wrote ${key}`);
+    if (by !== 'person') this.tell('idempotence', this.requests.changes(key, by));
     if (role === undefined) {
       this.#checkUnknown(key, before, after, by);
       return;
@@ -89,12 +93,13 @@ export class Checker {
     }
   };
 
-  readonly onRefire = (payload: string, life: Life): void => {
+  readonly onRefire = (level: string, payload: string, life: Life): void => {
     for (const { key } of keysOfEvent(payload)) {
       this.#acceptedAtMs.set(key, this.#time.nowMs);
+      const node = this.#itemNamed(key);
+      this.tell('idempotence', this.requests.refires({ key, level, run: node?.run }, life, this.#time.nowMs));
       if (!life.name.startsWith('sweep')) continue;
       this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
-      const node = this.#itemNamed(key);
       // A sweep that crashed between the two, each time, would re-fire the item without end.
       if (node !== undefined && !this.#noted.get(node)?.has(life))
         this.break('termination', `${life.name} re-fires ${key} and has not noted it before`);
@@ -103,6 +108,7 @@ export class Checker {
 
   /** A letter was deleted: its items must be done, parked, or given to their function by whoever deleted it. */
   readonly onRemove = (message: Message, by: Life): void => {
+    this.tell('idempotence', this.requests.changes(`a queue: ${message.id}`, by));
     if (message.mustStay)
       this.break('conservation', `${by.name} deleted a message that is none of its own: ${message.body.slice(0, 200)}`);
     for (const { key } of keysOfEvent(eventTextIn(message.body))) {
@@ -116,12 +122,12 @@ export class Checker {
   };
 
   readonly onCall = ({ node: api, run, params, body, life }: Call): void => {
-    this.#tell('completeness', this.#params.call(run, params));
+    this.tell('completeness', this.#params.call(run, params));
     if (body !== undefined && !api.isRoot && body !== api.text)
       this.break('completeness', `${life.name} asks with the item ${body}, the API gave ${api.text}`);
     const node = this.#nodes.get(api)?.get(run);
     if (node === undefined) return;
-    if (api.isRoot) this.#tell('truth', this.#markers.expanding(node));
+    if (api.isRoot) this.tell('truth', this.#markers.expanding(node));
     const { doneSinceMs } = this.ledger.state(node);
     if (doneSinceMs !== undefined && life.startedMs > doneSinceMs && !life.isAgain)
       this.break('idempotence', `${node.itemKey} was done before ${life.name} began, which asked the API for it again`);
@@ -253,7 +259,7 @@ export class Checker {
       return;
     }
     state.isExcused = state.personActMs >= by.startedMs;
-    this.#tell('truth', this.#markers.marking(run, by));
+    this.tell('truth', this.#markers.marking(run, by));
     this.#checkMarker(run);
   }
 

@@ -10,6 +10,7 @@ import type { FaultChoice, Injected } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
 import { everyNode, type Node } from './model.ts';
 import { People } from './people.ts';
+import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
 
 export type ScheduleOptions = {
@@ -83,9 +84,11 @@ class Day {
     faults.isOn = false;
     this.#scene.calm();
     await this.#settle('after the faults had ended');
+    await this.#checkReports();
     if (this.#scene.hasPoison) {
       await this.#mustGiveUp();
       await this.#othersMustFinish();
+      await this.#checkReports();
     }
     this.#scene.mend();
     const needed = await this.#converge();
@@ -148,6 +151,21 @@ class Day {
   #isDone(node: Node): boolean {
     const { doneSinceMs, isTouched } = this.#scene.checker.ledger.state(node);
     return doneSinceMs !== undefined || isTouched;
+  }
+
+  /** How each run stands, and the rate, asked for while nothing happens. */
+  async #checkReports(): Promise<void> {
+    const { checker, bucket, runs } = this.#scene;
+    const watch = new ReportWatch(this.#scene);
+    for (const run of runs) {
+      if (!bucket.objects.has(`seeds/${run}.json`)) continue;
+      this.#people.status({ run, fresh: true }, (status) => {
+        if ('run' in status) checker.tell('truth', watch.run(status));
+      });
+      await this.#settle('after a look');
+    }
+    this.#people.rate((report) => checker.tell('truth', watch.rate(report)));
+    await this.#settle('after a look at the rate');
   }
 
   async #tryOnCompleteRuns(): Promise<void> {

@@ -1,0 +1,190 @@
+/**
+ * What people are told of a run is what is in the bucket, figure by figure. It is asked for while nothing happens, so that there is
+ * one right answer; of a run in which a person has left something there is none.
+ */
+import type { LevelReport, RunReport } from '../../shared/engine/report/run-report.ts';
+import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
+import type { Stored } from './bucket.ts';
+import type { KeyRole, Node } from './model.ts';
+import { everyNode } from './model.ts';
+import type { Scene } from './scene.ts';
+
+type Note = { status: string; class: string; code: string; at: string };
+type Figures = Pick<LevelReport, 'items' | 'done' | 'failed' | 'open' | 'lost' | 'short' | 'stray'>;
+
+/** What is about to get another name within this time has none that is certain. */
+const blurMs = 10_000;
+
+export class ReportWatch {
+  readonly #scene: Scene;
+
+  constructor(scene: Scene) {
+    this.#scene = scene;
+  }
+
+  /** @returns what is wrong with a report that was made just now */
+  run(report: RunReport): string | undefined {
+    const { modelRoots, plan, isTampered } = this.#scene;
+    const root = modelRoots.find(({ run }) => run === report.run);
+    if (root === undefined || isTampered || this.#hasForeign(report.run)) return undefined;
+    const atMs = Date.parse(report.at);
+    const nodes = [...everyNode(root)].filter(({ itemKey }) => this.#object(itemKey) !== undefined);
+    for (const { level } of plan.rows) {
+      const told = report.levels.find((each) => each.level === level);
+      if (told === undefined) return `the report of ${root.run} lacks ${level}`;
+      const its = nodes.filter((node) => node.level === level);
+      const [now, soon] = [this.#figures(its, atMs), this.#figures(its, atMs - blurMs)];
+      if (JSON.stringify(now) !== JSON.stringify(soon)) continue;
+      const is = JSON.stringify(pick(told, now));
+      if (is !== JSON.stringify(now))
+        return `the report of ${root.run} says of ${level} ${is}, and it is ${JSON.stringify(now)}`;
+    }
+    return this.#sums(report, nodes);
+  }
+
+  #sums(report: RunReport, nodes: readonly Node[]): string | undefined {
+    const calls = nodes.reduce((sum, node) => sum + this.#callsOf(node), 0);
+    if (report.apiCalls !== calls)
+      return `the report of ${report.run} counts ${report.apiCalls} calls, and it were ${calls}`;
+    const isWhole = nodes.length > 0 && nodes.every((node) => this.#isDone(node) && !this.#isShort(node));
+    if (report.complete !== isWhole) return `the report of ${report.run} says complete: ${report.complete}`;
+    const failed = nodes.flatMap((node) => this.#failureOf(node) ?? []);
+    const codes = failed.map(({ level, note: { code } }) => `${level} ${code}`).sort();
+    const told = report.reasons
+      .flatMap(({ level, code, count }) => Array.from({ length: count }, () => `${level} ${code}`))
+      .sort();
+    if (JSON.stringify(codes) !== JSON.stringify(told))
+      return `the report of ${report.run} gives the reasons ${told.join(', ')}, and it are ${codes.join(', ')}`;
+    const isSorted = report.reasons.every(({ count }, at) => count <= (report.reasons[at - 1]?.count ?? Infinity));
+    return isSorted ? undefined : `the report of ${report.run} does not begin with the commonest reason`;
+  }
+
+  /** @param refired what it gave back @returns what is wrong with what is told of the rate */
+  rate(report: RateReport): string | undefined {
+    const { levels, bucket, settings, time } = this.#scene;
+    const stoppedMs = this.#frozenUntilMs();
+    const frozen = stoppedMs > time.nowMs ? new Date(stoppedMs).toISOString() : undefined;
+    const isBlurred = Math.abs(stoppedMs - time.nowMs) < blurMs;
+    if (!isBlurred && report.frozenUntil !== frozen)
+      return `the rate is told to be frozen until ${report.frozenUntil}, and it is ${frozen}`;
+    const body = bucket.objects.get('control/rate.json')?.body ?? '{}';
+    const isPaused = body === '{"paused":true}' || body === '{"requestsPerSecond":0}';
+    if (isReadable(body) && report.paused !== isPaused) return `the rate is told to be paused: ${report.paused}`;
+    if (isReadable(body) !== (report.problem === undefined))
+      return `the rate ${body} is told to have the problem ${report.problem}`;
+    if (report.deployed !== settings.limits.deployed || report.requestsPerSecond !== report.deployed)
+      return `the rate is told to be ${report.requestsPerSecond}`;
+    // What has just been given back may wait again already.
+    if (report.resumed > 0) return undefined;
+    const wrong = [...levels.values()].find(
+      ({ level, waiting }) => report.waiting[level.name] !== waiting.visible.length,
+    );
+    return wrong === undefined
+      ? undefined
+      : `${wrong.level.name} is told to have ${report.waiting[wrong.level.name]} waiting`;
+  }
+
+  #figures(nodes: readonly Node[], atMs: number): Figures {
+    const { core, settings } = this.#scene;
+    const failed = { retrying: 0, dead: 0, parked: 0 };
+    const figures = { items: nodes.length, done: 0, failed, open: 0, lost: 0, short: 0, stray: 0 };
+    for (const node of nodes) {
+      const note = this.#note(node);
+      if (this.#isDone(node)) {
+        figures.done += 1;
+        if (this.#isShort(node)) figures.short += 1;
+      } else if (note === undefined || note.status === 'refired') {
+        figures.open += 1;
+        const sinceMs = Math.max(
+          this.#object(node.itemKey)?.modifiedMs ?? 0,
+          note === undefined ? 0 : Date.parse(note.at),
+          this.#stoppedUntilMs(),
+        );
+        if (atMs - sinceMs > core.lostAfterMs(settings.deployment)) figures.lost += 1;
+      } else if (note.status === 'parked') failed.parked += 1;
+      else {
+        const isRetrying =
+          note.class === 'transient' && atMs - Date.parse(note.at) < core.retryingForMs(settings.deployment);
+        failed[isRetrying ? 'retrying' : 'dead'] += 1;
+      }
+    }
+    return figures;
+  }
+
+  #isDone({ itemKey, doneKey, api }: Node): boolean {
+    const done = this.#object(doneKey);
+    return done !== undefined && (api.isLeaf || done.metadata['input-etag'] === this.#object(itemKey)?.eTag);
+  }
+
+  #isShort(node: Node): boolean {
+    const counted = Number(this.#object(node.doneKey)?.metadata.children ?? 0);
+    return (
+      !node.api.isLeaf && node.children.filter(({ itemKey }) => this.#object(itemKey) !== undefined).length !== counted
+    );
+  }
+
+  #callsOf(node: Node): number {
+    if (!this.#isDone(node)) return 0;
+    return node.api.isLeaf ? 1 : Number(this.#object(node.doneKey)?.metadata['api-calls']);
+  }
+
+  #failureOf(node: Node): { level: string; note: Note } | undefined {
+    const note = this.#note(node);
+    return this.#isDone(node) || note === undefined || note.status === 'refired'
+      ? undefined
+      : { level: node.level, note };
+  }
+
+  #note({ failureKey }: Node): Note | undefined {
+    const body = this.#object(failureKey)?.body;
+    return body === undefined ? undefined : (JSON.parse(body) as Note);
+  }
+
+  #stoppedUntilMs(): number {
+    return Math.max(this.#object('control/rate.json')?.modifiedMs ?? 0, this.#frozenUntilMs());
+  }
+
+  #frozenUntilMs(): number {
+    const freeze = this.#object('control/freeze.json');
+    const until = /^\{"until":"([^"]*)"\}$/.exec(freeze?.body ?? '')?.[1];
+    const untilMs = until === undefined ? Number.NaN : Date.parse(until);
+    if (freeze === undefined || Number.isNaN(untilMs)) return 0;
+    // S3 tells times in whole seconds.
+    return Math.min(untilMs, freeze.modifiedMs + 1000 + this.#scene.settings.maxFreezeMs);
+  }
+
+  #object(key: string): Stored | undefined {
+    return this.#scene.bucket.objects.get(key);
+  }
+
+  /** Something that no function has written lies in the run's tree or is a note of it. */
+  #hasForeign(run: string): boolean {
+    const { plan, bucket, roles } = this.#scene;
+    const prefixes = plan.rows.flatMap(({ reads, level }) => [
+      `${reads}/${run}/`,
+      `failures/${level}/${run}`,
+      `receipts/${level}/${run}`,
+    ]);
+    const last = plan.rows.at(-1);
+    return [...bucket.objects].some(([key, { body }]) => {
+      if (![...prefixes, `${last?.writes}/${run}/`].some((prefix) => key.startsWith(prefix))) return false;
+      if (key.endsWith('/_SUCCESS')) return false;
+      const role: KeyRole | undefined = roles.get(key);
+      return role === undefined || (role.is === 'failure' && !/^\{.*"at":"\d{4}-/.test(body));
+    });
+  }
+}
+
+/** The same fields in the same order. */
+function pick(from: LevelReport, like: Figures): Figures {
+  return Object.fromEntries(Object.keys(like).map((name) => [name, from[name as keyof Figures]])) as Figures;
+}
+
+function isReadable(body: string): boolean {
+  try {
+    JSON.parse(body);
+    return true;
+  } catch {
+    return false;
+  }
+}
