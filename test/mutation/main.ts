@@ -41,7 +41,9 @@ async function main(): Promise<ExitStatus> {
   const all = program.files.flatMap((file) => program.mutants(file));
   const files = new Set(filesOf(program.files, options.file));
   if (files.size === 0) throw new UsageError(`--file ${options.file ?? ''} matches no file of shared/engine.`);
-  const chosen = all.filter(({ file }) => files.has(file));
+  const chosen = all.filter(({ file, id }) => files.has(file) && options.id?.includes(id) !== false);
+  const unknown = options.id?.find((id) => !chosen.some((mutant) => mutant.id === id));
+  if (unknown !== undefined) throw new UsageError(`--id ${unknown} is no mutant. ${command} --list shows them.`);
   const mutants = options.sample === undefined ? chosen : shuffled(chosen, seed);
   const sample = options.sample ?? mutants.length;
   if (options.list === true) {

@@ -1,5 +1,5 @@
 /** The options of `npm run mutate`. */
-import { flag, text, whole, type Given } from '../../cli/terminal/options.ts';
+import { flag, list, text, whole, type Given } from '../../cli/terminal/options.ts';
 
 export const command = 'npm run mutate --';
 
@@ -13,6 +13,7 @@ export const options = {
     'which sample (default 1); while a line stays as it is, so does its place in the sample',
   ),
   file: text('GLOB', "only mutants of these files, e.g. 'shared/engine/recovery/**'"),
+  id: list('ID', 'only this mutant; may be given more than once'),
   schedules: whole(1, 1_000_000, `most schedules of the simulation for each (default ${defaultSchedules})`),
   workers: whole(1, 64, 'mutants at the same time (default: one for each core)'),
   list: flag('print the mutants, and try none'),

@@ -4,10 +4,12 @@
  */
 import type { Violation } from './checker.ts';
 import { noticeTampering, refuseOtherParams } from './after-day.ts';
+import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, Injected } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
+import { refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import { everyNode, type Node } from './model.ts';
 import { People } from './people.ts';
 import { ReportWatch } from './report-watch.ts';
@@ -77,8 +79,9 @@ class Day {
   }
 
   async live(): Promise<Verdict['needed']> {
-    const { time, faults, dayMs, startMs } = this.#scene;
+    const { time, faults, checker, core, plan, dayMs, startMs } = this.#scene;
     time.maxSteps = maxSteps;
+    checker.tell('truth', chainMistake(core, plan));
     planDay(this.#scene, this.#people);
     await time.runTo(startMs + dayMs);
     faults.isOn = false;
@@ -178,6 +181,8 @@ class Day {
     };
     for (const [fault, act] of [
       ['params-changed', refuseOtherParams],
+      ['mistaken-seed', refuseMistakenSeeds],
+      ['mistaken-rate', refuseMistakenRates],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
