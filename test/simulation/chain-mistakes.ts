@@ -21,7 +21,14 @@ export function chainMistake(core: Core, { spec }: ChainPlan): string | undefine
     if (isRight !== true || isRefused(core, tried) !== (about !== undefined))
       return `the chain ${JSON.stringify(tried)} should have ${about === undefined ? 'no problem' : `one about ${about}`}, and has ${JSON.stringify(problems)}`;
   }
-  return undefined;
+  return wrongWeight(core.createChain(spec).levels.map(({ weight }) => weight));
+}
+
+/** The last level, which makes most of the calls, has 85 of 100, and the others have the rest in equal parts. */
+function wrongWeight(weights: readonly number[]): string | undefined {
+  const others = weights.length - 1;
+  const isRight = weights.every((weight, at) => Math.abs(weight - (at === others ? 85 : 15 / others)) < 1e-9);
+  return isRight ? undefined : `the levels have the weights ${weights.join(', ')}`;
 }
 
 function isRefused({ checkedChain }: Core, spec: ChainSpec): boolean {

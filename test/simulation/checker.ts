@@ -11,6 +11,7 @@ import { Ledger } from './ledger.ts';
 import { MarkerWatch } from './marker-watch.ts';
 import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { ParamsWatch } from './params-watch.ts';
+import { NoteWatch } from './note-watch.ts';
 import type { Message } from './queue.ts';
 import { RequestWatch } from './request-watch.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -31,6 +32,7 @@ export class Checker {
   readonly #markers: MarkerWatch;
   readonly #roles: ReadonlyMap<string, KeyRole>;
   readonly #nodes = new Map<ApiNode, Map<string, Node>>();
+  readonly #notes: NoteWatch;
   readonly #acceptedAtMs = new Map<string, number>();
   /** Which invocations have written a failure note of an item. */
   readonly #noted = new Map<Node, WeakSet<Life>>();
@@ -42,6 +44,7 @@ export class Checker {
     this.#roles = roles;
     this.ledger = new Ledger(time, plan, roles);
     this.#markers = new MarkerWatch(time, this.ledger);
+    this.#notes = new NoteWatch(time);
     for (const { node, is } of roles.values()) {
       if (is !== 'item') continue;
       const byRun = this.#nodes.get(node.api) ?? new Map<string, Node>();
@@ -73,7 +76,7 @@ export class Checker {
     const { node, is } = role;
     if (is === 'item') this.#itemChanged(node, before, after, by);
     if (is === 'done') this.#doneChanged(node, before, after, by);
-    if (is === 'failure' && after !== undefined && by !== 'person') this.#noteChanged(node, after, by);
+    if (is === 'failure' && after !== undefined && by !== 'person') this.#noteChanged(node, before, after, by);
     if (is !== 'failure') {
       this.ledger.judge(node);
       if (node.parent !== undefined) this.ledger.judge(node.parent);
@@ -229,11 +232,10 @@ export class Checker {
       );
   }
 
-  #noteChanged(node: Node, { body }: Stored, by: Life): void {
+  #noteChanged(node: Node, before: Stored | undefined, { body }: Stored, by: Life): void {
     this.#noted.set(node, (this.#noted.get(node) ?? new WeakSet()).add(by));
-    const { key, status } = JSON.parse(body) as { key?: unknown; status?: unknown };
-    if (key !== node.itemKey || !['failed', 'refired', 'parked'].includes(String(status)))
-      this.break('conservation', `${node.failureKey} does not say what failed: ${body}`);
+    const problem = this.#notes.problem({ node, before: before?.body, body, by });
+    this.tell('conservation', problem === undefined ? undefined : `${node.failureKey} ${problem}: ${body}`);
   }
 
   #checkUnknown(key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void {

@@ -57,7 +57,7 @@ export class People {
   }
 
   replay(request: ReplayRequest): void {
-    const { checker, world, faults } = this.#scene;
+    const { checker, world, faults, levels, time } = this.#scene;
     this.#start(
       `replay ${JSON.stringify(request)}`,
       (life) => {
@@ -66,7 +66,11 @@ export class People {
       },
       (end, life) => {
         if (end.how !== 'answered') return;
-        checker.tell('truth', checker.requests.replayed(end.answer as ReplayReport, life, !faults.isOn));
+        const report = end.answer as ReplayReport;
+        checker.tell('truth', checker.requests.replayed(report, life, !faults.isOn));
+        if (faults.isOn) return;
+        const letters = [...levels.values()].flatMap(({ deadLetters }) => [...deadLetters.messages.values()]);
+        checker.tell('conservation', checker.requests.left(report, life, letters, time.nowMs));
       },
     );
   }

@@ -4,6 +4,8 @@
  */
 import type { LevelReport, RunReport } from '../../shared/engine/report/run-report.ts';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
+import type { SweptRun } from '../../shared/engine/recovery/sweep.ts';
+import type { Status } from '../../shared/engine/report/status.ts';
 import type { Stored } from './bucket.ts';
 import type { KeyRole, Node } from './model.ts';
 import { everyNode } from './model.ts';
@@ -14,12 +16,97 @@ type Figures = Pick<LevelReport, 'items' | 'done' | 'failed' | 'open' | 'lost' |
 
 /** What is about to get another name within this time has none that is certain. */
 const blurMs = 10_000;
+/** A report is good enough for a status for so long. */
+const usefulMs = 60_000;
 
 export class ReportWatch {
   readonly #scene: Scene;
 
   constructor(scene: Scene) {
     this.#scene = scene;
+  }
+
+  /** @returns what is wrong with an answer for which everything was counted anew */
+  fresh(status: Status): string | undefined {
+    if (!('run' in status)) return 'a run was asked for, and a list is the answer';
+    const { run, from, ageSeconds } = status;
+    if (from !== 'census' || ageSeconds !== 0)
+      return `a fresh status of ${run} is from a ${from} of ${ageSeconds} s ago`;
+    return this.#wrongPace(status, this.#stored(run)) ?? this.run(status);
+  }
+
+  /** @returns what is wrong with an answer that the last report may be good enough for */
+  status(status: Status): string | undefined {
+    if (!('run' in status)) return 'a run was asked for, and a list is the answer';
+    const { run, from, ageSeconds } = status;
+    const stored = this.#stored(run);
+    const ageMs = stored === undefined ? Infinity : this.#scene.time.nowMs - Date.parse(stored.at);
+    const expected = stored !== undefined && (stored.complete || ageMs < usefulMs) ? 'report' : 'census';
+    if (from !== expected && Math.abs(ageMs - usefulMs) > blurMs)
+      return `a status of ${run} is from a ${from}, and not from a ${expected}`;
+    if (from === 'census') return this.fresh(status);
+    if (Math.abs(ageSeconds * 1000 - ageMs) > blurMs)
+      return `a report of ${run} of ${ageMs} ms ago is told to be ${ageSeconds} s old`;
+    return stored?.at === status.at && sameLevels(stored, status) ? undefined : `a status of ${run} is not its report`;
+  }
+
+  /** @returns what is wrong with the list of runs */
+  list(status: Status): string | undefined {
+    if (!('runs' in status)) return 'all runs were asked for, and one is the answer';
+    const { runs, bucket } = this.#scene;
+    const seeds = runs.flatMap((run) => {
+      const seed = bucket.objects.get(`seeds/${run}.json`);
+      return seed === undefined ? [] : [{ run, ms: seed.modifiedMs }];
+    });
+    const latest = seeds.sort((a, b) => b.ms - a.ms || (a.run < b.run ? 1 : -1)).map(({ run }) => run);
+    const told = status.runs.map(({ run }) => run);
+    if (told.join() !== latest.join()) return `the runs are told to be ${told.join()}, and they are ${latest.join()}`;
+    const wrong = status.runs.find(({ run, complete, at, line }) => {
+      const stored = this.#stored(run);
+      const sum = (what: 'done' | 'items'): number => stored?.levels.reduce((all, level) => all + level[what], 0) ?? 0;
+      const figures = stored === undefined ? 'no report yet' : `${sum('done')} of ${sum('items')} items done`;
+      return complete !== stored?.complete || at !== stored?.at || !line.includes(figures);
+    });
+    return wrong === undefined ? undefined : `the run ${wrong.run} is told to be ${wrong.line}`;
+  }
+
+  /** @returns what is wrong with what a sweep has just left; undefined for one that has given something to do */
+  swept(swept: SweptRun): string | undefined {
+    if (swept.refired > 0 || swept.givenUp > 0) return undefined;
+    const stored = this.#stored(swept.run);
+    if (
+      stored === undefined ||
+      stored.at !== swept.at ||
+      !sameLevels(stored, swept) ||
+      stored.complete !== swept.complete
+    )
+      return `the sweep of ${swept.run} leaves another report than it gives: ${JSON.stringify(stored)}`;
+    return this.run(swept);
+  }
+
+  /** The report in the bucket; undefined when there is none that is whole. */
+  #stored(run: string): RunReport | undefined {
+    try {
+      const report = JSON.parse(this.#object(`runs/${run}.json`)?.body ?? '') as RunReport;
+      const isWhole =
+        report.run === run && !Number.isNaN(Date.parse(report.at)) && report.levels.every(({ items }) => items >= 0);
+      return isWhole ? report : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #wrongPace(report: RunReport, before: RunReport | undefined): string | undefined {
+    const sum = ({ levels }: RunReport, what: 'done' | 'open'): number =>
+      levels.reduce((all, level) => all + level[what], 0);
+    const done = before === undefined ? 0 : sum(report, 'done') - sum(before, 'done');
+    const seconds = before === undefined ? 0 : (Date.parse(report.at) - Date.parse(before.at)) / 1000;
+    const isKnown = done > 0 && seconds > 0;
+    const pace = isKnown ? done / seconds : undefined;
+    const left = isKnown ? sum(report, 'open') / (done / seconds) : undefined;
+    return isNear(pace, report.itemsPerSecond) && isNear(left, report.secondsLeft)
+      ? undefined
+      : `${report.run} is told to have ${report.itemsPerSecond} items a second and ${report.secondsLeft} s left, and has ${pace} and ${left}`;
   }
 
   /** @returns what is wrong with a report that was made just now */
@@ -173,6 +260,14 @@ export class ReportWatch {
       return role === undefined || (role.is === 'failure' && !/^\{.*"at":"\d{4}-/.test(body));
     });
   }
+}
+
+function sameLevels(a: RunReport, b: RunReport): boolean {
+  return JSON.stringify(a.levels) === JSON.stringify(b.levels) && a.apiCalls === b.apiCalls;
+}
+
+function isNear(a: number | undefined, b: number | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : Math.abs(a - b) <= 1e-9 * Math.max(1, a);
 }
 
 /** The same fields in the same order. */

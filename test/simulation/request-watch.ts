@@ -6,6 +6,7 @@ import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
 import type { Life } from './life.ts';
+import type { Message } from './queue.ts';
 
 type Request = SweepRequest & ReplayRequest;
 
@@ -74,6 +75,19 @@ export class RequestWatch {
       (reasons.some(({ count }, at) => count > (reasons[at - 1]?.count ?? Infinity)) &&
         'does not begin with the commonest reason');
     return typeof wrong === 'string' ? `${life.name} reports wrongly: ${wrong}: ${JSON.stringify(report)}` : undefined;
+  }
+
+  /** @param letters on the queues, once no fault is in the way @returns what is wrong with what a replay has left there */
+  left(report: ReplayReport, life: Life, letters: readonly Message[], nowMs: number): string | undefined {
+    const { from, force, run, level } = this.#requests.get(life) ?? {};
+    if (from === 'failures') return undefined;
+    const hidden = letters.find(({ hiddenUntilMs }) => hiddenUntilMs > nowMs);
+    if (hidden !== undefined) return `${life.name} leaves ${hidden.id} invisible`;
+    const { unreadable, missing, failedAgain, refused } = report.skipped;
+    const mayStay = unreadable + failedAgain + refused + (force === true ? 0 : missing);
+    const old = letters.filter(({ sentAtMs }) => sentAtMs < life.startedMs).length;
+    const isAll = run === undefined && level === undefined && !report.dryRun && report.stoppedBecause === 'drained';
+    return isAll && old > mayStay ? `${life.name} leaves ${old} letters, and has a reason for ${mayStay}` : undefined;
   }
 
   /** @param isExact no answer was lost on the way @returns what is wrong with a report */

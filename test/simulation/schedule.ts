@@ -7,7 +7,7 @@ import { noticeTampering, refuseOtherParams } from './after-day.ts';
 import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { planDay } from './day-plan.ts';
-import type { FaultChoice, Injected } from './faults.ts';
+import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
 import { refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import { everyNode, type Node } from './model.ts';
@@ -162,11 +162,13 @@ class Day {
     const watch = new ReportWatch(this.#scene);
     for (const run of runs) {
       if (!bucket.objects.has(`seeds/${run}.json`)) continue;
-      this.#people.status({ run, fresh: true }, (status) => {
-        if ('run' in status) checker.tell('truth', watch.run(status));
-      });
+      this.#people.status({ run, fresh: true }, (status) => checker.tell('truth', watch.fresh(status)));
       await this.#settle('after a look');
+      this.#people.status({ run }, (status) => checker.tell('truth', watch.status(status)));
+      await this.#settle('after a quick look');
     }
+    this.#people.status({}, (status) => checker.tell('truth', watch.list(status)));
+    await this.#settle('after a look at all runs');
     this.#people.rate((report) => checker.tell('truth', watch.rate(report)));
     await this.#settle('after a look at the rate');
   }
@@ -186,18 +188,30 @@ class Day {
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
-      const site = faults.site(`${fault} after the day`);
-      faults.isOn = true;
-      const strikes = faults.strikes(fault, site);
-      faults.isOn = false;
-      if (strikes) await act(site, tries);
+      const site = this.#chanceOf(fault);
+      if (site !== undefined) await act(site, tries);
     }
+  }
+
+  /** Where a fault strikes on the complete runs; it has three chances. */
+  #chanceOf(fault: FaultName): Site | undefined {
+    const { faults } = this.#scene;
+    faults.isOn = true;
+    const site = ['first', 'second', 'third']
+      .map((chance) => faults.site(`${fault} after the day, ${chance}`))
+      .find((each) => faults.strikes(fault, each));
+    faults.isOn = false;
+    return site;
   }
 
   async #sweepAndSettle(): Promise<void> {
     const { time } = this.#scene;
     await time.runTo(time.nowMs + this.#patienceMs);
-    this.#people.sweep({});
+    const { checker } = this.#scene;
+    const watch = new ReportWatch(this.#scene);
+    this.#people.sweep({}, ({ runs }) => {
+      for (const run of runs) checker.tell('truth', watch.swept(run));
+    });
     await this.#settle('after a sweep');
   }
 
