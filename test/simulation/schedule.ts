@@ -174,7 +174,7 @@ class Day {
   }
 
   async #tryOnCompleteRuns(): Promise<void> {
-    const { faults, checker, runs } = this.#scene;
+    const { checker, runs } = this.#scene;
     const tries = {
       scene: this.#scene,
       people: this.#people,
