@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { projectFolder } from '../simulation/core.ts';
 
 type Printed = {
-  total: { mutants: number; survivors: number; together: number };
+  total: { mutants: number; byBoth: number };
   survivors: { id: string }[];
   trials: { id: string; unit: { outcome: string; by?: string }; simulation: { outcome: string; by?: string } }[];
 };
@@ -18,25 +18,30 @@ function mutate(...args: string[]): Promise<{ code: number; stdout: string; stde
   });
 }
 
-// A file that all else depends on, so that few schedules and few tests are enough.
-const file = 'shared/engine/item/key-digest.ts';
+// Its tests are quick, and any schedule shows what is wrong with it.
+const file = 'shared/engine/chain/chain-problems.ts';
 
-test('mutants of the digest that proves a run complete are killed, each by a test or a promise that is named', async () => {
+test('mutants of what refuses a bad chain are killed by the unit tests and by the simulation, each by one that is named', async () => {
   const { stdout, stderr } = await mutate(
-    ...['--file', file, '--sample', '4', '--schedules', '10', '--workers', '1', '--json'],
+    ...['--file', file, '--sample', '5', '--schedules', '3', '--workers', '1', '--json'],
   );
   const { total, survivors, trials } = JSON.parse(stdout) as Printed;
-  expect({ stderr, survivors, tried: total.mutants }).toEqual({ stderr: '', survivors: [], tried: 4 });
+  expect({ stderr, survivors, total }).toEqual({
+    stderr: '',
+    survivors: [],
+    total: expect.objectContaining({ mutants: 5, byBoth: 5 }),
+  });
   for (const { id, unit, simulation } of trials) {
-    expect(id).toMatch(/^shared\/engine\/item\/key-digest\.ts:\d+:[a-z-]+:\d+$/);
-    expect(unit.by ?? simulation.by).not.toBe('');
+    expect(id).toMatch(/^shared\/engine\/chain\/chain-problems\.ts:\d+:[a-z-]+:\d+$/);
+    expect(unit).toEqual({ outcome: 'killed', by: expect.stringMatching('a chain') });
+    expect(simulation).toEqual({ outcome: 'killed', by: expect.stringMatching('^truth, seed 1: the chain ') });
   }
 });
 
 test('--list prints the mutants and tries none', async () => {
   const { code, stdout } = await mutate('--file', file, '--list');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^ {2}shared\/engine\/item\/key-digest\.ts:\d+:[a-z-]+:1\n {4}- .+\n {4}\+ /);
+  expect(stdout).toMatch(/^ {2}shared\/engine\/item\/chain-problems\.ts:\d+:[a-z-]+:1\n {4}- .+\n {4}\+ /);
 });
 
 test('a file that the engine does not have is told of in one line', async () => {

@@ -64,7 +64,7 @@ export class Checker {
 
   readonly onBucketChange = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void => {
     const role = this.#roles.get(key);
-    if (after !== undefined) this.#markers.written(key);
+    this.tell('truth', this.#markers.changed(key, after !== undefined, by));
     const run = role === undefined ? this.ledger.runOfMarker(key) : role.node.run;
     if (by === 'person' && run !== undefined) this.#personActs(run);
     if (by !== 'person' && by.name.startsWith('status')) this.break('idempotence', `${by.name} wrote ${key}`);
@@ -156,6 +156,11 @@ export class Checker {
     if (from === 'report' && state.isExcused) return;
     const lie = [...state.open].find(({ isLate }) => !isLate);
     if (lie !== undefined) this.break('truth', `status says that ${run} is complete, but ${lie.itemKey} is not done`);
+  }
+
+  /** Nothing happens by itself any more. */
+  atRest(): void {
+    for (const run of this.ledger.runs) this.tell('truth', this.#markers.atRest(run));
   }
 
   #itemNamed(key: string): Node | undefined {

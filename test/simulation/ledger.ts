@@ -61,6 +61,10 @@ export class Ledger {
     this.#wanted = wanted;
   }
 
+  get runs(): string[] {
+    return [...this.#runs.keys()];
+  }
+
   run(name: string): RunState | undefined {
     return this.#runs.get(name);
   }
