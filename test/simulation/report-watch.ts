@@ -72,6 +72,12 @@ export class ReportWatch {
 
   /** @returns what is wrong with what a sweep has just left; undefined for one that has given something to do */
   swept(swept: SweptRun): string | undefined {
+    const lost = [...this.#scene.bucket.objects].filter(
+      ([key, { body }]) =>
+        key.startsWith('failures/') && key.includes(`/${swept.run}`) && /"code":"(LOST|SHORT)"/.test(body),
+    );
+    if (swept.givenUp > lost.filter(([, { body }]) => body.includes('"status":"failed"')).length)
+      return `the sweep of ${swept.run} says that it has given up ${swept.givenUp} items, and has noted fewer`;
     if (swept.refired > 0 || swept.givenUp > 0) return undefined;
     const stored = this.#stored(swept.run);
     if (
