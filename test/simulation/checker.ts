@@ -158,11 +158,6 @@ export class Checker {
     if (lie !== undefined) this.break('truth', `status says that ${run} is complete, but ${lie.itemKey} is not done`);
   }
 
-  /** Nothing happens by itself any more. */
-  atRest(): void {
-    for (const run of this.ledger.runs) this.tell('truth', this.#markers.atRest(run));
-  }
-
   #itemNamed(key: string): Node | undefined {
     const role = this.#roles.get(key);
     return role?.is === 'item' ? role.node : undefined;

@@ -61,10 +61,6 @@ export class Ledger {
     this.#wanted = wanted;
   }
 
-  get runs(): string[] {
-    return [...this.#runs.keys()];
-  }
-
   run(name: string): RunState | undefined {
     return this.#runs.get(name);
   }

@@ -49,15 +49,6 @@ export class MarkerWatch {
     return left === undefined ? undefined : `${by.name} ${isThere ? 'marks' : 'unmarks'} ${run}, and leaves ${left[0]}`;
   }
 
-  /** @returns what is wrong when nothing happens */
-  atRest(run: string): string | undefined {
-    const { isExcused } = this.#ledger.runState(run);
-    const [finished] = this.#finishedOf(run);
-    return !isExcused && finished !== undefined && !this.#ledger.has(this.#ledger.markerOf(run))
-      ? `${finished[0]} is there without a success marker: no sweep will look at the run again`
-      : undefined;
-  }
-
   #finishedOf(run: string): [key: string, writtenMs: number][] {
     return [...this.#finishedMs].filter(([key]) => key.startsWith(`finished/${run}/`));
   }

@@ -44,7 +44,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/recovery/item-return.ts',
     from: 'await refire.send({',
     to: 'void refire.send({',
-    breaks: ['conservation', 'idempotence'],
+    breaks: ['conservation', 'idempotence', 'truth'],
   },
   {
     bug: 'an error that may pass is swallowed',
@@ -261,6 +261,34 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: '  await writeFailureNote(level, note, store);\n  const fields',
     to: "  if (!isGivenUp)\n    await deps.refires.get(level.name)?.send(newEvent(key, clock.now(), { replays, refires: note.refires, reexpand: isShort }));\n  await writeFailureNote(level, note, store);\n  if (!isGivenUp) return 'refired';\n  const fields",
     breaks: ['termination'],
+  },
+  {
+    bug: 'a run is unmarked before what spares the sweep a look at it is gone',
+    file: 'shared/engine/runs/markers.ts',
+    from: '  await removeFinished(run, store);\n  await store.remove(successKey(chain, run));\n',
+    to: '  await store.remove(successKey(chain, run));\n  await removeFinished(run, store);\n',
+    breaks: ['truth'],
+  },
+  {
+    bug: 'what a replay looked at and left stays invisible',
+    file: 'shared/engine/recovery/drain.ts',
+    from: '    await queue.release(held);\n',
+    to: '',
+    breaks: ['conservation'],
+  },
+  {
+    bug: 'every attempt is the first one',
+    file: 'shared/engine/item/item-failure.ts',
+    from: '1 + (note?.attempts ?? 0)',
+    to: '1',
+    breaks: ['conservation'],
+  },
+  {
+    bug: 'items that failed are counted as open',
+    file: 'shared/engine/report/census.ts',
+    from: "note === undefined || note.status === 'refired' ? 'open' : 'failed'",
+    to: "note === undefined || note.status !== 'parked' ? 'open' : 'failed'",
+    breaks: ['truth', 'termination'],
   },
 ];
 

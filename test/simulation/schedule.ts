@@ -106,7 +106,6 @@ class Day {
     const limitMs = time.nowMs + 2 * this.#patienceMs + 8 * hourMs;
     if (!(await time.runUntilQuiet(limitMs)) && checker.violation === undefined)
       checker.break('termination', `${when}, something goes on without end`);
-    checker.atRest();
   }
 
   /** What is poisoned is given up: after enough sweeps none has anything left to do. */
