@@ -22,5 +22,7 @@ async function run(coreFolder: string, from: number, to: number): Promise<void> 
     onProgress: ({ schedules }) => say({ schedules }),
   });
   const [failure] = failures;
+  // A promise that was not awaited may have failed: that ends the thread, and is this mutant's doing.
+  await new Promise((resolve) => setImmediate(resolve));
   say({ ended: true, ...(failure && { failure }) });
 }

@@ -97,14 +97,18 @@ export class SimulationTrial {
   #start(): Worker {
     if (this.#runs >= runsOfAThread && this.#worker !== undefined) this.#drop(this.#worker);
     this.#runs += 1;
-    this.#worker ??= new Worker(new URL('./simulation-thread.ts', import.meta.url), {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = new Worker(new URL('./simulation-thread.ts', import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: mostMegabytes },
     });
-    return this.#worker;
+    worker.on('error', () => this.#drop(worker));
+    this.#worker = worker;
+    return worker;
   }
 
   #drop(worker: Worker): void {
     void worker.terminate();
+    if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#runs = 0;
   }
