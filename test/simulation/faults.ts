@@ -65,6 +65,7 @@ export const faultOdds = {
   /** Seeds and rates that are refused; once all is well. */
   'mistaken-seed': 0.9,
   'mistaken-rate': 0.9,
+  'spoilt-report': 0.9,
   'tampered-after': 0.3,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,

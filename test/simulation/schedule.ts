@@ -9,7 +9,7 @@ import type { Core } from './core.ts';
 import { planDay } from './day-plan.ts';
 import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
-import { refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
+import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import { everyNode, type Node } from './model.ts';
 import { People } from './people.ts';
 import { ReportWatch } from './report-watch.ts';
@@ -185,6 +185,7 @@ class Day {
       ['params-changed', refuseOtherParams],
       ['mistaken-seed', refuseMistakenSeeds],
       ['mistaken-rate', refuseMistakenRates],
+      ['spoilt-report', passOverSpoiltReports],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
