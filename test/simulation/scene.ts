@@ -100,6 +100,9 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     time,
     faults,
     pageSize: settings.listPageSize,
+    // A queue gives an invocation several items at a time.
+    writesAtOnce: settings.writeConcurrency * (settings.deployment.trigger === 'queue' ? settings.batchSize : 1),
+    onTooMany: (what) => checker.break('rate', what),
     onChange: (key, before, after, by) => {
       say(
         `${by === 'person' ? 'a person' : by.name} ${after === undefined ? 'deletes' : before === undefined ? 'writes' : 'overwrites'} ${key}${key.startsWith('failures/') ? ` ${after?.body ?? ''}` : ''}`,
