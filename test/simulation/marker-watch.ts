@@ -41,8 +41,10 @@ export class MarkerWatch {
     if (run === undefined) return undefined;
     if (isThere) this.#ledger.runState(run).markedMs = nowMs;
     else this.#unmarkedMs.set(run, nowMs);
-    if (by === 'person') return undefined;
-    const seedETag = this.#ledger.object(this.#ledger.runState(run).root.itemKey)?.eTag;
+    const { root, seedMs } = this.#ledger.runState(run);
+    // It marks the run for the seed that it has looked at.
+    if (by === 'person' || (isThere && seedMs >= by.startedMs)) return undefined;
+    const seedETag = this.#ledger.object(root.itemKey)?.eTag;
     const left = this.#finishedOf(run).find(
       ([other, writtenMs]) => writtenMs < by.startedMs && !(isThere && other.endsWith(`/${seedETag}.json`)),
     );
