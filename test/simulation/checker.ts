@@ -297,7 +297,7 @@ export class Checker {
   ): void {
     if (place.is === 'note') {
       if (by !== 'person' && after !== undefined) this.#noteChanged(place.batchKey, before, after, by);
-      this.batches.noteWritten(place.batchKey, after, by === 'person' ? undefined : by);
+      this.batches.noteWritten(place.batchKey, before, after, by === 'person' ? undefined : by);
       return;
     }
     const { batches: book } = this.ledger;
