@@ -70,6 +70,7 @@ export const faultOdds = {
   'mistaken-seed': 0.9,
   'mistaken-rate': 0.9,
   'spoilt-report': 0.9,
+  'marker-deleted': 0.9,
   'tampered-after': 0.3,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,

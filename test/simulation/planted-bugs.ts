@@ -121,7 +121,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/recovery/runs-to-sweep.ts',
     from: '    finished.delete(run);\n',
     to: '',
-    faults: 'sweep-beside=1,seed-dropped-in-census=1,crash-after=0.1,s3-fails=0.1',
     breaks: ['convergence'],
   },
   {
@@ -352,7 +351,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/item/batch-fetch.ts',
     from: 'if (this.#isolation.isNoted &&',
     to: 'if (!this.#isolation.isNoted &&',
-    breaks: ['termination', 'convergence', 'truth'],
+    breaks: ['termination', 'convergence', 'truth', 'conservation'],
   },
   {
     bug: 'a result that another invocation stored meanwhile is stored once more',

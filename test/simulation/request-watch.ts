@@ -106,17 +106,18 @@ export class RequestWatch {
   /** @param isExact no answer was lost on the way @returns what is wrong with a report */
   swept(report: SweepReport, life: Life, isExact: boolean): string | undefined {
     const { dryRun = false } = this.#requests.get(life) ?? {};
-    const { runs, runsLeft, stoppedBecause } = report;
+    const { runs, runsLeft, cutShort, stoppedBecause } = report;
+    const isFinished = runsLeft === 0 && cutShort === undefined;
     const given = this.#given(life);
     const refired = runs.reduce((all, run) => all + run.refired, 0);
     const wrong =
       (report.dryRun !== dryRun && 'does not say whether it is a dry run') ||
       (!dryRun &&
         isExact &&
-        runsLeft === 0 &&
+        isFinished &&
         !(refired >= given.least && refired <= given.most) &&
         `counts ${refired} items, and has re-fired ${given.least} to ${given.most}`) ||
-      ((runsLeft === 0) !== (stoppedBecause === 'finished') && 'does not say why it ended');
+      (isFinished !== (stoppedBecause === 'finished') && 'does not say why it ended');
     return typeof wrong === 'string' ? `${life.name} reports wrongly: ${wrong}` : undefined;
   }
 

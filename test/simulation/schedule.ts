@@ -3,7 +3,7 @@
  * must be true by then. Everything follows from the seed.
  */
 import type { Violation } from './checker.ts';
-import { noticeTampering, refuseOtherParams } from './after-day.ts';
+import { bringBackMarker, noticeTampering, refuseOtherParams } from './after-day.ts';
 import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { wrongCounts } from './count-check.ts';
@@ -213,6 +213,7 @@ class Day {
       ['mistaken-seed', refuseMistakenSeeds],
       ['mistaken-rate', refuseMistakenRates],
       ['spoilt-report', passOverSpoiltReports],
+      ['marker-deleted', bringBackMarker],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
