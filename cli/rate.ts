@@ -1,6 +1,7 @@
 /** `npm run rate`: shows and sets the rate of calls to the API, of a deployment on AWS or of the local engine. */
 import { S3Client } from '@aws-sdk/client-s3';
 import { rateKey } from '../shared/engine/chain/keys.ts';
+import { rateLines } from './terminal/rate-lines.ts';
 import { count } from './terminal/format.ts';
 import { createFunctionClient, DeploymentError, type FunctionClient } from './run/function-client.ts';
 import { isRate, rateChangeOf, setRate, type RateAnswer } from './run/rate-change.ts';
@@ -17,7 +18,7 @@ const rateOptions = {
 
 const help = `Shows or sets the rate of calls to the API: on AWS, or on the local engine when its variables are exported.
 
-  npm run rate                    what holds now, and how many items wait
+  npm run rate                    what holds now, what is used of it, and how many items wait
   npm run rate -- 5               requests a second from now on, of all levels together
   npm run rate -- pause           no calls; what is in progress is requeued without counting as an attempt
   npm run rate -- resume          with the rate that held before
@@ -57,11 +58,13 @@ async function main(): Promise<void> {
   }
 }
 
-function pageOf({ requestsPerSecond, paused, frozenUntil, problem, deployed, waiting, resumed }: RateAnswer): string {
+function pageOf(answer: RateAnswer): string {
+  const { requestsPerSecond, paused, frozenUntil, problem, deployed, waiting, resumed } = answer;
   const rate = requestsPerSecond === 'unlimited' ? 'unlimited' : `${requestsPerSecond} requests a second`;
   const wait = Object.entries(waiting).filter(([, items]) => items > 0);
   const lines = [
     `${paused ? 'PAUSED; after that ' : ''}${rate}${requestsPerSecond === deployed ? ', as deployed' : `; deployed with ${deployed}`}.`,
+    ...rateLines(answer),
     ...(frozenUntil === undefined ? [] : [`The API ordered a wait until ${frozenUntil}.`]),
     ...(problem === undefined ? [] : [`${rateKey} is invalid, so the last valid rate holds. ${problem}.`]),
     ...(wait.length === 0 ? [] : [`Waiting: ${wait.map(([level, items]) => `${level} ${count(items)}`).join(', ')}.`]),

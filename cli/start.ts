@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import {
   type LocalAws,
@@ -21,12 +21,14 @@ import type { RunReport } from '../shared/engine/report/run-report.ts';
 import { openInBrowser, openPage } from './page/open-page.ts';
 import type { PageServer } from './page/server.ts';
 import { openApi, type OpenApi } from './run/api.ts';
-import { downloadRun } from './run/download-run.ts';
+import { createCallTimes, type CallTimes } from './run/call-times.ts';
+import { downloadRun, makeOutDir } from './run/download-run.ts';
 import {
   apiCalls,
   countedCalls,
   dropSeed,
   ofThisEngine,
+  publishedTables,
   storedObjects,
   waitedForTurn,
   waitingGbSeconds,
@@ -59,7 +61,7 @@ const help = {
 type Options = Given<typeof startOptions>;
 type Command = LocalCommand<typeof startOptions>;
 type Settings = RunSettings & { isResumed: boolean };
-type Place = { dataDir: string; isKept: boolean };
+type Place = { dataDir: string; isKept: boolean; outDir: string | undefined };
 
 async function main(): Promise<ExitStatus> {
   const given = await readLocalCommand(startOptions, 'npm start --', help);
@@ -71,12 +73,13 @@ async function main(): Promise<ExitStatus> {
   // Everything about the options is checked before a folder is made.
   const params = deploymentParams(given.source, options);
   const settings = settle(given);
+  const outDir = options.out === undefined ? undefined : makeOutDir(options.out);
   const dataDir = given.dataDir ?? mkdtempSync(join(tmpdir(), 's3-cascade-'));
   const isKept = given.dataDir !== undefined || options.keep === true;
   try {
     // A folder that can't be used is reported at once, not after the packaging.
     lockFolder(dataDir).release();
-    return await run(given, settings, params, { dataDir, isKept });
+    return await run(given, settings, params, { dataDir, isKept, outDir });
   } finally {
     if (!isKept) rmSync(dataDir, { recursive: true, force: true });
   }
@@ -97,7 +100,7 @@ async function run(
   { options, source, given, token }: Command,
   settings: Settings,
   params: Record<string, string>,
-  { dataDir, isKept }: Place,
+  { dataDir, isKept, outDir }: Place,
 ): Promise<ExitStatus> {
   const interrupted = interruption();
   const progress = startProgress(process.stderr);
@@ -109,6 +112,7 @@ async function run(
     const { packageDir } = await packageService({ serviceDir: projectDir, params });
     progress.say('Starting the engine …');
     const tally = createTally(source.chain, settings.run);
+    const callTimes = createCallTimes();
     const startedMs = performance.now();
     const engine = await startLocalAws(packageDir, {
       dataDir,
@@ -117,6 +121,7 @@ async function run(
       maxEnvironments: options.environments,
       ...api.access,
       metrics: [waitedForTurn, apiCalls],
+      onRequest: (_, atMs) => callTimes.add(atMs),
       onObjectCreated: ({ key, headers }) => tally.add({ key, metadata: () => metadataIn(headers) }),
     });
     closers.push(() => engine.stop());
@@ -134,13 +139,11 @@ async function run(
     progress.end();
     const isInterrupted = ending === 'interrupted';
     const copied =
-      options.out === undefined || isInterrupted
-        ? undefined
-        : await copyOut(engine, source.chain, settings.run, options.out);
+      outDir === undefined || isInterrupted ? undefined : await copyOut(engine, source.chain, settings.run, outDir);
     const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
     const { chain } = source;
-    const end = { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied };
-    const status = await report(options, end);
+    const counted = { engine, api, callTimes, chain, found };
+    const status = await report(options, { ...counted, isInterrupted, elapsedSeconds, dataDir, isKept, copied });
     if (page === undefined || isInterrupted) return status;
     process.stderr.write(`The page stays until Ctrl-C: ${page.addressOf(settings.run)}\n`);
     await interrupted.asked;
@@ -168,6 +171,7 @@ function headline({ run, isResumed }: { run: string; isResumed: boolean }, api: 
 type Ended = {
   engine: LocalAws;
   api: OpenApi;
+  callTimes: CallTimes;
   chain: Chain;
   found: RunReport;
   isInterrupted: boolean;
@@ -179,7 +183,7 @@ type Ended = {
 };
 
 async function report(options: Options, ended: Ended): Promise<ExitStatus> {
-  const { engine, api, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied } = ended;
+  const { engine, api, callTimes, chain, found, isInterrupted, elapsedSeconds, dataDir, isKept, copied } = ended;
   const { run } = found;
   const figures = engine.lambda.stats();
   const depths = Object.values(engine.sqs.depths());
@@ -189,6 +193,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     // Only a sweep says that a run is complete, and marks it.
     report: { ...found, complete: found.complete && !isInterrupted },
     apiCalls: (await api.calls?.()) ?? countedCalls(engine),
+    rate: { set: options.rate ?? 'unlimited', used: callTimes.perSecond, fullestSecond: callTimes.fullestSecond },
     invocations: figures.invocations,
     retries: figures.retries,
     lambdaGbSeconds: figures.lambdaGbSeconds,
@@ -197,6 +202,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     s3Operations: functions.s3 ?? {},
     sqsOperations: functions.sqs ?? {},
     seconds: elapsedSeconds,
+    tables: publishedTables(engine, chain, run),
     bucket: engine.bucket,
     dataDir: isKept ? dataDir : undefined,
   });
@@ -216,10 +222,9 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
 
 type Copied = { outDir: string; files: number; bytes: number; tables: string[] };
 
-async function copyOut({ endpoint, bucket }: LocalAws, chain: Chain, run: string, out: string): Promise<Copied> {
+async function copyOut({ endpoint, bucket }: LocalAws, chain: Chain, run: string, outDir: string): Promise<Copied> {
   const client = new S3Client({ endpoint, region, credentials: peoplesCredentials });
   try {
-    const outDir = resolve(out);
     const place = { bucket, resultPrefix: lastLevel(chain).writes, tables: tablesOf(chain).map(({ name }) => name) };
     return { outDir, ...(await downloadRun(client, place, { run, outDir })) };
   } finally {

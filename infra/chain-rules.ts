@@ -50,7 +50,7 @@ export function chainWarnings(template: Template): string[] {
   );
   if (reserved <= reservable) return [];
   return [
-    `${reserved} environments are reserved in all; of an account's 1,000 AWS lets you reserve ${reservable}, and a new account may have only 10 in all. Lower rate, expectedCallMs or the chain's environments, use trigger=queue, or have the quota raised.`,
+    `${reserved} environments are reserved in all; of an account's 1,000 AWS lets you reserve ${reservable}, and a new account may have only 10 in all. Lower rate, expectedCallMs or the chain's environments, use trigger=queue or reserve=false, which reserve none, or have the quota raised.`,
   ];
 }
 

@@ -28,7 +28,7 @@ function fetchFunction(deployment: Deployment, level: Level): object {
     handler: 'functions/fetch.handler',
     role: { 'Fn::Sub': `\${${roleId(level.function)}.Arn}` },
     environment: fetchVariables(deployment, level),
-    // With queues their triggers bound the environments, and nothing is reserved.
+    // With queues their triggers bound the environments, and nothing is reserved; without `reserve` the shares' places do.
     ...(parameters.trigger === 'direct' && environments !== undefined && { reservedConcurrency: environments }),
     maximumRetryAttempts: retryAttempts,
     maximumEventAge: parameters.maximumEventAge,
@@ -43,6 +43,7 @@ function fetchVariables(deployment: Deployment, level: Level): Variables {
     level: level.name,
     minimumRate: String(rate.minimumPerSecond),
     environments: String(rate.environments ?? ''),
+    places: String(rate.places ?? ''),
     deadLetterQueueUrl: ref(queueId(level, 'dead-letters')),
     waitingQueueUrl: ref(queueId(level, 'waiting')),
     triggerQueueUrl: parameters.trigger === 'queue' ? ref(queueId(level, 'trigger')) : '',
@@ -54,6 +55,7 @@ export function recoveryVariables(deployment: Deployment): Variables {
   const { chain, parameters, rate, timeoutSeconds, retryAttempts } = deployment;
   const ofLevels = chain.levels.map((level) =>
     write(levelSettings(level), parameters, {
+      environments: String(capacityOf(rate, level).environments ?? ''),
       target: ref(parameters.trigger === 'queue' ? queueId(level, 'trigger') : functionId(level.function)),
       deadLetterQueueUrl: ref(queueId(level, 'dead-letters')),
       waitingQueueUrl: ref(queueId(level, 'waiting')),

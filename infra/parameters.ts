@@ -39,6 +39,12 @@ const infraParameters = {
     about:
       'Milliseconds that a call takes: this decides how many environments a level has, so that it can use the whole rate while it is the only one at work. With more of them, each sleeps longer.',
   },
+  reserve: {
+    default: 'true',
+    ...flag,
+    about:
+      '`direct`: whether each level reserves the environments that it may have. `false` for an account that may not: control/shares.json bounds how many make calls, to as many, and 10 at the least. More that Lambda starts make none, and requeue their items.',
+  },
   rateEvery: {
     default: 'rate(5 minutes)',
     ...schedule,

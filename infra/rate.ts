@@ -16,11 +16,16 @@ const longestSpacing = 0.8;
 /** The messages of a batch take their turns in one environment, while another may be idle: no more than come up this soon. */
 const longestBatchSeconds = 2;
 
+/** Environments of a new account. With as many places, none of them ever waits for one. */
+const newAccount = 10;
+
 export type SharedRate = {
   /** Slower than this, turns are further apart than a function may run. */
   minimumPerSecond: number;
   /** That may run at once, of all levels; undefined: nothing bounds them. */
   environments: number | undefined;
+  /** That may have a share of the rate at once; undefined: AWS bounds them, or there is no rate to share. */
+  places: number | undefined;
   /** By the level's name. */
   levels: ReadonlyMap<string, Capacity>;
 };
@@ -31,7 +36,7 @@ export type Capacity = {
   batchSize: number;
 };
 
-type RateParameters = Pick<ParameterValues, 'rate' | 'trigger' | 'expectedCallMs' | 'batchSize'>;
+type RateParameters = Pick<ParameterValues, 'rate' | 'trigger' | 'expectedCallMs' | 'batchSize' | 'reserve'>;
 
 /** @throws DeploymentError with a line for each level whose environments AWS refuses, or for a rate that is too slow */
 export function shareRate({
@@ -55,13 +60,15 @@ export function shareRate({
   });
   if (problems.length > 0) throw new DeploymentError(problems);
   const all = levels.map(([, { environments }]) => environments);
-  const environments = all.every((count) => count !== undefined)
-    ? all.reduce((sum, count) => sum + count, 0)
-    : undefined;
+  const wanted = all.every((count) => count !== undefined) ? all.reduce((sum, count) => sum + count, 0) : undefined;
+  const isReserved = parameters.trigger === 'queue' || parameters.reserve;
+  const places = isReserved || rate === 'unlimited' || wanted === undefined ? undefined : Math.max(wanted, newAccount);
+  const environments = places ?? (isReserved ? wanted : undefined);
   return {
     minimumPerSecond: minimumRate(rate, environments ?? 0, timeoutSeconds),
     environments,
-    levels: new Map(levels),
+    places,
+    levels: new Map(isReserved ? levels : levels.map(([name, level]) => [name, { ...level, environments: undefined }])),
   };
 }
 

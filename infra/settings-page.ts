@@ -7,7 +7,17 @@ const sections: readonly [string, readonly (keyof typeof parameters)[]][] = [
   ['The API', ['source', 'apiUrl', 'apiTokenSecret']],
   [
     'The rate',
-    ['rate', 'expectedCallMs', 'maxFreeze', 'maxItemFreeze', 'maxWait', 'rateEvery', 'callRetries', 'callTimeoutMs'],
+    [
+      'rate',
+      'expectedCallMs',
+      'reserve',
+      'maxFreeze',
+      'maxItemFreeze',
+      'maxWait',
+      'rateEvery',
+      'callRetries',
+      'callTimeoutMs',
+    ],
   ],
   ['Triggers', ['trigger', 'batchSize', 'maxReceives', 'queueRetention', 'maximumEventAge']],
   ['Bounds of an item', ['maxChildren', 'maxBodyBytes', 'maxBatchBytes', 'maxPartBytes', 'writeConcurrency']],

@@ -141,6 +141,7 @@ function startServices(
       sqs.sendMessage(queueArn, body, attributes);
     },
     onLog: permittedLog(keepLog, { identities, place, onLost: say }),
+    onRequest: options.onRequest,
     openS3Port: options.functionsOverHttp === true ? undefined : ports.open,
     faults: options.lambdaFaults,
   });

@@ -34,6 +34,11 @@ export type LocalAwsOptions = {
   onObjectCreated?: ((created: ObjectCreated) => void) | undefined;
   /** Told of every line that a function logs, and Lambda's START, end and REPORT: must be quick and must not throw. */
   onLog?: ((functionName: string, line: string) => void) | undefined;
+  /**
+   * Told of every HTTP request that a function sends to another host than the engine, with its time in milliseconds since 1970:
+   * must be quick and must not throw.
+   */
+  onRequest?: ((functionName: string, atMs: number) => void) | undefined;
   /** Told of everything that a function asks to do, before its role's policies decide: must be quick and must not throw. */
   onAccess?: ((access: Access) => void) | undefined;
   /** What tests make go wrong. */

@@ -1,11 +1,22 @@
 /** The end of a run: its figures, as one JSON object or as a page for people. Pure. */
 import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type S3Requests } from './cost.ts';
 import { reasonLines, reasonsOf, type Reason } from '../terminal/drawing.ts';
-import { count, dollars, plural, seconds, table } from '../terminal/format.ts';
+import { bytes, count, dollars, plural, seconds, table } from '../terminal/format.ts';
+import type { Rate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Chain } from '../../shared/engine/chain/chain.ts';
 import type { RunReport } from '../../shared/engine/report/run-report.ts';
 
 export type SqsRequests = { send: number; receive: number; delete: number; other: number };
+
+/** What was allowed of calls to the API, and what was made of it since this start. */
+export type RateSummary = {
+  /** Requests a second; as deployed. */
+  set: Rate;
+  /** Calls a second from the first to the last. */
+  used: number;
+  /** The most calls in any second. */
+  fullestSecond: number;
+};
 
 export type LevelSummary = {
   level: string;
@@ -25,11 +36,15 @@ export type LevelSummary = {
   children: number;
 };
 
+/** A table that the run is published as. */
+export type TableSummary = { table: string; rows: number; columns: number; files: number; bytes: number };
+
 export type Summary = {
   run: string;
   complete: boolean;
   levels: LevelSummary[];
   apiCalls: number;
+  rate: RateSummary;
   invocations: number;
   retries: number;
   /** Messages on the dead-letter queues at the end. */
@@ -42,6 +57,7 @@ export type Summary = {
   waitingGbSeconds: number;
   costUsd: number;
   seconds: number;
+  tables: TableSummary[];
   bucket: string;
   /** null: nothing is kept. */
   dataDir: string | null;
@@ -53,6 +69,7 @@ export type Measured = {
   chain: Pick<Chain, 'levels'>;
   report: RunReport;
   apiCalls: number;
+  rate: RateSummary;
   invocations: number;
   retries: number;
   deadLetters: number;
@@ -62,6 +79,7 @@ export type Measured = {
   s3Operations: Readonly<Record<string, number>>;
   sqsOperations: Readonly<Record<string, number>>;
   seconds: number;
+  tables: readonly TableSummary[];
   bucket: string;
   dataDir: string | undefined;
 };
@@ -77,6 +95,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
     complete: report.complete,
     levels: levelsOf(chain, report),
     apiCalls: measured.apiCalls,
+    rate: { ...measured.rate, used: rounded(measured.rate.used) },
     invocations,
     retries: measured.retries,
     deadLetters: measured.deadLetters,
@@ -86,6 +105,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
     waitingGbSeconds: rounded(measured.waitingGbSeconds),
     costUsd: rounded(cost.usd),
     seconds: rounded(measured.seconds),
+    tables: [...measured.tables],
     bucket: measured.bucket,
     dataDir: measured.dataDir ?? null,
     failures: reasonsOf(report.reasons),
@@ -105,7 +125,6 @@ export function summaryPage(
 ): string {
   const { run, levels, s3, sqs } = summary;
   const results = levels.at(-1)?.children ?? 0;
-  const perSecond = summary.seconds > 0 ? summary.apiCalls / summary.seconds : 0;
   const verdict = summary.complete ? 'is complete' : how.interrupted ? 'was interrupted' : 'is NOT complete';
   const blocks: string[][] = [
     [`Run ${run} ${verdict}: ${plural(results, 'result')} in ${seconds(summary.seconds)}.`],
@@ -123,7 +142,7 @@ export function summaryPage(
       ]),
     ),
     table(
-      ['API calls', `>${count(summary.apiCalls)}`, `${count(perSecond)} a second`],
+      ['API calls', `>${count(summary.apiCalls)}`, rateOf(summary.rate)],
       [
         [
           'Invocations',
@@ -142,6 +161,7 @@ export function summaryPage(
       ],
     ),
   ];
+  blocks.push(tableLines(summary.tables));
   blocks.push(reasonLines(summary.failures, 170), inTheWay(levels));
   blocks.push([
     `On AWS this would have cost about ${dollars(summary.costUsd)} (us-east-1, arm64, no free tier):`,
@@ -162,6 +182,20 @@ export function summaryPage(
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`;
+}
+
+function tableLines(tables: readonly TableSummary[]): string[] {
+  if (tables.length === 0) return [];
+  return table(
+    ['table', '>rows', '>columns', '>files', '>size'],
+    tables.map(({ table: name, rows, columns, files, bytes: size }) => [
+      `tables/${name}/`,
+      count(rows),
+      count(columns),
+      count(files),
+      bytes(size),
+    ]),
+  );
 }
 
 /** What the sweep can't repair and no failure note mentions. */
@@ -199,6 +233,11 @@ function levelsOf(chain: Pick<Chain, 'levels'>, { levels }: RunReport): LevelSum
       children: levels[at + 1]?.items ?? done,
     };
   });
+}
+
+function rateOf({ set, used, fullestSecond }: RateSummary): string {
+  const of = set === 'unlimited' ? '' : ` of ${set}`;
+  return `${used.toFixed(1)}${of} a second; ${count(fullestSecond)} in the fullest second`;
 }
 
 /** What it costs to keep the rate by sleeping. */

@@ -2,6 +2,7 @@
 import type { RunStatus, Status } from '../../shared/engine/report/status.ts';
 import { summaryOf } from '../../shared/engine/report/status.ts';
 import { bar, reasonLines, reasonsOf } from './drawing.ts';
+import { rateLines } from './rate-lines.ts';
 import { publishLines } from './publish-lines.ts';
 import { count, duration, oneLine, plural, table } from './format.ts';
 
@@ -37,7 +38,7 @@ export function statusPage(status: RunStatus, width = 80): string {
   const blocks = [
     [`Run ${run} ${verdict}.`],
     levelTable(levels, width),
-    [`${pace}.`, ageLine(status)],
+    [`${pace}.`, ...rateOf(status), ageLine(status)],
     publishLines(status.published, width),
     problemLines(status, width),
     troubleLines(status),
@@ -66,6 +67,10 @@ function levelTable(levels: RunStatus['levels'], width: number): string[] {
     ['level', '', '>items', '>done', '>failed', '>open', '>lost'],
     figures.map(({ row: [level = '', ...numbers], ...of }) => [level, bar(of, barWidth), ...numbers]),
   );
+}
+
+function rateOf({ rate }: RunStatus): string[] {
+  return rate === undefined ? [] : rateLines(rate);
 }
 
 function ageLine({ from, ageSeconds }: RunStatus): string {

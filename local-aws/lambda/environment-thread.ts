@@ -10,6 +10,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { portClientConfig } from '../s3/port-client.ts';
 import { errorPayload, loadHandler, RuntimeError } from './handler-module.ts';
 import type { Handler } from './handler-module.ts';
+import { watchRequests } from './outgoing-requests.ts';
 import type { FromThread, ThreadStart, ToThread } from './thread-protocol.ts';
 
 /** What the runtime's process exits with after an uncaught exception, and after such a rejection. */
@@ -109,6 +110,8 @@ async function serve(port: MessagePort, start: ThreadStart): Promise<void> {
   });
 
   if (start.s3Port !== undefined) offerS3(start.s3Port);
+  if (start.tellsRequests === true)
+    watchRequests(process.env.AWS_ENDPOINT_URL, (atMs) => send({ type: 'request', atMs }));
   let handler: Handler;
   try {
     handler = await loadHandler(start.taskRoot, start.handler);

@@ -28,6 +28,8 @@ export type RunResult = {
 
 export type EnvironmentOptions = {
   readonly onLog?: ((functionName: string, line: string) => void) | undefined;
+  /** Told of every HTTP request that a function sends to another host than the engine, with its time in milliseconds since 1970. */
+  readonly onRequest?: ((functionName: string, atMs: number) => void) | undefined;
   /** Called once, when the thread can't take another invocation. */
   readonly onEnded: (environment: Environment) => void;
   /** Opens a way to the local S3 for a new thread; absent: it goes over the socket. */
@@ -83,6 +85,7 @@ export class Environment {
         taskRoot: definition.codeDir,
         handler: definition.handler,
         s3Port,
+        tellsRequests: options.onRequest !== undefined,
       } satisfies ThreadStart,
       ...(s3Port && { transferList: [s3Port] }),
       execArgv: [],
@@ -146,6 +149,9 @@ export class Environment {
     switch (message.type) {
       case 'log':
         this.#log.write(message.text);
+        break;
+      case 'request':
+        this.#options.onRequest?.(this.definition.name, message.atMs);
         break;
       case 'ready':
         this.#phase = 'ready';

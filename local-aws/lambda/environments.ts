@@ -76,9 +76,10 @@ export class Environments {
 
   /** Starts one. The caller sees to it that there is room. */
   start(definition: FunctionDefinition): Environment {
-    const { onLog, openS3Port, initLimitMs, onRoom } = this.#options;
+    const { onLog, onRequest, openS3Port, initLimitMs, onRoom } = this.#options;
     const environment: Environment = new Environment(definition, {
       onLog,
+      onRequest,
       openS3Port,
       initLimitMs,
       onEnded: () => {

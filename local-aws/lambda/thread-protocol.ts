@@ -13,6 +13,8 @@ export type ThreadStart = {
   readonly handler: string;
   /** The way to the local S3 that needs no socket; see local-aws/s3/port-client.ts. */
   readonly s3Port?: MessagePort | undefined;
+  /** Whether to tell of every HTTP request that goes to another host than the engine. */
+  readonly tellsRequests?: boolean | undefined;
 };
 
 export type ToThread = {
@@ -27,6 +29,8 @@ export type FromThread =
   | { readonly type: 'ready'; readonly initMs: number }
   /** Lines that the function wrote; not always whole ones. */
   | { readonly type: 'log'; readonly text: string }
+  /** A request goes out; milliseconds since 1970. */
+  | { readonly type: 'request'; readonly atMs: number }
   | {
       readonly type: 'result';
       readonly payload: string;

@@ -116,7 +116,7 @@ function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, met
       openLease: (onChange) =>
         createShareLease({
           ...{ store, clock: systemClock, random: Math.random, log, onChange },
-          ...{ level: level.name, environments: settings.environments },
+          ...{ level: level.name, environments: settings.environments, places: settings.places },
         }),
       limits: rate,
       clock: systemClock,

@@ -13,7 +13,14 @@ import type { RecoverySettings } from './settings.ts';
 /** What replay and the sweep need of a level that publishes. */
 export type PublishLevelServices = Pick<LevelServices, 'level' | 'deadLetters' | 'refire'>;
 
-export type LevelServices = { level: Level; deadLetters: MessageQueue; waiting: MessageQueue; refire: EventSink };
+export type LevelServices = {
+  level: Level;
+  /** That may run at once; undefined: nothing bounds them. */
+  environments: number | undefined;
+  deadLetters: MessageQueue;
+  waiting: MessageQueue;
+  refire: EventSink;
+};
 
 /** More connections than replay makes at once: its lanes, each with the messages of a receive, and two looks at each item. */
 const maxSockets = 200;
@@ -27,8 +34,9 @@ export function openLevels({ bucket, trigger, levels }: RecoverySettings): Level
   const sqs = limited(new SQSClient({ requestHandler: requestHandlerOptions(maxSockets) }));
   const lambda =
     trigger === 'queue' ? undefined : limited(new LambdaClient({ requestHandler: requestHandlerOptions(maxSockets) }));
-  return levels.map(({ level, target, deadLetterQueueUrl, waitingQueueUrl }) => ({
+  return levels.map(({ level, environments, target, deadLetterQueueUrl, waitingQueueUrl }) => ({
     level,
+    environments,
     deadLetters: createMessageQueue(sqs, { queueUrl: deadLetterQueueUrl, bucket }),
     waiting: createMessageQueue(sqs, { queueUrl: waitingQueueUrl, bucket }),
     refire:

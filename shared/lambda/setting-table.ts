@@ -179,6 +179,10 @@ export const derivedSettings = {
     variable: 'ENVIRONMENTS',
     ...orEmpty(wholeNumber(1, 1_000_000), 'nothing bounds how many environments run at once'),
   },
+  places: {
+    variable: 'PLACES',
+    ...orEmpty(wholeNumber(1, 1_000_000), 'AWS bounds how many environments run at once, or there is no rate'),
+  },
   deadLetterQueueUrl: { variable: 'DEAD_LETTER_QUEUE_URL', ...address },
   waitingQueueUrl: { variable: 'WAITING_QUEUE_URL', ...address },
   triggerQueueUrl: { variable: 'TRIGGER_QUEUE_URL', ...orEmpty(address, 'S3 invokes the function, no queue does') },
@@ -193,13 +197,13 @@ const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires, publish } = functionParameters;
-const { bucket, level, minimumRate, environments, lambdaTimeScale } = derivedSettings;
+const { bucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, minimumRate, environments },
+  ...{ bucket, level, rate, minimumRate, environments, places },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },
@@ -227,9 +231,10 @@ export function publishLevelSettings(level: { name: string }) {
   } satisfies Record<string, Setting<unknown>>;
 }
 
-/** What the recovery functions are told of each level: where its events go, and its queues. */
+/** What the recovery functions are told of each level: how many of its environments run, where its events go, its queues. */
 export function levelSettings(level: { name: string }) {
   return {
+    environments: { ...derivedSettings.environments, variable: variableOf('ENVIRONMENTS', level) },
     ...publishLevelSettings(level),
     waitingQueueUrl: { variable: variableOf('WAITING_QUEUE_URL', level), ...address },
   } satisfies Record<string, Setting<unknown>>;

@@ -21,6 +21,8 @@ export type FetchSettings = {
   rate: RateLimits;
   /** How many may run at once, of all levels; undefined: nothing bounds them. */
   environments: number | undefined;
+  /** That may have a share of the rate at once; undefined: AWS bounds them, or there is no rate. */
+  places: number | undefined;
   /** No order of the API stops all calls for longer. */
   maxFreezeMs: number;
   /** One item may stop the calls of all for this long in all. */
@@ -61,7 +63,14 @@ export type RecoverySettings = {
   queueRetentionMs: number;
   lambdaTimeScale: number;
   /** For each level of the chain. `target` is where its events go: its function's name, or its trigger queue's URL. */
-  levels: { level: Level; target: string; deadLetterQueueUrl: string; waitingQueueUrl: string }[];
+  levels: {
+    level: Level;
+    /** That may run at once; undefined: nothing bounds them. */
+    environments: number | undefined;
+    target: string;
+    deadLetterQueueUrl: string;
+    waitingQueueUrl: string;
+  }[];
   /** For each of the two levels that publish; none when nothing is published. `target` is the function's name. */
   publishLevels: { level: Level; target: string; deadLetterQueueUrl: string }[];
 };

@@ -5,6 +5,7 @@ import { publishLevels } from '../engine/publish/publish-levels.ts';
 import { publishStatus } from '../engine/publish/publish-status.ts';
 import { tablesOf } from '../engine/publish/table-spec.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
+import { readRateNow } from '../engine/rate/rate-use.ts';
 import { status, type StatusDeps } from '../engine/report/status.ts';
 import { systemClock } from './clock.ts';
 import type { DeploymentFacts } from './deployment-facts.ts';
@@ -24,12 +25,16 @@ export function statusFunction(chain: Chain) {
     start() {
       const settings = readRecoverySettings(chain);
       const store = openStore(settings, censusSockets);
+      const { rate: limits, maxFreezeMs } = settings;
+      const levels = settings.levels.map(({ level, environments }) => ({ ...level, environments }));
+      const rateDeps = { store, clock: systemClock, limits, maxFreezeMs, levels };
       const deps: StatusDeps = {
         chain,
         store,
         clock: systemClock,
         lostAfterMs: () => lostAfterMs(settings),
         stoppedUntilMs: () => stoppedUntilMs(store, settings.rate, settings.maxFreezeMs),
+        readRate: () => readRateNow(rateDeps),
         retryingForMs: retryingForMs(settings),
       };
       const input = inputsOf(chain).status;

@@ -42,10 +42,16 @@ async function isFirstDone(run: string): Promise<boolean> {
 }
 
 test('shows, sets, pauses and resumes; a pause keeps the rate and makes no call', async () => {
-  expect(await rate()).toEqual({ status: 0, stdout: '20 requests a second, as deployed.\n', stderr: '' });
-  expect((await rate('5')).stdout).toBe('5 requests a second; deployed with 20.\n');
+  expect(await rate()).toEqual({
+    status: 0,
+    stdout: '20 requests a second, as deployed.\nUsed: 0.0 of 20 requests a second (0%): no function is at work.\n',
+    stderr: '',
+  });
+  expect((await rate('5')).stdout).toMatch(/^5 requests a second; deployed with 20\.\nUsed: 0\.0 of 5 /);
   expect(await setting()).toEqual({ requestsPerSecond: 5 });
-  expect((await rate('pause')).stdout).toBe('PAUSED; after that 5 requests a second; deployed with 20.\n');
+  expect((await rate('pause')).stdout).toBe(
+    'PAUSED; after that 5 requests a second; deployed with 20.\nUsed: 0.0 of 5 requests a second (0%): the calls are paused.\n',
+  );
   expect(await setting()).toEqual({ requestsPerSecond: 5, paused: true });
 
   await s3.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
@@ -55,7 +61,7 @@ test('shows, sets, pauses and resumes; a pause keeps the rate and makes no call'
   expect(JSON.parse((await rate('resume', '--json')).stdout)).toMatchObject({ paused: false, requestsPerSecond: 5 });
   const watched = await status('--run', 'r1', '--watch');
   expect([watched.status, watched.stdout]).toEqual([0, expect.stringMatching(/r1: complete, 4 of 4 items done/)]);
-  expect((await rate('default')).stdout).toBe('20 requests a second, as deployed.\n');
+  expect((await rate('default')).stdout).toMatch(/^20 requests a second, as deployed\.\nUsed: /);
 });
 
 test('refuses what it can not do in one line, and changes nothing', async () => {

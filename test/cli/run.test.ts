@@ -143,6 +143,7 @@ describe('the summary', () => {
       chain,
       report,
       apiCalls: 4,
+      rate: { set: 20, used: 18.25, fullestSecond: 3 },
       invocations: 5,
       retries: 0,
       deadLetters: 0,
@@ -151,6 +152,7 @@ describe('the summary', () => {
       s3Operations: { PutObject: 9, GetObject: 5, HeadObject: 5 },
       sqsOperations: { SendMessage: 2, GetQueueUrl: 1 },
       seconds: 2,
+      tables: [{ table: 'prices', rows: 2, columns: 7, files: 1, bytes: 1_234_567 }],
       bucket: 'bucket',
       dataDir,
     });
@@ -178,6 +180,7 @@ describe('the summary', () => {
       run: 'r',
       complete: true,
       apiCalls: 4,
+      rate: { set: 20, used: 18.25, fullestSecond: 3 },
       invocations: 5,
       retries: 0,
       deadLetters: 0,
@@ -187,6 +190,7 @@ describe('the summary', () => {
       waitingGbSeconds: 0.5,
       costUsd: Number(costOf({ s3, sqsRequests: 3, invocations: 5, lambdaGbSeconds: 1.5 }).usd.toFixed(6)),
       seconds: 2,
+      tables: [{ table: 'prices', rows: 2, columns: 7, files: 1, bytes: 1_234_567 }],
       bucket: 'bucket',
       dataDir: '/data',
       failures: [],
@@ -197,8 +201,12 @@ describe('the summary', () => {
     const how = { interrupted: false, goOn: '', lookAt: ['Look there.'] };
     expect(summaryPage(measured(complete), how)).toMatch(/^Run r is complete: 2 results in 2\.0 s\.\n/);
     expect(summaryPage(measured(complete), how)).toMatch(
+      /API calls +4 +18\.3 of 20 a second; 3 in the fullest second\n/,
+    );
+    expect(summaryPage(measured(complete), how)).toMatch(
       /Waiting +0\.5 +of 1\.5 GB-seconds were slept for turns at the API/,
     );
+    expect(summaryPage(measured(complete), how)).toMatch(/\ntables\/prices\/ +2 +7 +1 +1\.2 MB\n/);
     const sample = { key: 'the_shelves/r/a/2.json', message: 'The API sent\n<html>', at: complete.at };
     const dead = { ...clear.failed, dead: 1 };
     const failed = incomplete({ done: 1, failed: dead }, [{ level: 'prices', code: 'NOT_JSON', count: 1, sample }]);

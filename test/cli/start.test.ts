@@ -20,6 +20,7 @@ const tiny = ['--troops', '2', '--warriors', '2', '--groups', '2', '--environmen
 type Json = {
   complete: boolean;
   apiCalls: number;
+  rate: { set: unknown; used: number; fullestSecond: number };
   dataDir: string | null;
   levels: { level: string; items: number; done: number; failed: number; open: number }[];
   failures: { code: string; count: number }[];
@@ -42,6 +43,12 @@ describe('npm start', () => {
     expect(stdout.trim().split('\n')).toHaveLength(1);
     const summary = JSON.parse(stdout) as Json;
     expect(summary).toMatchObject({ complete: true, apiCalls: 15, dataDir: null, failures: [] });
+    expect(summary.rate).toEqual({ set: 'unlimited', used: expect.any(Number), fullestSecond: expect.any(Number) });
+    const { used, fullestSecond } = summary.rate;
+    expect(used).toBeGreaterThan(0);
+    // They are fewer than a second holds, or fill it.
+    expect(fullestSecond).toBeGreaterThanOrEqual(Math.min(15, Math.floor(used)));
+    expect(fullestSecond).toBeLessThanOrEqual(15);
     expect(summary.levels.map(({ items, done, failed, open }) => [items, done, failed, open])).toEqual([
       [1, 1, 0, 0],
       [2, 2, 0, 0],

@@ -180,6 +180,26 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
     }
   });
 
+  test('without a reservation, as many may have a share of the rate, and all environments of a new account', () => {
+    const shared = (rate: string): [unknown, unknown][] => {
+      const template = compile(deploymentOf(chain, { rate, reserve: 'false' }));
+      return chain.levels.map((level) => {
+        const id = functionId(level.function);
+        expect(propertiesOf(template, id)['ReservedConcurrentExecutions']).toBeUndefined();
+        return [environmentOf(template, id)['ENVIRONMENTS'], environmentOf(template, id)['PLACES']];
+      });
+    };
+    const reserved = (rate: string): string =>
+      String(
+        environmentOf(compile(deploymentOf(chain, { rate })), functionId(chain.levels[0]?.function ?? ''))[
+          'ENVIRONMENTS'
+        ],
+      );
+    expect(shared('1')).toEqual(chain.levels.map(() => ['10', '10']));
+    expect(shared('100')).toEqual(chain.levels.map(() => [reserved('100'), reserved('100')]));
+    expect(shared('unlimited')).toEqual(chain.levels.map(() => ['', '']));
+  });
+
   test.each(['replay', 'sweep', 'rate', 'status'])('%s knows the deployment by its own numbers', (name) => {
     const variables = environmentOf(direct, functionId(name));
     const settings = readRecoverySettings(chain, resolved(variables));

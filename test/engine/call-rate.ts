@@ -1,11 +1,12 @@
-/** How fast calls came, from Hermes's own log, and when that log is no measure. It knows nothing of how they were paced. */
-import type { HermesCall } from '../../sources/hermes/fake/call-log.ts';
+/** How fast calls came, from the API's own log, and when that log is no measure. It knows nothing of how they were paced. */
+/** When a call came, in milliseconds since 1970. */
+export type CallTime = { atMs: number };
 
 /**
  * The smallest number for which this holds of every window, however long: no more calls came in it than
  * `perSecond * seconds`, and this number beside.
  */
-export function burstOver(calls: readonly HermesCall[], perSecond: number): number {
+export function burstOver(calls: readonly CallTime[], perSecond: number): number {
   const times = calls.map(({ atMs }) => atMs / 1000).sort((a, b) => a - b);
   let burst = 0;
   // For the window from call i to call j: j - i + 1 calls in times[j] - times[i] seconds. The worst i for a j is the one with
@@ -19,11 +20,11 @@ export function burstOver(calls: readonly HermesCall[], perSecond: number): numb
 }
 
 /** Calls that came in the seconds before a moment, on Hermes's clock. */
-export function callsBetween(calls: readonly HermesCall[], fromMs: number, toMs: number): number {
+export function callsBetween(calls: readonly CallTime[], fromMs: number, toMs: number): number {
   return calls.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).length;
 }
 
-export function secondsOf(calls: readonly HermesCall[]): number {
+export function secondsOf(calls: readonly CallTime[]): number {
   const times = calls.map(({ atMs }) => atMs);
   return (Math.max(...times) - Math.min(...times)) / 1000;
 }
@@ -53,6 +54,11 @@ export class StallWatch {
   /** The longest, in seconds; 0: there was none. */
   longestSeconds(): number {
     return Math.max(0, ...this.stalls.map(({ fromMs, toMs }) => toMs - fromMs)) / 1000;
+  }
+
+  /** All of them, in seconds. */
+  totalSeconds(): number {
+    return this.stalls.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0) / 1000;
   }
 
   /** Whether there was one at a moment, or in the milliseconds before it. */

@@ -12,7 +12,24 @@ import { startDeployed, type Deployed } from './deployed.ts';
 
 const projectDir = join(import.meta.dirname, '../..');
 
+/** Lists of `tree`, and results in batches: an item's path is its ids. */
+function chainText(depth: number): string {
+  const path = (level: number): string =>
+    ['tree', ...Array.from({ length: level }, (_, at) => `{id${at + 1}}`)].join('/');
+  const lists = Array.from(
+    { length: depth - 1 },
+    (_, at) => `list('level_${at + 1}', { id: 'id${at + 1}', path: '${path(at)}' }),`,
+  );
+  return `import { defineChain, list, result } from '../../shared/source/define.ts';
+export default defineChain({ levels: [${lists.join('\n')} result('leaf', { path: '${path(depth - 1)}' })] });
+`;
+}
+
 const sources = {
+  chain2: chainText(2),
+  chain3: chainText(3),
+  chain4: chainText(4),
+  chain8: chainText(8),
   /** Two levels; a run's parameters are in the path and the query, and the results are CSV. */
   shops: `import { defineChain, list, result } from '../../shared/source/define.ts';
 export default defineChain({
@@ -32,6 +49,16 @@ export default defineChain({
   /** The seed becomes the result. */
   summary: `import { defineChain, result } from '../../shared/source/define.ts';
 export default defineChain({ levels: [result('summary', { path: 'summary' })] });
+`,
+  /** Three levels; the results have every kind of value, and the entries are a table too. */
+  ledgers: `import { defineChain, list, result } from '../../shared/source/define.ts';
+export default defineChain({
+  levels: [
+    list('books', { id: 'book', path: 'books' }),
+    list('entries', { id: 'entry', path: 'entries', query: { book: '{book}' }, publish: true }),
+    result('facts', { path: 'facts', query: { book: '{book}', entry: '{entry}' } }),
+  ],
+});
 `,
 };
 export type SourceName = keyof typeof sources;
@@ -82,6 +109,20 @@ export function shopsApi(...ids: string[]): (call: Call) => Reply | undefined {
     if (/^\/regions\/[^/]+\/shops$/.test(path)) return { body: JSON.stringify(ids.map((id) => ({ id }))) };
     const shop = /^\/regions\/[^/]+\/shops\/([^/]+)\/sales$/.exec(path)?.[1];
     return shop !== undefined && ids.includes(shop) ? { body: `shop,sum\r\n${shop},1\r\n` } : undefined;
+  };
+}
+
+/**
+ * An API of a tree, for the source `chain…` of its depth.
+ * @param widths how many children each node has, from the top down
+ * @param isFaulty whether a call is answered with 503
+ */
+export function treeApi(widths: readonly number[], isFaulty: (call: Call) => boolean): (call: Call) => Reply {
+  return (call) => {
+    if (isFaulty(call)) return { status: 503, body: '{}' };
+    const width = widths[call.path.split('/').length - 2];
+    if (width === undefined) return { body: JSON.stringify({ path: call.path }) };
+    return { body: JSON.stringify(Array.from({ length: width }, (_, at) => ({ id: `n${at}` }))) };
   };
 }
 

@@ -6,6 +6,7 @@ export function freeTurns(): Turns & { freezes: number[] } {
   return {
     freezes,
     take: () => Promise.resolve(),
+    answered: () => undefined,
     freeze: (forMs) => Promise.resolve(void freezes.push(forMs)),
     settle: () => Promise.resolve(),
   };

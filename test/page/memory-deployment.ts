@@ -7,6 +7,7 @@ import type { Chain } from '../../shared/engine/chain/chain.ts';
 import { rateKey } from '../../shared/engine/chain/keys.ts';
 import { InputError } from '../../shared/engine/errors.ts';
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
+import { readRateNow } from '../../shared/engine/rate/rate-use.ts';
 import { explain } from '../../shared/engine/report/explain.ts';
 import { status, type RunStatus } from '../../shared/engine/report/status.ts';
 import type { SweepRequest } from '../../shared/engine/recovery/sweep.ts';
@@ -36,6 +37,7 @@ export function openMemoryDeployment(chain: Chain, change: MemoryChange = {}): M
     store,
     clock,
     lostAfterMs: () => lostAfterMs,
+    readRate: () => readRateNow({ store, clock, limits: rates, maxFreezeMs: 60_000, levels: [] }),
     stoppedUntilMs: () => Promise.resolve(0),
     retryingForMs,
   };

@@ -6,6 +6,18 @@ const table = 'shared/engine/rate/share-table.ts';
 
 export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
   {
+    bug: 'an environment that finds no place takes a share',
+    file: lease,
+    from: '    if (own === undefined && rest.length >= places) return true;\n',
+    to: '',
+  },
+  {
+    bug: 'an environment that takes a place has a call saved up',
+    file: 'shared/engine/rate/turns.ts',
+    from: '    if (isNewPlace) earnings.forfeit();\n',
+    to: '',
+  },
+  {
     bug: 'more is used before the table says so',
     file: lease,
     from: '    stray = { ifMatch: read.eTag };\n',
@@ -45,7 +57,7 @@ export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
     bug: 'the reserve is given away twice',
     file: table,
     from: '  const free = Math.max(0, 1 - sharesOf(others));\n',
-    to: '  const free = Math.max(0, 1 + 8 * reserve - sharesOf(others));\n',
+    to: '  const free = Math.max(0, 1 + reserve / 200 - sharesOf(others));\n',
   },
   {
     bug: 'an environment begins while the others have saved up its call',

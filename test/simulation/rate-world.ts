@@ -18,6 +18,8 @@ export type RateWorldOptions = {
   calls: readonly number[];
   /** Of each level. */
   environments: readonly number[];
+  /** Nothing but the table bounds who makes calls: so many may have a share at once, of all levels. */
+  places?: number | undefined;
   /** Items that an environment works on side by side. */
   atOnce: number;
   callMs: readonly [min: number, max: number];
@@ -59,7 +61,8 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   const strikes = (fault: keyof typeof faults): boolean => next() < (faults[fault] ?? 0);
   const between = (min: number, max: number): number => min + next() * (max - min);
   const startMs = time.nowMs;
-  const all = environments.reduce((sum, count) => sum + count, 0);
+  const { places } = options;
+  const all = places ?? environments.reduce((sum, count) => sum + count, 0);
   const objects = new Map<string, StoredObject>();
   const made: { level: number; atMs: number }[] = [];
   const queues: Item[][] = calls.map(() => []);
@@ -159,7 +162,7 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     const turns = core.createTurns({
       control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs: 900_000 }),
       openLease: (onChange) => {
-        const its = { store, clock, random: next, log: noLog, level: `level${level}`, environments: all };
+        const its = { store, clock, random: next, log: noLog, level: `level${level}`, environments: all, places };
         life.lease = core.createShareLease({ ...its, onChange });
         return life.lease;
       },

@@ -4,6 +4,7 @@ import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
+import type { UsingLevel } from '../../shared/engine/rate/rate-use.ts';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import { noLog, type LevelParts, type World } from './deployment.ts';
 import { bucketName } from './core.ts';
@@ -79,15 +80,21 @@ export function runReplay(world: World, request: ReplayRequest, life: Life): Pro
 export function runStatus(world: World, request: StatusRequest, life: Life): Promise<Status> {
   const { core, chain, bucket, settings } = world;
   const store = bucket.storeFor(life);
-  const { deployment } = settings;
+  const { deployment, limits, maxFreezeMs } = settings;
   return core.status(request, {
     chain,
     store,
     clock: life.clock,
     lostAfterMs: () => core.lostAfterMs(deployment),
     stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits, settings.maxFreezeMs),
+    readRate: () =>
+      core.readRateNow({ ...{ store, clock: life.clock, limits, maxFreezeMs }, levels: usingLevels(world) }),
     retryingForMs: core.retryingForMs(deployment),
   });
+}
+
+function usingLevels({ levels, settings }: World): UsingLevel[] {
+  return [...levels.values()].map(({ level }) => ({ ...level, environments: settings.environments.get(level.name) }));
 }
 
 export function runRate(world: World, life: Life): Promise<RateReport> {
@@ -98,6 +105,7 @@ export function runRate(world: World, life: Life): Promise<RateReport> {
     limits: settings.limits,
     levels: [...levels.values()].map((parts) => ({
       level: parts.level,
+      environments: settings.environments.get(parts.level.name),
       waiting: parts.waiting.queueFor(life),
       refire: refireOf(world, parts, life),
     })),

@@ -51,7 +51,7 @@ export function backoffMs(retry: number, policy: RetryPolicy, random: () => numb
 
 export type CallGateOptions = {
   policy: RetryPolicy;
-  turns: Pick<Turns, 'take' | 'freeze'>;
+  turns: Pick<Turns, 'take' | 'answered' | 'freeze'>;
   clock: Clock;
   random: () => number;
   /** Milliseconds since 1970 after which no call starts and no wait ends. */
@@ -74,7 +74,7 @@ export type CallGateOptions = {
  * the call's own last error when the attempts are used up, or when the next wait would end after the deadline
  */
 export function createCallGate(options: CallGateOptions): CallGate {
-  const { policy, clock, random, deadlineMs, signal, onCall } = options;
+  const { policy, turns, clock, random, deadlineMs, signal, onCall } = options;
   let calls = 0;
   const makeCall = async <T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     await takeTurn(options, calls);
@@ -83,7 +83,9 @@ export function createCallGate(options: CallGateOptions): CallGate {
     try {
       return await call(signal);
     } finally {
-      onCall?.(clock.now() - startedMs);
+      const durationMs = clock.now() - startedMs;
+      turns.answered(durationMs);
+      onCall?.(durationMs);
     }
   };
 

@@ -9,6 +9,8 @@ export type DemandMeter = {
   called(): void;
   /** A call waited for its turn, in milliseconds. */
   waited(ms: number): void;
+  /** A call has got its answer, after this many milliseconds. */
+  answered(ms: number): void;
   /** @param perSecond the whole rate @returns what is seen of late, and makes what is older count half as much */
   read(nowMs: number, perSecond: number): Demand;
 };
@@ -33,19 +35,22 @@ const shortestLookMs = 500;
 export function createDemandMeter(): DemandMeter {
   let calls = 0;
   let waitedMs = 0;
+  let inFlightMs = 0;
   let elapsedMs = 0;
   let readMs = -Infinity;
   return {
     called: () => void (calls += 1),
     waited: (ms) => void (waitedMs += ms),
+    answered: (ms) => void (inFlightMs += ms),
     read(nowMs, perSecond) {
       const sinceMs = nowMs - readMs;
       readMs = nowMs;
       if (!(sinceMs < restMs)) {
         calls = 0;
         waitedMs = 0;
+        inFlightMs = 0;
         elapsedMs = 0;
-        return { wants: firstWish, perSecond: 0, waited: 0 };
+        return { wants: firstWish, perSecond: 0, waited: 0, inFlight: 0 };
       }
       elapsedMs += sinceMs;
       const seconds = Math.max(elapsedMs, shortestLookMs) / 1000;
@@ -54,10 +59,12 @@ export function createDemandMeter(): DemandMeter {
       // One whose calls take a fifth of its time, and wait for turns in the rest, could make five times as many.
       const could = (headroom * used) / (1 - waited) / perSecond;
       const wants = waited > mostWaited ? 1 : Math.min(1, Math.max(leastWish, could));
+      const inFlight = inFlightMs / 1000 / seconds;
       calls /= 2;
       waitedMs /= 2;
+      inFlightMs /= 2;
       elapsedMs /= 2;
-      return { wants: rounded(wants), perSecond: rounded(used), waited: rounded(waited) };
+      return { wants: rounded(wants), perSecond: rounded(used), waited: rounded(waited), inFlight: rounded(inFlight) };
     },
   };
 }

@@ -16,6 +16,8 @@ export type Earnings = {
   readonly isEarned: boolean;
   /** How long until the next call is earned, in milliseconds; Infinity without a share. */
   waitMs(nowMs: number, perSecond: Rate, held: HeldShare): number;
+  /** What is saved up is lost. */
+  forfeit(): void;
   /** A call is made. @param more what it costs beyond one, once */
   spend(more: number): void;
 };
@@ -53,6 +55,9 @@ export function createEarnings(startMs: number): Earnings {
       if (share === 0 || untilMs <= nowMs) return Infinity;
       const ms = (1000 * (1 - earned)) / (share * perSecond);
       return earned >= 1 - slack || ms < momentMs ? 0 : ms;
+    },
+    forfeit() {
+      earned = Math.min(earned, 0);
     },
     spend(more) {
       earned -= 1 + more;

@@ -21,7 +21,7 @@ import {
 } from './share-table.ts';
 
 /** What an environment has seen of its own work of late. */
-export type Demand = Pick<ShareEntry, 'wants' | 'perSecond' | 'waited'>;
+export type Demand = Pick<ShareEntry, 'wants' | 'perSecond' | 'waited' | 'inFlight'>;
 
 /** A part of the rate that may be used until a time. */
 export type HeldShare = Pick<ShareEntry, 'share' | 'saves' | 'untilMs'>;
@@ -33,9 +33,10 @@ export type ShareLease = {
   /**
    * Looks at the table, and asks for what is wanted: keeps, raises, lowers or renews the share.
    * @param deadlineMs after it nothing is written
+   * @param perSecond the whole rate
    * @throws what the store throws for good; what may pass is logged, and the share stays or ends
    */
-  refresh(demand: Demand, deadlineMs: number): Promise<void>;
+  refresh(demand: Demand, deadlineMs: number, perSecond: number): Promise<void>;
 };
 
 export type ShareLeaseDeps = {
@@ -46,12 +47,20 @@ export type ShareLeaseDeps = {
   level: string;
   /** How many may run at once, of all levels; undefined: nothing bounds them. */
   environments: number | undefined;
-  /** Called before the share changes: what was earned until now was earned with the old one. */
-  onChange: () => void;
+  /**
+   * How many may be in the table at once; undefined: AWS bounds how many run. One that finds no place has no share, and makes no
+   * call: it looks again, and takes one that another has left.
+   */
+  places?: number | undefined;
+  /**
+   * Called before the share changes: what was earned until now was earned with the old one.
+   * @param isNewPlace it takes one of `places`: what it had saved up is not its own any more
+   */
+  onChange: (isNewPlace: boolean) => void;
 };
 
 /** An environment that has just begun, or rests often, gives its share back soon. */
-const shortestLeaseMs = 3_000;
+const shortestLeaseMs = 1_500;
 
 /** A lease is so much shorter than the time since its environment began to work. */
 const leasesOfAge = 1 / 8;
@@ -68,7 +77,7 @@ type Stray = { ifMatch: string | undefined };
 const nothing: HeldShare = { share: 0, saves: 0, untilMs: -Infinity };
 
 export function createShareLease(deps: ShareLeaseDeps): ShareLease {
-  const { store, clock, random, log, level, environments, onChange } = deps;
+  const { store, clock, random, log, level, environments, places = Infinity, onChange } = deps;
   const id = [random(), random()].map((part) => Math.floor(part * 2 ** 40).toString(36)).join('-');
   let held = nothing;
   let others = 0;
@@ -76,7 +85,8 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
   let sinceMs = clock.now();
 
   function hold(next: HeldShare): void {
-    onChange();
+    const hadNone = held.share === 0 || held.untilMs <= clock.now();
+    onChange(places < Infinity && hadNone && next.share > 0);
     held = next;
   }
 
@@ -91,24 +101,23 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     return rest;
   }
 
-  async function attempt({ wants, perSecond, waited }: Demand, deadlineMs: number): Promise<boolean> {
+  async function attempt(demand: Demand, deadlineMs: number, perSecond: number): Promise<boolean> {
     const nowMs = clock.now();
     const read = await readShareTable(store, nowMs);
     const rest = adopt(read);
     const own = read.table.entries.find((entry) => entry.id === id);
+    if (own === undefined && rest.length >= places) return true;
     if (held.untilMs <= nowMs) sinceMs = nowMs;
     const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
-    const wished = shareFor({ wants, held: own?.share ?? 0 }, rest);
-    const saves = savesFor(wished, environments, rest);
+    const wished = shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest);
+    const saves = savesFor(wished, perSecond, environments, rest);
     const share = saves === undefined ? 0 : wished;
     const entry: ShareEntry = {
       id,
       level,
       share,
       saves: saves ?? 0,
-      wants,
-      perSecond,
-      waited,
+      ...demand,
       untilMs: nowMs + leaseMs,
     };
     if (own !== undefined && !isWorthAWrite(own, entry, nowMs)) return true;
@@ -133,10 +142,11 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     get others() {
       return others;
     },
-    async refresh(demand, deadlineMs) {
+    async refresh(demand, deadlineMs, perSecond) {
       try {
         for (let writes = 1; ; writes += 1) {
-          if ((await attempt(demand, deadlineMs)) || writes >= mostWrites || clock.now() >= deadlineMs) return;
+          if ((await attempt(demand, deadlineMs, perSecond)) || writes >= mostWrites || clock.now() >= deadlineMs)
+            return;
           // Those that lost must not all come back at the same time.
           await clock.wait(Math.round(random() * 20 * Math.min(writes, 6)));
         }

@@ -22,6 +22,8 @@ export type ShareEntry = {
   perSecond: number;
   /** The part of the time in which a call of it waited for its turn, 0 to 1. */
   waited: number;
+  /** Calls of it that waited for the API's answer, on average. */
+  inFlight: number;
   /** It uses its share until then, by its own clock; in milliseconds since 1970. */
   untilMs: number;
 };
@@ -50,6 +52,9 @@ const partOfFree = 1 / 4;
 /** A share counts as its exact value: less than this is nothing. */
 const leastShare = 1e-4;
 
+/** Between two invocations of an environment. */
+const longestGapSeconds = 0.25;
+
 /** Some 150 bytes an environment: as many as an account may have. */
 const maxTableBytes = 500_000;
 
@@ -72,7 +77,7 @@ export async function readShareTable(store: Pick<ObjectStore, 'get' | 'list'>, n
   if (table === undefined) {
     // S3 tells times in whole seconds.
     const untilMs = object.modifiedMs + 1_000 + longestLeaseMs;
-    const unknown = { id: '', level: '', share: 1, saves: 0, wants: 1, perSecond: 0, waited: 0, untilMs };
+    const unknown = { id: '', level: '', share: 1, saves: 0, wants: 1, perSecond: 0, waited: 0, inFlight: 0, untilMs };
     return { table: { version: 0, entries: liveEntries([unknown], nowMs) }, eTag: object.eTag };
   }
   return { table: { ...table, entries: liveEntries(table.entries, nowMs) }, eTag: object.eTag };
@@ -118,12 +123,15 @@ export function parseShareTable(body: string): ShareTable | undefined {
 }
 
 function entryOf(value: unknown): ShareEntry | undefined {
-  const { id, level, share, saves, wants, perSecond, waited, until } = (value ?? {}) as Record<string, unknown>;
+  const { id, level, share, saves, wants, perSecond, waited, inFlight, until } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   const untilMs = typeof until === 'string' ? Date.parse(until) : Number.NaN;
   if (typeof id !== 'string' || typeof level !== 'string' || Number.isNaN(untilMs)) return undefined;
   if (!isPart(share) || !isPart(wants) || !isPart(waited)) return undefined;
-  if (!isAmount(perSecond) || !isAmount(saves)) return undefined;
-  return { id, level, share, saves, wants, perSecond, waited, untilMs };
+  if (!isAmount(perSecond) || !isAmount(saves) || !isAmount(inFlight)) return undefined;
+  return { id, level, share, saves, wants, perSecond, waited, inFlight, untilMs };
 }
 
 function isPart(value: unknown): value is number {
@@ -177,19 +185,22 @@ export function shareFor({ wants, held }: ShareWish, others: readonly ShareEntry
 
 /**
  * An environment may save up a call, and so may all: C calls for C environments. Those that are not at work leave theirs to those
- * that are, by their shares; half of them, so that others can begin at once.
+ * that are, by their shares; half of them, so that others can begin at once; and no more than what is earned between two
+ * invocations, since they all may be made at once.
+ * @param perSecond the whole rate
  * @param environments that may run at once
  * @returns how many more calls an environment may save up; undefined: it may not begin yet, since the others have to save less
  */
 export function savesFor(
   share: number,
+  perSecond: number,
   environments: number | undefined,
   others: readonly ShareEntry[],
 ): number | undefined {
   const spare = Math.max(0, (environments ?? 0) - others.length - 1);
   const free = spare - others.reduce((sum, { saves }) => sum + saves, 0);
   if (free < 0) return undefined;
-  return Math.floor(1000 * Math.min(free, (spare / 2) * share)) / 1000;
+  return Math.floor(1000 * Math.min(free, (spare / 2) * share, perSecond * share * longestGapSeconds)) / 1000;
 }
 
 /** Never up: the sum must not go beyond 1. */

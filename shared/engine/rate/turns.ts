@@ -18,6 +18,8 @@ export type Turns = {
    * @throws DeferredError when that is not before the deadline; what reading the control objects throws
    */
   take(deadlineMs: number): Promise<void>;
+  /** A call has ended, after this many milliseconds. */
+  answered(ms: number): void;
   /** The API ordered all callers to wait for this long, in milliseconds. */
   freeze(forMs: number): Promise<void>;
   /**
@@ -29,8 +31,8 @@ export type Turns = {
 
 export type TurnsDeps = {
   control: RateControl;
-  /** @param onChange to be called before the share changes */
-  openLease: (onChange: () => void) => ShareLease;
+  /** @param onChange to be called before the share changes; see ShareLeaseDeps */
+  openLease: (onChange: (isNewPlace: boolean) => void) => ShareLease;
   limits: Pick<RateLimits, 'deployed'>;
   clock: Clock;
   random: () => number;
@@ -55,7 +57,10 @@ const patienceMs = 8_000;
 export function createTurns({ control, openLease, limits, clock, random, onSleep }: TurnsDeps): Turns {
   const earnings = createEarnings(clock.now());
   const meter = createDemandMeter();
-  const lease = openLease(() => earn());
+  const lease = openLease((isNewPlace) => {
+    earn();
+    if (isNewPlace) earnings.forfeit();
+  });
   let perSecond: Rate = limits.deployed;
   let lastCallMs = -Infinity;
   let lookedMs = -Infinity;
@@ -87,7 +92,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
     if (looking === undefined && nowMs - lookedMs >= everyMs) {
       lookedMs = nowMs;
       looking = lease
-        .refresh(meter.read(nowMs, perSecond), deadlineMs)
+        .refresh(meter.read(nowMs, perSecond), deadlineMs, perSecond)
         .catch((error: unknown) => void (failure = { error }))
         .finally(() => (looking = undefined));
     }
@@ -166,6 +171,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
       lastInLine = turn.catch(() => undefined); // The caller is told; the next in line has a turn of its own.
       return turn;
     },
+    answered: (ms) => meter.answered(ms),
     freeze: (forMs) => control.freeze(forMs),
     async settle(deadlineMs) {
       try {

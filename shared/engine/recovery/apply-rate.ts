@@ -6,14 +6,10 @@ import { freezeKey, lastGoodRateKey } from '../chain/keys.ts';
 import type { ObjectStore } from '../ports.ts';
 import { readFreeze, readRate, logInvalidRate } from '../rate/rate-control.ts';
 import type { Rate, RateLimits } from '../rate/rate-setting.ts';
+import { readRateUse, type RateNow, type UsingLevel } from '../rate/rate-use.ts';
 import { resume, type ResumeDeps, type WaitingLevel } from './resume.ts';
 
-export type RateReport = {
-  /** What holds now, of all levels together. */
-  requestsPerSecond: Rate;
-  paused: boolean;
-  /** ISO 8601; absent when there is no freeze. */
-  frozenUntil?: string;
+export type RateReport = RateNow & {
   /** Why `control/rate.json` is invalid, so that the last valid one holds. */
   problem?: string;
   deployed: Rate;
@@ -30,7 +26,7 @@ export type ApplyRateDeps = ResumeDeps & {
   limits: RateLimits;
   /** No freeze is longer, in milliseconds. */
   maxFreezeMs: number;
-  levels: readonly WaitingLevel[];
+  levels: readonly (WaitingLevel & { environments: number | undefined })[];
 };
 
 /** @throws what the store, SQS and Lambda throw */
@@ -45,10 +41,12 @@ export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
   const counts = await Promise.all(
     levels.map(async ({ level, waiting }) => [level.name, await waiting.approximateCount()] as const),
   );
+  const now = { requestsPerSecond, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
+  const using = levels.map(({ level, environments }): UsingLevel => ({ ...level, environments }));
+  const use = await readRateUse(now, { store, clock, levels: using });
   const report: RateReport = {
-    requestsPerSecond,
-    paused,
-    ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }),
+    ...now,
+    ...(use && { use }),
     ...(rate.problem && { problem: rate.problem.message }),
     deployed: limits.deployed,
     minimumPerSecond: limits.minimumPerSecond,

@@ -4,6 +4,7 @@ import { runOfKey, seedKey } from '../chain/keys.ts';
 import { InputError } from '../errors.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
 import type { PublishStatus } from '../publish/publish-status.ts';
+import type { RateNow } from '../rate/rate-use.ts';
 import { takeCensus } from './census.ts';
 import { takeRunReport, type RunReport, type SweepProblem } from './run-report.ts';
 import { readStoredRun } from './stored-report.ts';
@@ -20,6 +21,8 @@ export type StatusDeps = {
   store: ObjectStore;
   clock: Clock;
   stoppedUntilMs: () => Promise<number>;
+  /** What holds of the rate, and what is used of it. */
+  readRate: () => Promise<RateNow>;
   lostAfterMs: (level: Level) => number;
   retryingForMs: number;
 };
@@ -28,6 +31,8 @@ export type StatusDeps = {
 export type RunStatus = RunReport & {
   ageSeconds: number;
   from: 'report' | 'census';
+  /** What holds now, of all runs; absent when the run is complete. */
+  rate?: RateNow;
   /** Absent when nothing is published, or there is nothing to publish yet. */
   published?: PublishStatus;
 };
@@ -44,9 +49,9 @@ const latestRuns = 20;
 
 /** @throws InputError when there is no such run; what the store throws */
 export async function status(request: StatusRequest, deps: StatusDeps): Promise<Status> {
-  return request.run === undefined
-    ? { runs: await runLines(deps) }
-    : runStatus(request.run, request.fresh === true, deps);
+  if (request.run === undefined) return { runs: await runLines(deps) };
+  const found = await runStatus(request.run, request.fresh === true, deps);
+  return found.complete ? found : { ...found, rate: await deps.readRate() };
 }
 
 async function runStatus(run: string, fresh: boolean, deps: StatusDeps): Promise<RunStatus> {

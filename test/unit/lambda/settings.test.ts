@@ -16,6 +16,7 @@ const good = {
   RATE: '20',
   MINIMUM_RATE: '0.5',
   ENVIRONMENTS: '4',
+  PLACES: '',
   MAX_FREEZE_SECONDS: '900',
   MAX_ITEM_FREEZE_SECONDS: '1800',
   MAX_WAIT_SECONDS: '86400',
@@ -132,6 +133,7 @@ describe('the settings of the recovery functions', () => {
     PUBLISH: 'true',
     ...Object.fromEntries(
       ['TOP', 'LEAF_2'].flatMap((level) => [
+        [`ENVIRONMENTS_${level}`, level === 'TOP' ? '4' : ''],
         [`TARGET_${level}`, `fetch-${level}`],
         [`DEAD_LETTER_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-dead`],
         [`WAITING_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-waiting`],
@@ -145,6 +147,7 @@ describe('the settings of the recovery functions', () => {
     expect(settings.levels).toEqual(
       ['TOP', 'LEAF_2'].map((level, index) => ({
         level: chain.levels[index],
+        environments: level === 'TOP' ? 4 : undefined,
         target: `fetch-${level}`,
         deadLetterQueueUrl: `https://sqs.example.com/${level}-dead`,
         waitingQueueUrl: `https://sqs.example.com/${level}-waiting`,

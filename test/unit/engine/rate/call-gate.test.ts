@@ -174,6 +174,7 @@ describe('an order to wait', () => {
           if (frozenUntilMs >= deadlineMs) throw new DeferredError('FROZEN', 'frozen');
           if (frozenUntilMs > clock.now()) await clock.wait(frozenUntilMs - clock.now());
         },
+        answered: () => undefined,
         freeze: (forMs) => {
           freezes.push(forMs);
           frozenUntilMs = clock.now() + forMs;

@@ -13,7 +13,7 @@ import { MemoryObjectStore } from '../../../memory/object-store.ts';
 const key = 'control/shares.json';
 const warnings: string[] = [];
 const log = { info: () => undefined, warn: (message: string) => void warnings.push(message), error: () => undefined };
-const demand = { wants: 1, perSecond: 0, waited: 0 };
+const demand = { wants: 1, perSecond: 0, waited: 0, inFlight: 0 };
 
 let clock: TestClock;
 let store: MemoryObjectStore;
@@ -26,7 +26,7 @@ beforeEach(() => {
 /** What S3 does with the writes of one environment, instead of carrying them out. */
 type Fate = (write: () => Promise<'replaced' | 'changed'>) => Promise<'replaced' | 'changed'>;
 
-function open(fate: Fate = (write) => write()): ShareLease {
+function open(fate: Fate = (write) => write(), places?: number): ShareLease {
   return createShareLease({
     store: {
       get: (name, bytes) => store.get(name, bytes),
@@ -38,14 +38,44 @@ function open(fate: Fate = (write) => write()): ShareLease {
     log,
     level: 'leaf',
     environments: 8,
+    places,
     onChange: () => undefined,
   });
 }
 
 const refresh = (lease: ShareLease, wants = 1): Promise<void> =>
-  lease.refresh({ ...demand, wants }, clock.now() + 60_000);
+  lease.refresh({ ...demand, wants }, clock.now() + 60_000, 20);
 const table = (): readonly ShareEntry[] => parseShareTable(store.objects.get(key)?.body ?? '')?.entries ?? [];
 const failure = new TransientError('SlowDown', 'S3 failed.');
+
+describe('places', () => {
+  test('are as many as may have a share at once; who finds none makes no call, until another has left one', async () => {
+    const leases = Array.from({ length: 5 }, () => open((write) => write(), 3));
+    await Promise.all(leases.map((lease) => refresh(lease)));
+    expect(leases.filter(({ held }) => held.share > 0)).toHaveLength(3);
+    expect(table()).toHaveLength(3);
+    const without = leases.filter(({ held }) => held.share === 0);
+    await Promise.all(without.map((lease) => refresh(lease)));
+    expect(without.map(({ held }) => held.share)).toEqual([0, 0]);
+
+    // A share ends after a second and a half, and is free for others a second later.
+    clock.nowMs += 2_000;
+    await refresh(without[0] as ShareLease);
+    expect(without[0]?.held.share).toBe(0);
+    clock.nowMs += 600;
+    await Promise.all(without.map((lease) => refresh(lease)));
+    expect(without.filter(({ held }) => held.share > 0)).toHaveLength(2);
+  });
+
+  test('are kept by who has one', async () => {
+    const [first, second] = [open((write) => write(), 1), open((write) => write(), 1)];
+    await refresh(first);
+    await refresh(second);
+    clock.nowMs += 1_000;
+    await refresh(first);
+    expect([first.held.share > 0.25, second.held.share]).toEqual([true, 0]);
+  });
+});
 
 describe('a lease', () => {
   test('begins with a part of what is free, and grows to all but the reserve when nobody else wants it', async () => {
@@ -126,7 +156,7 @@ describe('a write whose answer is lost', () => {
     expect(lease.held.share).toBe(0.1);
     expect(table()[0]?.share).toBeGreaterThan(0.9);
     // A look that has nothing to write does not take the larger share of the table for its own.
-    await lease.refresh({ ...demand, wants: 1 }, clock.now());
+    await lease.refresh({ ...demand, wants: 1 }, clock.now(), 20);
     expect(lease.held.share).toBe(0.1);
     await late?.();
     expect(table()[0]?.share).toBe(0.1);
@@ -135,7 +165,7 @@ describe('a write whose answer is lost', () => {
 
 test('a lost race is no failure: the table is read again, and what another has written stays', async () => {
   const other: ShareEntry = {
-    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0 },
+    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0, inFlight: 0 },
     untilMs: clock.nowMs + 10_000,
   };
   let races = 0;

@@ -24,6 +24,7 @@ const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
   wants: 0.25,
   perSecond: 4,
   waited: 0,
+  inFlight: 0,
   untilMs: clock.nowMs + 5_000,
   ...more,
 });
@@ -50,7 +51,7 @@ describe('the share of an environment', () => {
             const held = table.get(id)?.share ?? 0;
             const others = [...table].filter(([other]) => other !== id).map(([, each]) => each);
             const share = shareFor({ wants, held }, others);
-            const saves = savesFor(share, environments, others);
+            const saves = savesFor(share, 20, environments, others);
             table.set(id, entry({ share: saves === undefined ? 0 : share, saves: saves ?? 0, wants }));
             expect(sharesOf([...table.values()])).toBeLessThanOrEqual(1);
           }
@@ -74,15 +75,17 @@ describe('the share of an environment', () => {
 
 describe('the calls that may be saved up', () => {
   test('are those of the environments that are not at work, by the shares; half of them, for those that begin', () => {
-    expect(savesFor(1, 9, [])).toBe(4);
-    expect(savesFor(0.5, 9, [entry()])).toBe(1.75);
-    expect(savesFor(1, 1, [])).toBe(0);
-    expect(savesFor(1, undefined, [])).toBe(0);
+    expect(savesFor(1, 20, 9, [])).toBe(4);
+    expect(savesFor(0.5, 20, 9, [entry()])).toBe(1.75);
+    // No more than is earned between two invocations.
+    expect(savesFor(1, 2, 9, [])).toBe(0.5);
+    expect(savesFor(1, 20, 1, [])).toBe(0);
+    expect(savesFor(1, 20, undefined, [])).toBe(0);
   });
 
   test('are given back before another may begin', () => {
-    expect(savesFor(0.1, 3, [entry({ saves: 1.5 })])).toBeUndefined();
-    expect(savesFor(0.1, 4, [entry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
+    expect(savesFor(0.1, 20, 3, [entry({ saves: 1.5 })])).toBeUndefined();
+    expect(savesFor(0.1, 20, 4, [entry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
   });
 });
 

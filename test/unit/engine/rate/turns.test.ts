@@ -36,7 +36,7 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
       others,
       refresh() {
         looks.push(clock.now());
-        onChange();
+        onChange(false);
         onLook();
         return Promise.resolve();
       },

@@ -40,7 +40,7 @@ function run(
     store,
     limits: { deployed: 20, minimumPerSecond: 0.5 },
     maxFreezeMs: 3_600_000,
-    levels: [{ level: levelNamed(fourLevels, 'shops'), waiting, refire: { send } }],
+    levels: [{ level: levelNamed(fourLevels, 'shops'), environments: 4, waiting, refire: { send } }],
     clock,
     log: { info: () => undefined, warn: () => undefined, error: (text) => void errors.push(text) },
     deadlineMs: clock.now() + 60_000,

@@ -15,12 +15,15 @@ beforeEach(() => {
   store = new MemoryObjectStore(clock);
 });
 
+const rateNow = { requestsPerSecond: 20, paused: false };
+
 const ask = (request: StatusRequest = {}, chain: Chain = fourLevels): Promise<Status> =>
   status(request, {
     chain,
     store,
     clock,
     stoppedUntilMs: () => Promise.resolve(0),
+    readRate: () => Promise.resolve(rateNow),
     lostAfterMs: () => 3_600_000,
     retryingForMs: 60_000,
   });
@@ -74,7 +77,9 @@ describe.each(everyDepth)('the status of a run of a chain of %i', (depth, chain)
     });
     store.drop('runs/r.json', report());
     clock.nowMs += 30_000;
-    expect(await ask({ run: 'r' }, chain)).toMatchObject({ from: 'report', complete: false, ageSeconds: 30 });
+    expect(await ask({ run: 'r' }, chain)).toMatchObject({
+      ...{ from: 'report', complete: false, ageSeconds: 30, rate: rateNow },
+    });
     expect(await ask({ run: 'r', fresh: true }, chain)).toMatchObject({ from: 'census', complete: true });
     clock.nowMs += 31_000;
     expect(await ask({ run: 'r' }, chain)).toMatchObject({ from: 'census', complete: true });

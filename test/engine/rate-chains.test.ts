@@ -1,0 +1,86 @@
+/**
+ * The rate is used, and kept, by chains of any depth: wide trees and narrow ones, side by side, each with a deployment and an API
+ * of its own; with failures, and a replay on the way. They take the time that their rate takes.
+ */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
+import { burstOver, secondsOf, StallWatch } from './call-rate.ts';
+import { startNeutralWorld, treeApi, type Call, type NeutralWorld, type SourceName } from './neutral-world.ts';
+
+const perSecond = 10;
+
+/** About 200 calls each: 20 seconds. */
+const trees: readonly [SourceName, readonly number[]][] = [
+  ['chain2', [200]],
+  ['chain3', [1, 200]],
+  ['chain3', [12, 16]],
+  ['chain4', [2, 6, 15]],
+  ['chain8', [1, 1, 1, 1, 1, 1, 190]],
+  ['chain8', [2, 2, 2, 2, 2, 2, 2]],
+];
+
+const worlds: NeutralWorld[] = [];
+let stallWatch: StallWatch;
+beforeEach(() => {
+  stallWatch = new StallWatch();
+});
+afterEach(async () => {
+  stallWatch.stop();
+  await Promise.all(worlds.splice(0).map((world) => world.stop()));
+});
+
+/** One call in a hundred fails, whichever it is. */
+function onePercent(): (call: Call) => boolean {
+  let calls = 0;
+  return () => (calls += 1) % 100 === 50;
+}
+
+async function start(
+  trigger: 'direct' | 'queue',
+  source: SourceName,
+  widths: readonly number[],
+): Promise<NeutralWorld> {
+  const params = { trigger, rate: String(perSecond) };
+  const world = await startNeutralWorld(source, { timeScale: 200 }, params);
+  worlds.push(world);
+  world.api.answer(treeApi(widths, onePercent()));
+  return world;
+}
+
+/** How many environments may run, by the compiled template. */
+function environmentsOf({ engine: { model } }: NeutralWorld): number {
+  const reserved = model.functions.reduce((sum, { reservedConcurrency = 0 }) => sum + reservedConcurrency, 0);
+  return model.eventSourceMappings.reduce((sum, { maximumConcurrency = 0 }) => sum + maximumConcurrency, reserved);
+}
+
+async function run(world: NeutralWorld): Promise<{ complete: boolean; seconds: number; calls: number; burst: number }> {
+  await world.drop('seeds/r1.json', '{}');
+  const ended = sweepToTheEnd(world.engine, 'r1');
+  while (world.api.calls.length < 100) await new Promise((resolve) => setTimeout(resolve, 50));
+  await world.invoke('replay', {});
+  const { complete } = await ended;
+  const { calls } = world.api;
+  return { complete, calls: calls.length, seconds: secondsOf(calls), burst: burstOver(calls, perSecond) };
+}
+
+describe.each(['direct', 'queue'] as const)('with trigger %s, at 10 requests a second', (trigger) => {
+  test('trees of 2 to 8 levels take little longer than their calls do at the rate, and never call faster', async () => {
+    const started: NeutralWorld[] = [];
+    for (const [source, widths] of trees) started.push(await start(trigger, source, widths));
+    const ends = await Promise.all(started.map(run));
+    const stalls = stallWatch.totalSeconds();
+    const late = perSecond * Math.max(0.2, stallWatch.longestSeconds());
+    for (const [index, { complete, seconds, calls, burst }] of ends.entries()) {
+      const tree = JSON.stringify(trees[index]);
+      if (process.env['RATE_FIGURES'] !== undefined)
+        process.stderr.write(
+          `${trigger} ${tree} ${JSON.stringify({ seconds, calls, burst, stalls, longest: stallWatch.longestSeconds() })}\n`,
+        );
+      expect({ tree, complete }).toEqual({ tree, complete: true });
+      const mostSeconds = 10 + (1.05 * calls) / perSecond + stalls;
+      expect({ tree, over: Math.max(0, seconds - mostSeconds) }).toEqual({ tree, over: 0 });
+      const most = environmentsOf(started[index] as NeutralWorld) + late;
+      expect({ tree, over: Math.max(0, burst - most) }).toEqual({ tree, over: 0 });
+    }
+  });
+});
