@@ -11,7 +11,7 @@ import { costOf, usdPerGbSecond, type S3Requests } from '../run/cost.ts';
  * As docs/cost.md counts them, for calls of 100 ms at 512 MB. In GB-seconds: of an item that is fetched alone, and of a batch each
  * time that as many calls as it makes side by side have come back. In US dollars: the logs of an invocation.
  */
-const gbSecondsOf = { item: 5_219 / 64_021, round: 0.0956 };
+const gbSecondsOf = { item: 5_219 / 64_021, round: 0.132 };
 const logUsdOfInvocation = 0.0375 / 64_021;
 
 type Levels = readonly Pick<Level, 'name' | 'batch' | 'callsInFlight' | 'table'>[];

@@ -1,4 +1,5 @@
 /** The list of runs, and what a run costs, as the page's server makes them. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { costOfRun } from '../../cli/page/run-cost.ts';
 import { costOf } from '../../cli/run/cost.ts';
@@ -115,7 +116,7 @@ describe('the cost of a run', () => {
 
   /** What `npm run bench:cost` counts of 64,021 calls of 100 ms; logs in US dollars. */
   const counted = {
-    batches: { put: 8_115, get: 12_714, invocations: 4_022, lambdaGbSeconds: 930, logUsd: 0.0025 },
+    batches: { put: 8_067, get: 12_930, invocations: 4_022, lambdaGbSeconds: 1_220, logUsd: 0.0025 },
     single: { put: 128_448, get: 70_988, invocations: 64_022, lambdaGbSeconds: 5_219, logUsd: 0.038 },
   };
 
@@ -131,6 +132,14 @@ describe('the cost of a run', () => {
     expect(soFar / usd).toBeGreaterThan(0.95);
     expect(soFar / usd).toBeLessThan(1.05);
     expect(expected).toBe(soFar);
+  });
+
+  test('is what docs/cost.md says of the example, within a twentieth', () => {
+    const sum = /\*\*sum\*\*[^$]*\*\*\$([\d.]+)\*\*/.exec(readFileSync('docs/cost.md', 'utf8'))?.[1];
+    const finished = report('r', { levels: whole, apiCalls: 64_021, complete: true });
+    const ratio = Number(costOfRun(finished, chainOf(50))?.soFar) / Number(sum);
+    expect(ratio).toBeGreaterThan(0.95);
+    expect(ratio).toBeLessThan(1.05);
   });
 
   test.each([50, 1])('is expected to grow with the items that are known, in batches of %i', (batch) => {
