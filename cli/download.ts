@@ -1,7 +1,6 @@
 /** `npm run download`: a run's tables and results as ordinary files, from AWS or from the local engine. */
-import { resolve } from 'node:path';
 import { findPlace, openS3 } from './run/deployed-bucket.ts';
-import { downloadRun } from './run/download-run.ts';
+import { downloadRun, makeOutDir } from './run/download-run.ts';
 import { askDeployment } from './run/function-client.ts';
 import { bytes, plural } from './terminal/format.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
@@ -39,11 +38,11 @@ async function main(): Promise<number> {
   if (options.run === undefined) throw new UsageError('--run NAME is needed: which run?');
   if (options.out === undefined) throw new UsageError('--out DIR is needed: where do the files go?');
   const run = checkRunName(options.run);
+  const outDir = makeOutDir(options.out);
   const deployment = { stage: options.stage ?? 'dev', region: options.region };
   const place = await findPlace(deployment);
   const client = openS3(deployment);
   try {
-    const outDir = resolve(options.out);
     const wanted = { run, outDir, withResults: options['tables-only'] !== true };
     const downloaded = await downloadRun(client, place, wanted);
     if (downloaded.files === 0) throw new UsageError(`The run ${run} has no results and no tables in ${place.bucket}.`);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Manifest } from '../shared/engine/publish/manifest.ts';
 import { athenaTable } from './query/athena.ts';
-import { openDuckDb, type View } from './query/duckdb.ts';
+import { loadDuckDb, openDuckDb, type View } from './query/duckdb.ts';
 import { asCsv, asJson, asTable } from './query/print-answer.ts';
 import { cacheDir, fetchParts, manifestOf, publishedRuns } from './query/published-files.ts';
 import { findPlace, openS3 } from './run/deployed-bucket.ts';
@@ -47,6 +47,8 @@ async function main(): Promise<number> {
   }
   if (sql === undefined && options.athena !== true)
     throw new UsageError(`What is the question? ${command} "select * from data limit 10"`);
+  // Before anything is copied.
+  if (options.athena !== true) await loadDuckDb();
   const deployment = { stage: options.stage ?? 'dev', region: options.region };
   const { bucket, tables } = await findPlace(deployment);
   const client = openS3(deployment);

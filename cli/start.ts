@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import {
   type LocalAws,
@@ -22,12 +22,13 @@ import { openInBrowser, openPage } from './page/open-page.ts';
 import type { PageServer } from './page/server.ts';
 import { openApi, type OpenApi } from './run/api.ts';
 import { createCallTimes, type CallTimes } from './run/call-times.ts';
-import { downloadRun } from './run/download-run.ts';
+import { downloadRun, makeOutDir } from './run/download-run.ts';
 import {
   apiCalls,
   countedCalls,
   dropSeed,
   ofThisEngine,
+  publishedTables,
   storedObjects,
   waitedForTurn,
   waitingGbSeconds,
@@ -60,7 +61,7 @@ const help = {
 type Options = Given<typeof startOptions>;
 type Command = LocalCommand<typeof startOptions>;
 type Settings = RunSettings & { isResumed: boolean };
-type Place = { dataDir: string; isKept: boolean };
+type Place = { dataDir: string; isKept: boolean; outDir: string | undefined };
 
 async function main(): Promise<ExitStatus> {
   const given = await readLocalCommand(startOptions, 'npm start --', help);
@@ -72,12 +73,13 @@ async function main(): Promise<ExitStatus> {
   // Everything about the options is checked before a folder is made.
   const params = deploymentParams(given.source, options);
   const settings = settle(given);
+  const outDir = options.out === undefined ? undefined : makeOutDir(options.out);
   const dataDir = given.dataDir ?? mkdtempSync(join(tmpdir(), 's3-cascade-'));
   const isKept = given.dataDir !== undefined || options.keep === true;
   try {
     // A folder that can't be used is reported at once, not after the packaging.
     lockFolder(dataDir).release();
-    return await run(given, settings, params, { dataDir, isKept });
+    return await run(given, settings, params, { dataDir, isKept, outDir });
   } finally {
     if (!isKept) rmSync(dataDir, { recursive: true, force: true });
   }
@@ -98,7 +100,7 @@ async function run(
   { options, source, given, token }: Command,
   settings: Settings,
   params: Record<string, string>,
-  { dataDir, isKept }: Place,
+  { dataDir, isKept, outDir }: Place,
 ): Promise<ExitStatus> {
   const interrupted = interruption();
   const progress = startProgress(process.stderr);
@@ -137,9 +139,7 @@ async function run(
     progress.end();
     const isInterrupted = ending === 'interrupted';
     const copied =
-      options.out === undefined || isInterrupted
-        ? undefined
-        : await copyOut(engine, source.chain, settings.run, options.out);
+      outDir === undefined || isInterrupted ? undefined : await copyOut(engine, source.chain, settings.run, outDir);
     const found = isInterrupted ? await lookAtRun(engine, source.chain, settings.run) : ending;
     const { chain } = source;
     const counted = { engine, api, callTimes, chain, found };
@@ -202,6 +202,7 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
     s3Operations: functions.s3 ?? {},
     sqsOperations: functions.sqs ?? {},
     seconds: elapsedSeconds,
+    tables: publishedTables(engine, chain, run),
     bucket: engine.bucket,
     dataDir: isKept ? dataDir : undefined,
   });
@@ -221,10 +222,9 @@ async function report(options: Options, ended: Ended): Promise<ExitStatus> {
 
 type Copied = { outDir: string; files: number; bytes: number; tables: string[] };
 
-async function copyOut({ endpoint, bucket }: LocalAws, chain: Chain, run: string, out: string): Promise<Copied> {
+async function copyOut({ endpoint, bucket }: LocalAws, chain: Chain, run: string, outDir: string): Promise<Copied> {
   const client = new S3Client({ endpoint, region, credentials: peoplesCredentials });
   try {
-    const outDir = resolve(out);
     const place = { bucket, resultPrefix: lastLevel(chain).writes, tables: tablesOf(chain).map(({ name }) => name) };
     return { outDir, ...(await downloadRun(client, place, { run, outDir })) };
   } finally {

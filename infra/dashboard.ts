@@ -1,7 +1,8 @@
-/** One page to watch the chain on: a row for each level, and one for recovery. Its name is the stack's. */
+/** One page to watch the chain on: a row for each level, one for publishing, and one for recovery. Its name is the stack's. */
 import type { Level } from '../shared/engine/chain/chain.ts';
 import type { Deployment } from './deployment.ts';
 import { functionName, queueName, type QueueKind } from './names.ts';
+import { publishLevelsOf } from './publishing.ts';
 import type { Resources } from './resources.ts';
 
 /** CloudWatch's grid is 24 wide. */
@@ -16,6 +17,7 @@ export function dashboard(deployment: Deployment): Resources {
   if (!parameters.dashboard) return {};
   const rows = [
     ...chain.levels.map((level) => levelRow(deployment, level)),
+    ...publishRow(deployment),
     recoveryRow(deployment),
     ...(parameters.trigger === 'queue' ? [triggerRow(deployment)] : []),
   ];
@@ -84,13 +86,40 @@ function levelRow(deployment: Deployment, level: Level): object[] {
   ];
 }
 
+/** None where nothing is published. */
+function publishRow(deployment: Deployment): object[][] {
+  const levels = publishLevelsOf(deployment);
+  if (levels.length === 0) return [];
+  const ofBoth = (metric: string, options: Options = {}): Metric[] =>
+    levels.map(({ function: name }) => ofLambda(deployment, name, metric, { label: name, ...options }));
+  const ofPieces = (metric: string): Metric => {
+    const name = 'publishPiece';
+    return [namespace, metric, 'service', name, 'function_name', functionName(deployment, name)];
+  };
+  return [
+    [
+      graph('Publishing: invocations, and errors', [
+        ...ofBoth('Invocations'),
+        ...levels.map(({ function: name }) => ofLambda(deployment, name, 'Errors', { label: `${name}: errors` })),
+      ]),
+      graph('Publishing: how long it takes', ofBoth('Duration', { stat: 'Maximum' })),
+      graph('Rows published, and tables whose columns changed', [
+        ofPieces('RowsPublished'),
+        [...ofPieces('IncompatibleTables'), { yAxis: 'right' }],
+      ]),
+      queueGraph(deployment, 'Publishing: dead letters', 'dead-letters', undefined, levels),
+    ],
+  ];
+}
+
 function queueGraph(
   deployment: Deployment,
   title: string,
   kind: QueueKind,
   metric = 'ApproximateNumberOfMessagesVisible',
+  levels: readonly Level[] = deployment.chain.levels,
 ): object {
-  const metrics = deployment.chain.levels.map((level) => [
+  const metrics = levels.map((level) => [
     'AWS/SQS',
     metric,
     'QueueName',

@@ -1,7 +1,7 @@
 /** S3 and SQS on one loopback endpoint, without Lambda and without a packaged service. */
 import { accountId, functionKeyPrefix, region } from './account.ts';
 import { openDatabase } from './database.ts';
-import { openEndpoint, type Service } from './endpoint.ts';
+import { openEndpoint, type RequestCounts, type Service } from './endpoint.ts';
 import { closeAll, databaseFile, onFault, type Closer } from './lifecycle.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Queue } from './package/model.ts';
@@ -16,6 +16,8 @@ export type LocalStores = {
   readonly sqs: LocalSqs;
   /** Creates a queue, or updates the attributes of the one that is there. */
   createQueue: (name: string, attributes?: Readonly<Record<string, string>>) => Queue;
+  /** Requests so far. */
+  counts: () => RequestCounts;
   /** Stops both; what they hold stays in the folder. */
   stop: () => Promise<void>;
 };
@@ -65,6 +67,7 @@ export async function startStores(
         sqs.defineQueue(queue);
         return queue;
       },
+      counts: () => endpoint.counts(),
       stop: () => closeAll(closers),
     };
   } catch (error) {

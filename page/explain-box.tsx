@@ -46,8 +46,8 @@ function Answer({ answer }: { answer: ExplainAnswer }) {
   return (
     <>
       <dl class="facts">
-        {factsOf(answer.explanation).map(([name, text]) => (
-          <div key={name}>
+        {factsOf(answer.explanation).map(([name, text], index) => (
+          <div key={index}>
             <dt>{name}</dt>
             <dd class="text">{text}</dd>
           </div>

@@ -42,15 +42,9 @@ export function percent(part: number, whole: number): string {
   return `${part < whole ? Math.min(99, Math.floor(exact)) : 100}%`;
 }
 
-/** What a value of unknown shape says, as pairs of a name and a text: for figures that other versions add. */
-export function factsIn(value: unknown, name = ''): [name: string, text: string][] {
-  if (value === undefined || value === null) return [];
-  if (typeof value === 'number') return [[name, count(value)]];
-  if (typeof value !== 'object') return [[name, textOf(value)]];
-  if (Array.isArray(value)) return value.length === 0 ? [[name, 'none']] : [[name, value.map(textOf).join(', ')]];
-  return Object.entries(value).flatMap(([field, each]) => factsIn(each, name === '' ? field : `${name} ${field}`));
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+/** `812 bytes`, `4.2 kB`, `17.3 MB`, `1.1 GB`. */
+export function size(bytes: number): string {
+  if (bytes < 1_000) return plural(bytes, 'byte');
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

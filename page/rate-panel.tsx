@@ -1,11 +1,12 @@
 /** The rate of calls to the API, which is one for all runs, with its buttons. */
 import { useSignal } from '@preact/signals';
 import { ActionButton } from './action-button.tsx';
-import { count, localTime, perSecond } from './format.ts';
+import { count, localTime, percent, perSecond } from './format.ts';
 import { copy, rate } from './live.ts';
-import type { RateView } from './wire.ts';
+import type { RateUseView, RateView } from './wire.ts';
 
-export function RatePanel() {
+/** @param use what is used of the rate, when the deployment tells */
+export function RatePanel({ use }: { use?: RateUseView | undefined }) {
   const wanted = useSignal('');
   const view = rate.value;
   if (view === undefined) return null;
@@ -15,7 +16,7 @@ export function RatePanel() {
     <section aria-labelledby="rate" class="rate">
       <h2 id="rate">Calls to the API, of all runs</h2>
       <p>
-        <RateWords view={view} /> {waitingWords(view)}
+        <RateWords view={view} /> {use !== undefined && useWords(use)} {waitingWords(view)}
       </p>
       {view.problem !== undefined && <p class="bad text">{view.problem}</p>}
       {copy === undefined && (
@@ -66,6 +67,22 @@ function RateWords({ view: { rate: set, deployed, paused, frozenUntil } }: { vie
       {origin}.
     </>
   );
+}
+
+/** Why no more is used. A word that this page does not know is shown as it is. */
+const whyWords: Readonly<Record<string, string>> = {
+  paused: 'calls are paused',
+  frozen: 'the API ordered a wait',
+  idle: 'no function is at work',
+  beginning: 'functions have just begun',
+  'few-items': 'there is less to fetch than might be',
+  'few-environments': 'Lambda has not started more environments',
+  latency: 'all functions wait for the API',
+};
+
+function useWords({ perSecond: used, part, why }: RateUseView): string {
+  const reason = why === undefined ? '' : `: ${whyWords[why] ?? why}`;
+  return `Used: ${perSecond(used)} a second, ${percent(part, 1)} of what is allowed${reason}.`;
 }
 
 function waitingWords({ waiting = {} }: RateView): string {

@@ -1,9 +1,10 @@
 /** The first results, read when a person opens them, and the commands to open the rest. */
 import { useSignal } from '@preact/signals';
+import { count } from './format.ts';
 import { askResults, copy } from './live.ts';
 import type { ResultsView } from './wire.ts';
 
-export function Results({ run, isOver }: { run: string; isOver: boolean }) {
+export function Results({ run, isOver, isPublished }: { run: string; isOver: boolean; isPublished: boolean }) {
   const view = useSignal<ResultsView | undefined>(copy?.results);
   const load = async (): Promise<void> => {
     try {
@@ -15,6 +16,7 @@ export function Results({ run, isOver }: { run: string; isOver: boolean }) {
   return (
     <section aria-labelledby="results">
       <h2 id="results">Result</h2>
+      {isPublished && <p class="quiet">It is published: the first rows are shown in the columns of its table.</p>}
       {!isOver && <p class="quiet">The run is not complete: this is what is there so far.</p>}
       {copy === undefined && (
         <div class="buttons">
@@ -28,11 +30,16 @@ export function Results({ run, isOver }: { run: string; isOver: boolean }) {
   );
 }
 
-function Shown({ view: { columns, rows, texts, commands, problem } }: { view: ResultsView }) {
+function Shown({ view: { columns, types, rows, texts, commands, problem, table } }: { view: ResultsView }) {
   return (
     <>
       {problem !== undefined && <p class="bad text">{problem}</p>}
       {problem === undefined && rows.length + texts.length === 0 && <p>There are no results yet.</p>}
+      {table !== undefined && (
+        <p>
+          The first of {count(table.rows)} rows of the table <span class="text">{table.name}</span>:
+        </p>
+      )}
       {rows.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="First rows">
           <table class="rows">
@@ -41,6 +48,7 @@ function Shown({ view: { columns, rows, texts, commands, problem } }: { view: Re
                 {columns.map((column) => (
                   <th key={column} scope="col" class="text">
                     {column}
+                    {types?.[column] !== undefined && <span class="quiet"> {types[column]}</span>}
                   </th>
                 ))}
               </tr>

@@ -1,9 +1,10 @@
 /** One run: how it stands, why items failed, what it costs, and what can be done. */
+import { describeDrift } from '../shared/engine/publish/drift.ts';
 import { ActionButton } from './action-button.tsx';
 import { Chart } from './chart.tsx';
 import { ExplainBox } from './explain-box.tsx';
 import { Failures } from './failures.tsx';
-import { count, dollars, duration, factsIn, localTime, percent } from './format.ts';
+import { count, dollars, duration, localTime, percent, plural, size } from './format.ts';
 import { Levels } from './levels.tsx';
 import { copy, nowMs, run } from './live.ts';
 import { RatePanel } from './rate-panel.tsx';
@@ -32,10 +33,14 @@ export function RunPage({ name }: { name: string }) {
         <>
           <Levels levels={report.levels} />
           <Chart timeline={view.timeline} />
-          <RatePanel />
+          <RatePanel use={report.rate?.use} />
           <Failures run={name} report={report} />
           <Published report={report} />
-          <Results run={name} isOver={view.state === 'complete'} />
+          <Results
+            run={name}
+            isOver={view.state === 'complete'}
+            isPublished={report.published?.state === 'published'}
+          />
         </>
       )}
       {copy === undefined && <ExplainBox />}
@@ -105,20 +110,43 @@ function Took({ startedAt, endedAt }: { startedAt: string; endedAt: string | und
   return <Fact name="Took" text={duration(Math.max(0, (endMs - Date.parse(startedAt)) / 1000))} />;
 }
 
-/** What a deployment that publishes tables tells of them, in whatever words it has. */
-function Published({ report: { published, drift } }: { report: Report }) {
-  const facts = [...factsIn(published, 'tables'), ...factsIn(drift, 'schema drift')];
-  if (facts.length === 0) return null;
+const publishWords: Record<NonNullable<Report['published']>['state'], string> = {
+  waiting: 'Its tables are not published yet.',
+  publishing: 'Its tables are being published.',
+  published: 'Its tables are published.',
+  outdated: 'Its tables hold the run as it was when it was last complete.',
+  failed: 'Publishing has failed. Correct the cause, then replay the levels publish and publish_piece.',
+};
+
+/** The tables of the run, and what is another about their columns than in the run before. */
+function Published({ report: { published } }: { report: Report }) {
+  if (published === undefined) return null;
+  const { state, tables, problem } = published;
   return (
     <section aria-labelledby="published">
-      <h2 id="published">Published</h2>
+      <h2 id="published">Tables</h2>
+      <p class={state === 'failed' ? 'bad' : ''}>{publishWords[state]}</p>
+      {problem !== undefined && (
+        <p class="bad text">
+          {problem.code}: {problem.message} (<code>{problem.key}</code>)
+        </p>
+      )}
       <dl class="facts">
-        {facts.map(([name, text]) => (
-          <Fact key={name} name={name} text={text} />
+        {tables.map(({ table, rows, bytes, parts, drift }) => (
+          <Fact
+            key={table}
+            name={`tables/${table}`}
+            text={`${plural(rows, 'row')} in ${plural(parts, 'file')}, ${size(bytes)}${driftWords(drift)}`}
+          />
         ))}
       </dl>
     </section>
   );
+}
+
+function driftWords(drift: NonNullable<Report['published']>['tables'][number]['drift']): string {
+  if (drift === undefined) return '';
+  return `; columns ${describeDrift(drift) ?? `as in ${drift.against}`}`;
 }
 
 function StartedWith({ view: { seed, params } }: { view: RunView }) {

@@ -1,5 +1,6 @@
 /** What the page and its server tell each other: the functions' own reports, and what the server adds to them. */
-import type { Explanation } from '../shared/engine/report/explain.ts';
+import type { Explanation } from '../shared/engine/report/explanation.ts';
+import type { PublishStatus } from '../shared/engine/publish/publish-status.ts';
 import type { RunReport, SweepProblem } from '../shared/engine/report/run-report.ts';
 
 export type { Explanation };
@@ -35,8 +36,11 @@ export type RunRow = {
 
 export type RunsView = { runs: readonly RunRow[]; problem?: string };
 
-/** A run's report, with what a deployment that publishes tables adds to it. */
-export type Report = RunReport & { published?: unknown; drift?: unknown };
+/** A run's report, with how its tables stand, and what is used of the rate by all runs. */
+export type Report = RunReport & { published?: PublishStatus; rate?: { use?: RateUseView } };
+
+/** `part` of what is allowed, from 0 to 1; `why` no more is used, if it is less than nearly all. */
+export type RateUseView = { perSecond: number; part: number; why?: string };
 
 /** In US dollars. `expected` is for the items that are known now. */
 export type Cost = { soFar: number; expected: number };
@@ -106,6 +110,10 @@ export type ResultRow = Readonly<Record<string, string>>;
 
 /** The first results. `texts`: of those that are no JSON. */
 export type ResultsView = {
+  /** Once it is published: the table that the results are in, whose columns these are then. */
+  table?: { name: string; rows: number };
+  /** By the names of the columns: their types in the table. */
+  types?: Readonly<Record<string, string>>;
   columns: readonly string[];
   rows: readonly ResultRow[];
   texts: readonly { key: string; text: string }[];

@@ -53,7 +53,7 @@ export function createLive({ deployment, countCalls }: LiveOptions): Live {
     waitMs: () => rateMs,
   });
   const runs = new Watch<RunsView>({
-    look: createRunsLook(deployment.store),
+    look: createRunsLook(deployment.store, deployment.facts.levels),
     waitMs: (_, lookedMs) => Math.max(runsMs, waitsForALook * lookedMs),
   });
   const known = new Map<string, Watch<RunView>>();

@@ -1,7 +1,9 @@
 /** The first results of a run, as rows, and the commands to open the rest. */
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { itemPathOf, successName } from '../../shared/engine/chain/keys.ts';
-import { lastLevel, type Level } from '../../shared/engine/chain/chain.ts';
+import { isBatched, lastLevel, type Level } from '../../shared/engine/chain/chain.ts';
+import { readManifest, type Manifest } from '../../shared/engine/publish/manifest.ts';
+import { tableSuccessKey } from '../../shared/engine/publish/table-keys.ts';
 import type { ResultRow, ResultsView } from '../../page/wire.ts';
 import type { OpenDeployment } from '../run/deployment.ts';
 
@@ -15,12 +17,13 @@ const textCharacters = 2_000;
 
 export async function resultsOf(
   run: string,
-  { chain, s3, facts }: Pick<OpenDeployment, 'chain' | 's3' | 'facts'>,
+  { chain, s3, store, facts }: Pick<OpenDeployment, 'chain' | 's3' | 'store' | 'facts'>,
 ): Promise<ResultsView> {
   const level = lastLevel(chain);
   const { bucket } = facts;
   const view = { columns: [], rows: [], texts: [], commands: commandsFor(level, bucket, run) };
   try {
+    const manifest = await publishedManifest(level, run, store);
     const prefix = `${level.writes}/${run}${level.ids.length === 0 ? level.suffix : '/'}`;
     const { Contents: listed = [] } = await s3.send(
       new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, MaxKeys: listedKeys }),
@@ -35,12 +38,50 @@ export async function resultsOf(
       if (found === undefined) texts.push({ key, text: text.slice(0, textCharacters) });
       else rows.push(...found.slice(0, shownRows - rows.length));
     }
+    if (manifest !== undefined) return { ...view, texts, ...inTable(manifest, rows) };
     const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].slice(0, shownColumns);
     return { ...view, columns, rows, texts };
   } catch (error) {
     const { name, message } = error as Error;
     return { ...view, problem: `The results could not be read: ${name}: ${message}` };
   }
+}
+
+/** @returns undefined unless the level's results are published, to the last file */
+async function publishedManifest(
+  { table }: Level,
+  run: string,
+  store: Pick<OpenDeployment['store'], 'get' | 'head'>,
+): Promise<Manifest | undefined> {
+  if (table === undefined || (await store.head(tableSuccessKey(table.name, run))) === undefined) return undefined;
+  return readManifest(table.name, run, store);
+}
+
+/** The rows under the names that their columns have in the table. They are read from the results: a table's file may be large. */
+function inTable({ table, run, rows: all, columns }: Manifest, rows: readonly ResultRow[]): Partial<ResultsView> {
+  const named = rows.map((row): ResultRow => {
+    const cells = columns.flatMap(({ name, source }): [string, string][] => {
+      const cell = row[source];
+      return cell === undefined ? [] : [[name, cell]];
+    });
+    return Object.fromEntries(cells);
+  });
+  // The whole answer as text is a column too, and no field of the results.
+  const shown = columns.filter(({ name }) => named.some((row) => name in row)).slice(0, shownColumns);
+  return {
+    table: { name: table, rows: all },
+    columns: shown.map(({ name }) => name),
+    types: Object.fromEntries(shown.map(({ name, type }) => [name, type])),
+    rows: named,
+    commands: queriesFor(table, run),
+  };
+}
+
+function queriesFor(table: string, run: string): string[] {
+  return [
+    `npm run query -- "select * from ${table} limit 10" --run ${run}`,
+    `npm run --silent query -- "select * from ${table}" --run ${run} --csv > ${run}.csv`,
+  ];
 }
 
 async function beginningOf(s3: S3Client, bucket: string, key: string): Promise<string> {
@@ -52,7 +93,9 @@ async function beginningOf(s3: S3Client, bucket: string, key: string): Promise<s
 
 /** @returns undefined for what is no JSON object, and no lines of them */
 function rowsOf(text: string, level: Level, key: string): ResultRow[] | undefined {
-  const whole = parseObject(text);
+  const isLines = isBatched(level);
+  if (isLines && text === '') return [];
+  const whole = isLines ? undefined : parseObject(text);
   if (whole !== undefined) return [{ ...idsOf(level, key), ...cellsOf(whole) }];
   // The last line may have been cut.
   const lines = text.split('\n').slice(0, shownRows + 1);

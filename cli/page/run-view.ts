@@ -19,7 +19,7 @@ export type RunLook = {
 };
 
 export type RunLookDeps = {
-  deployment: Pick<OpenDeployment, 'status' | 'store'>;
+  deployment: Pick<OpenDeployment, 'status' | 'store' | 'facts'>;
   rate: () => Promise<RateView>;
   /** Calls of all runs, when the engine counts them; undefined: they are taken from the run's reports. */
   allCalls: Timeline | undefined;
@@ -37,7 +37,7 @@ export function createRunLook(run: string, { deployment, rate, allCalls }: RunLo
   const timeline = (): TimelineView =>
     allCalls === undefined ? { of: 'run', points: own.points() } : { of: 'all', points: allCalls.points() };
   const viewOf = (report: Report | undefined): Omit<RunView, 'problem'> => {
-    const cost = report && costOfRun(report);
+    const cost = report && costOfRun(report, deployment.facts.levels);
     return {
       run,
       state: report === undefined ? 'unknown' : stateOf(report),
@@ -60,7 +60,7 @@ export function createRunLook(run: string, { deployment, rate, allCalls }: RunLo
         isFirst = false;
         const report = { ...reportIn(status), ...paceOf(looks, status) };
         last = report;
-        isFinal = report.complete && status.from === 'report';
+        isFinal = report.complete && status.from === 'report' && isSettled(status.published);
         completeSince = report.complete ? (completeSince ?? report.at) : undefined;
         own.add(observe(await rate(), { atMs: Date.parse(report.at), calls: report.apiCalls }));
         return viewOf(report);
@@ -71,12 +71,17 @@ export function createRunLook(run: string, { deployment, rate, allCalls }: RunLo
   };
 }
 
+/** Whether the tables of a complete run change by themselves no more; a failed publication waits for a person. */
+function isSettled(published: RunStatus['published']): boolean {
+  return published === undefined || published.state === 'published' || published.state === 'failed';
+}
+
 /** What changes the picture, without the time of the count and what follows from it. */
 export function essenceOf(view: RunView): unknown {
   const { timeline, report, ...essence } = view;
   if (report === undefined) return { ...essence, of: timeline.of };
-  const { levels, reasons, apiCalls, complete, problem, published, drift } = report;
-  return { ...essence, levels, reasons, apiCalls, complete, problem, published, drift };
+  const { levels, reasons, apiCalls, complete, problem, published, rate } = report;
+  return { ...essence, levels, reasons, apiCalls, complete, problem, published, use: rate?.use };
 }
 
 /** What was done at a look. */

@@ -1,8 +1,12 @@
-/** The runs of a deployment, newest first, from two listings: a report is read once, and again only when it has changed. */
-import { seedPrefix } from '../../shared/engine/chain/chain.ts';
+/**
+ * The runs of a deployment, newest first, from three listings: a report or the record of a publication is read once, and again
+ * only when it has changed.
+ */
+import { seedPrefix, type Level } from '../../shared/engine/chain/chain.ts';
 import { recordPrefixes, runOfKey } from '../../shared/engine/chain/keys.ts';
 import { mapConcurrently } from '../../shared/engine/concurrency.ts';
 import type { Listed, ObjectStore } from '../../shared/engine/ports.ts';
+import { readPublication } from '../../shared/engine/publish/publication.ts';
 import { readStoredRun } from '../../shared/engine/report/stored-report.ts';
 import type { Report, RunRow, RunsView, RunState } from '../../page/wire.ts';
 import { costOfRun } from './run-cost.ts';
@@ -11,17 +15,20 @@ import { costOfRun } from './run-cost.ts';
 export const maxRuns = 1_000;
 const readsAtOnce = 16;
 
-export type Store = Pick<ObjectStore, 'list' | 'get'>;
+export type Store = Pick<ObjectStore, 'list' | 'get' | 'head'>;
 
-type Known = { eTag: string; row: Omit<RunRow, 'run' | 'startedAt'> };
+type Known = { eTag: string; row: Omit<RunRow, 'run' | 'startedAt' | 'published'> };
+/** The ETag of a publication's record, and whether it is published. */
+type KnownPublication = { eTag: string; published: boolean };
 
 /** @returns looks at all runs; what goes wrong is in the view, with the runs that were seen last */
-export function createRunsLook(store: Store): () => Promise<RunsView> {
+export function createRunsLook(store: Store, chain: readonly Level[]): () => Promise<RunsView> {
   const known = new Map<string, Known>();
+  const publications = new Map<string, KnownPublication>();
   let last: RunsView = { runs: [] };
   return async () => {
     try {
-      last = { runs: await rowsOf(store, known) };
+      last = { runs: await rowsOf(store, { known, publications }, chain) };
       return last;
     } catch (error) {
       const { name, message } = error as Error;
@@ -30,10 +37,13 @@ export function createRunsLook(store: Store): () => Promise<RunsView> {
   };
 }
 
-async function rowsOf(store: Store, known: Map<string, Known>): Promise<RunRow[]> {
-  const [seeds, reports] = await Promise.all([
+type Kept = { known: Map<string, Known>; publications: Map<string, KnownPublication> };
+
+async function rowsOf(store: Store, { known, publications }: Kept, chain: readonly Level[]): Promise<RunRow[]> {
+  const [seeds, reports, records] = await Promise.all([
     listedRuns(store, seedPrefix),
     listedRuns(store, recordPrefixes.reports),
+    listedRuns(store, recordPrefixes.publications),
   ]);
   // S3 lists times in whole seconds; of two in the same second the later name is first, as names are mostly dates.
   const latest = [...seeds.values()]
@@ -45,21 +55,46 @@ async function rowsOf(store: Store, known: Map<string, Known>): Promise<RunRow[]
     return [run, { report, problem }] as const;
   })) {
     const eTag = reports.get(run)?.eTag;
-    if (eTag !== undefined) known.set(run, { eTag, row: rowOf(read.report, read.problem?.code) });
+    if (eTag !== undefined) known.set(run, { eTag, row: rowOf(read.report, read.problem?.code, chain) });
   }
   for (const run of known.keys()) if (!reports.has(run)) known.delete(run);
+  await updatePublications(
+    latest.map(({ run }) => run),
+    records,
+    publications,
+    store,
+  );
   return latest.map(({ run, modifiedMs }) => ({
     run,
     startedAt: new Date(modifiedMs).toISOString(),
     ...(known.get(run)?.row ?? { state: 'unknown' as const }),
+    ...publishedOf(publications.get(run)),
   }));
 }
 
-function rowOf(report: Report | undefined, problem: string | undefined): Known['row'] {
+async function updatePublications(
+  runs: readonly string[],
+  records: ReadonlyMap<string, Listed>,
+  publications: Map<string, KnownPublication>,
+  store: Store,
+): Promise<void> {
+  for (const run of publications.keys()) if (!records.has(run)) publications.delete(run);
+  const changed = runs.filter((run) => records.get(run)?.eTag !== publications.get(run)?.eTag);
+  for await (const [run, { publication, eTag }] of mapConcurrently(changed, readsAtOnce, async (each) => {
+    return [each, await readPublication(each, store)] as const;
+  }))
+    if (eTag !== undefined) publications.set(run, { eTag, published: publication?.state === 'published' });
+}
+
+function publishedOf(known: KnownPublication | undefined): Pick<RunRow, 'published'> {
+  return known === undefined ? {} : { published: known.published };
+}
+
+function rowOf(report: Report | undefined, problem: string | undefined, chain: readonly Level[]): Known['row'] {
   const more = problem === undefined ? {} : { problem };
   if (report === undefined) return { state: 'unknown', ...more };
-  const { at, levels, apiCalls, complete, published } = report;
-  const cost = costOfRun(report);
+  const { at, levels, apiCalls, complete } = report;
+  const cost = costOfRun(report, chain);
   const failed = levels.reduce((all, { failed: { retrying, dead, parked } }) => all + retrying + dead + parked, 0);
   return {
     state: stateOf(report),
@@ -70,7 +105,6 @@ function rowOf(report: Report | undefined, problem: string | undefined): Known['
     failed,
     apiCalls,
     ...(cost && { usd: cost.soFar }),
-    ...(published !== undefined && { published: Boolean(published) }),
     ...more,
   };
 }

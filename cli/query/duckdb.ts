@@ -30,7 +30,8 @@ export async function openDuckDb(views: readonly View[]): Promise<Database> {
   };
 }
 
-async function loadDuckDb(): Promise<typeof import('@duckdb/node-api')> {
+/** @throws UsageError when it is not installed */
+export async function loadDuckDb(): Promise<typeof import('@duckdb/node-api')> {
   try {
     return await import('@duckdb/node-api');
   } catch (error) {

@@ -1,9 +1,11 @@
 /** A run's tables and results as ordinary files, in their folders: ready for DuckDB, pandas or Spark. */
-import { join } from 'node:path';
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { forEachConcurrently } from '../../shared/engine/concurrency.ts';
 import { tableRunPrefix, tableSuccessKey } from '../../shared/engine/publish/table-keys.ts';
 import type { Place } from '../../shared/lambda/status-answer.ts';
+import { UsageError } from '../terminal/options.ts';
 import { copyToFile, listObjects, type BucketObject } from './deployed-bucket.ts';
 
 export type Downloaded = {
@@ -16,6 +18,23 @@ export type Downloaded = {
 };
 
 const copiesAtOnce = 16;
+
+/**
+ * Makes the folder that is to be filled, so that one that can't be used is noticed before anything is fetched.
+ * @returns its absolute path
+ * @throws UsageError
+ */
+export function makeOutDir(dir: string): string {
+  const outDir = resolve(dir);
+  try {
+    mkdirSync(outDir, { recursive: true });
+    accessSync(outDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new UsageError(`--out ${dir} can not be made or written to: ${code ?? message}.`);
+  }
+  return outDir;
+}
 
 /**
  * @param outDir `tables/<table>/run=<run>/…` and `<result prefix>/<run>/…` are put into it

@@ -1,7 +1,12 @@
 /** The local engine as the commands use it: the packaged service, its seeds, and what its functions needed. */
 import { PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { type LocalAws, peoplesCredentials, region } from '../../local-aws/index.ts';
+import type { Chain } from '../../shared/engine/chain/chain.ts';
 import { seedKey } from '../../shared/engine/chain/keys.ts';
+import type { Manifest } from '../../shared/engine/publish/manifest.ts';
+import { tableSuccessKey } from '../../shared/engine/publish/table-keys.ts';
+import { tablesOf } from '../../shared/engine/publish/table-spec.ts';
+import type { TableSummary } from './summary.ts';
 import { metadataIn, type Counted } from './tally.ts';
 import type { Deployment } from './function-client.ts';
 
@@ -34,6 +39,16 @@ export function* storedObjects({ s3, bucket }: LocalAws): Generator<Counted> {
     for (const { key } of page.contents) yield { key, metadata: () => metadataIn(s3.head(bucket, key).headers) };
     continuationToken = page.nextContinuationToken;
   } while (continuationToken !== undefined);
+}
+
+/** The tables of a run that are published: those with a success marker, which holds what is known of them. */
+export function publishedTables({ s3, bucket }: LocalAws, chain: Chain, run: string): TableSummary[] {
+  return tablesOf(chain).flatMap(({ name }) => {
+    const key = tableSuccessKey(name, run);
+    if (!s3.list(bucket, { prefix: key }).contents.some((object) => object.key === key)) return [];
+    const { rows, columns, parts, bytes } = JSON.parse(Buffer.from(s3.get(bucket, key).body).toString()) as Manifest;
+    return [{ table: name, rows, columns: columns.length, files: parts.length, bytes }];
+  });
 }
 
 /** What the functions slept, in the memory that each of them has. */

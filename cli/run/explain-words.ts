@@ -1,5 +1,5 @@
 /** What a person asks to have explained, and the answer in lines of text. */
-import type { Explanation } from '../../shared/engine/report/explain.ts';
+import type { Explanation } from '../../shared/engine/report/explanation.ts';
 import { factsOf } from '../../page/explain-facts.ts';
 import { UsageError } from '../terminal/options.ts';
 import { oneLine } from '../terminal/format.ts';

@@ -1,7 +1,7 @@
 /** The end of a run: its figures, as one JSON object or as a page for people. Pure. */
 import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type S3Requests } from './cost.ts';
 import { reasonLines, reasonsOf, type Reason } from '../terminal/drawing.ts';
-import { count, dollars, plural, seconds, table } from '../terminal/format.ts';
+import { bytes, count, dollars, plural, seconds, table } from '../terminal/format.ts';
 import type { Rate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Chain } from '../../shared/engine/chain/chain.ts';
 import type { RunReport } from '../../shared/engine/report/run-report.ts';
@@ -36,6 +36,9 @@ export type LevelSummary = {
   children: number;
 };
 
+/** A table that the run is published as. */
+export type TableSummary = { table: string; rows: number; columns: number; files: number; bytes: number };
+
 export type Summary = {
   run: string;
   complete: boolean;
@@ -54,6 +57,7 @@ export type Summary = {
   waitingGbSeconds: number;
   costUsd: number;
   seconds: number;
+  tables: TableSummary[];
   bucket: string;
   /** null: nothing is kept. */
   dataDir: string | null;
@@ -75,6 +79,7 @@ export type Measured = {
   s3Operations: Readonly<Record<string, number>>;
   sqsOperations: Readonly<Record<string, number>>;
   seconds: number;
+  tables: readonly TableSummary[];
   bucket: string;
   dataDir: string | undefined;
 };
@@ -100,6 +105,7 @@ export function summarize(measured: Measured): Summary & { costLines: CostLine[]
     waitingGbSeconds: rounded(measured.waitingGbSeconds),
     costUsd: rounded(cost.usd),
     seconds: rounded(measured.seconds),
+    tables: [...measured.tables],
     bucket: measured.bucket,
     dataDir: measured.dataDir ?? null,
     failures: reasonsOf(report.reasons),
@@ -155,6 +161,7 @@ export function summaryPage(
       ],
     ),
   ];
+  blocks.push(tableLines(summary.tables));
   blocks.push(reasonLines(summary.failures, 170), inTheWay(levels));
   blocks.push([
     `On AWS this would have cost about ${dollars(summary.costUsd)} (us-east-1, arm64, no free tier):`,
@@ -175,6 +182,20 @@ export function summaryPage(
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`;
+}
+
+function tableLines(tables: readonly TableSummary[]): string[] {
+  if (tables.length === 0) return [];
+  return table(
+    ['table', '>rows', '>columns', '>files', '>size'],
+    tables.map(({ table: name, rows, columns, files, bytes: size }) => [
+      `tables/${name}/`,
+      count(rows),
+      count(columns),
+      count(files),
+      bytes(size),
+    ]),
+  );
 }
 
 /** What the sweep can't repair and no failure note mentions. */

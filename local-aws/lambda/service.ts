@@ -81,7 +81,8 @@ export class LambdaService {
 
   /** Events that an earlier process left on disk are taken up at once; those of functions that are gone stay where they are. */
   constructor(options: LambdaServiceOptions) {
-    const { db, functions, maxEnvironments, timeScale, sendMessage, onLog, openS3Port, initLimitMs } = options;
+    const { db, functions, maxEnvironments, timeScale, sendMessage, onLog, onRequest, openS3Port, initLimitMs } =
+      options;
     if (!(timeScale > 0)) throw new RangeError(`timeScale must be above 0, not ${timeScale}`);
     if (!(maxEnvironments >= 1)) throw new RangeError(`maxEnvironments must be at least 1, not ${maxEnvironments}`);
     this.#options = options;
@@ -94,7 +95,7 @@ export class LambdaService {
       this.#laneByName.set(lane.name, lane);
     }
     const onRoom = () => this.#dispatcher.wake();
-    this.#environments = new Environments({ maxEnvironments, onLog, openS3Port, initLimitMs, onRoom });
+    this.#environments = new Environments({ maxEnvironments, onLog, onRequest, openS3Port, initLimitMs, onRoom });
     const shared = { queue: this.#queue, counts: this.#counts, onChange: () => this.#changed() };
     const events = new AsyncEvents({ ...shared, sendMessage, timeScale, now: this.#now, onLog });
     const runs = new Runs({ ...shared, events });

@@ -152,6 +152,7 @@ describe('the summary', () => {
       s3Operations: { PutObject: 9, GetObject: 5, HeadObject: 5 },
       sqsOperations: { SendMessage: 2, GetQueueUrl: 1 },
       seconds: 2,
+      tables: [{ table: 'prices', rows: 2, columns: 7, files: 1, bytes: 1_234_567 }],
       bucket: 'bucket',
       dataDir,
     });
@@ -189,6 +190,7 @@ describe('the summary', () => {
       waitingGbSeconds: 0.5,
       costUsd: Number(costOf({ s3, sqsRequests: 3, invocations: 5, lambdaGbSeconds: 1.5 }).usd.toFixed(6)),
       seconds: 2,
+      tables: [{ table: 'prices', rows: 2, columns: 7, files: 1, bytes: 1_234_567 }],
       bucket: 'bucket',
       dataDir: '/data',
       failures: [],
@@ -204,6 +206,7 @@ describe('the summary', () => {
     expect(summaryPage(measured(complete), how)).toMatch(
       /Waiting +0\.5 +of 1\.5 GB-seconds were slept for turns at the API/,
     );
+    expect(summaryPage(measured(complete), how)).toMatch(/\ntables\/prices\/ +2 +7 +1 +1\.2 MB\n/);
     const sample = { key: 'the_shelves/r/a/2.json', message: 'The API sent\n<html>', at: complete.at };
     const dead = { ...clear.failed, dead: 1 };
     const failed = incomplete({ done: 1, failed: dead }, [{ level: 'prices', code: 'NOT_JSON', count: 1, sample }]);

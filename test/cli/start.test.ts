@@ -45,6 +45,7 @@ describe('npm start', () => {
     expect(summary).toMatchObject({ complete: true, apiCalls: 15, dataDir: null, failures: [] });
     expect(summary.rate).toEqual({ set: 'unlimited', used: expect.any(Number), fullestSecond: expect.any(Number) });
     const { used, fullestSecond } = summary.rate;
+    expect(used).toBeGreaterThan(0);
     // They are fewer than a second holds, or fill it.
     expect(fullestSecond).toBeGreaterThanOrEqual(Math.min(15, Math.floor(used)));
     expect(fullestSecond).toBeLessThanOrEqual(15);

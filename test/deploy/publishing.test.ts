@@ -80,3 +80,28 @@ test('the record of a publication expires after the marker that its run is finis
   expect(days.get('publications/')).toBeGreaterThan(days.get('finished/') ?? Infinity);
   expect(days.get('tables/')).toBe(days.get('results/'));
 });
+
+describe('the dashboard', () => {
+  const titlesOf = (template: Template): string[] => {
+    const { 'Fn::Sub': body } = at(propertiesOf(template, 'CascadeDashboard'), 'DashboardBody') as {
+      'Fn::Sub': string;
+    };
+    const { widgets } = JSON.parse(body) as { widgets: { properties: { title: string } }[] };
+    return widgets.map(({ properties: { title } }) => title);
+  };
+
+  test('has a row for publishing, with its invocations, durations, rows and dead letters', () => {
+    expect(titlesOf(direct).filter((title) => /publish/i.test(title))).toEqual([
+      'Publishing: invocations, and errors',
+      'Publishing: how long it takes',
+      'Rows published, and tables whose columns changed',
+      'Publishing: dead letters',
+    ]);
+  });
+
+  test('has none where nothing is published', () => {
+    expect(
+      titlesOf(compile(deploymentOf(chain, { publish: 'false' }))).filter((title) => /publish/i.test(title)),
+    ).toEqual([]);
+  });
+});

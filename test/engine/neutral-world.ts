@@ -50,6 +50,16 @@ export default defineChain({
   summary: `import { defineChain, result } from '../../shared/source/define.ts';
 export default defineChain({ levels: [result('summary', { path: 'summary' })] });
 `,
+  /** Three levels; the results have every kind of value, and the entries are a table too. */
+  ledgers: `import { defineChain, list, result } from '../../shared/source/define.ts';
+export default defineChain({
+  levels: [
+    list('books', { id: 'book', path: 'books' }),
+    list('entries', { id: 'entry', path: 'entries', query: { book: '{book}' }, publish: true }),
+    result('facts', { path: 'facts', query: { book: '{book}', entry: '{entry}' } }),
+  ],
+});
+`,
 };
 export type SourceName = keyof typeof sources;
 

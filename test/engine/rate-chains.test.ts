@@ -63,6 +63,9 @@ async function run(world: NeutralWorld): Promise<{ complete: boolean; seconds: n
   return { complete, calls: calls.length, seconds: secondsOf(calls), burst: burstOver(calls, perSecond) };
 }
 
+/** Fifteen environments that start on two cores are slower than the longest stall of one thread tells. */
+const busySeconds = 3;
+
 describe.each(['direct', 'queue'] as const)('with trigger %s, at 10 requests a second', (trigger) => {
   test('trees of 2 to 8 levels take little longer than their calls do at the rate, and never call faster', async () => {
     const started: NeutralWorld[] = [];
@@ -77,7 +80,8 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 10 requests a s
           `${trigger} ${tree} ${JSON.stringify({ seconds, calls, burst, stalls, longest: stallWatch.longestSeconds() })}\n`,
         );
       expect({ tree, complete }).toEqual({ tree, complete: true });
-      const mostSeconds = 10 + (1.05 * calls) / perSecond + stalls;
+      // Ten seconds to begin, a twentieth more than ideal; the rest is a busy machine's, besides what its stalls are known to be.
+      const mostSeconds = 10 + (1.05 * calls) / perSecond + stalls + busySeconds;
       expect({ tree, over: Math.max(0, seconds - mostSeconds) }).toEqual({ tree, over: 0 });
       const most = environmentsOf(started[index] as NeutralWorld) + late;
       expect({ tree, over: Math.max(0, burst - most) }).toEqual({ tree, over: 0 });

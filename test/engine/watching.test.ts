@@ -39,14 +39,27 @@ beforeAll(async () => {
     await world.run('r1');
     await world.run('r1');
   });
-}, 120_000);
+  await withWorld(
+    'published',
+    async (world) => {
+      await world.run('r1');
+      await world.invoke('sweep', { run: 'r1' });
+      await world.engine.idle();
+    },
+    { failForever: 0 },
+  );
+}, 180_000);
 afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
 
 /** Does something, and reads what was logged. */
-async function withWorld(name: string, work: (world: World) => Promise<void>): Promise<void> {
+async function withWorld(
+  name: string,
+  work: (world: World) => Promise<void>,
+  hermes: { failForever: number } = { failForever: 1 },
+): Promise<void> {
   const folder = join(dataDir, name);
   const world = await startWorld(
-    { troops: 2, warriors: 2, groups: 2, failForever: 1 },
+    { troops: 2, warriors: 2, groups: 2, ...hermes },
     // Each level has the same part of the rate, so that none waits for long.
     { dataDir: folder, environment: { CALL_RETRIES: '0', RATE_SHARE: '0.25' } },
     { rate: '20' },
@@ -90,9 +103,9 @@ const shownBy = (from: Template): string[][] =>
     .map((metric) => metric.filter((each) => typeof each === 'string'));
 
 describe('the dashboard', () => {
-  test('has a row for each level, one for what is brought back, and with queues one for them', () => {
-    expect(new Set(widgetsOf(template).map(({ y }) => y)).size).toBe(5);
-    expect(new Set(widgetsOf(queueTemplate).map(({ y }) => y)).size).toBe(6);
+  test('has a row for each level, one for publishing, one for what is brought back, and with queues one for them', () => {
+    expect(new Set(widgetsOf(template).map(({ y }) => y)).size).toBe(6);
+    expect(new Set(widgetsOf(queueTemplate).map(({ y }) => y)).size).toBe(7);
     const places = widgetsOf(queueTemplate).map(({ x, y }) => `${x} ${y}`);
     expect(new Set(places).size).toBe(places.length);
   });
@@ -116,6 +129,7 @@ describe('the dashboard', () => {
       [
         ...['ApiCalls', 'ApiLatency', 'Deferred', 'Duplicates', 'Failures', 'ItemsDone', 'WaitedForTurn'],
         ...['FailedItems', 'LostItems', 'OpenItems', 'UnfinishedRuns'],
+        ...['IncompatibleTables', 'RowsPublished'],
       ].sort(),
     );
   });

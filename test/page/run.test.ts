@@ -2,12 +2,13 @@
  * The page in a real browser, on the packaged service and the local engine, with the example and its fake API: a run from its
  * seed to complete, one that fails and is replayed, a pause; a copy of the page; and `npm run explain`.
  */
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { startHermes, type HermesOptions, type LocalHermes } from '../../sources/hermes/fake/server.ts';
-import { createCommands, exportedBy, type Ended } from '../cli/command-process.ts';
+import { createCommands, exportedBy, type Ended, type Running } from '../cli/command-process.ts';
 import { describeInBrowser } from './in-browser.ts';
 
 const commands = createCommands();
@@ -67,19 +68,39 @@ describeInBrowser('the page of npm run local', (open) => {
     expect(rows).toEqual(['troops 100%', 'warriors 100%', 'data_groups 100%', 'data 100%']);
     await runs.getByText('33 of 33 items (100%)').waitFor(patience);
 
+    await runs.getByText('Its tables are published.').waitFor(patience);
+    await runs.getByText(/^24 rows in 1 file, /).waitFor(patience);
     await runs.getByRole('button', { name: 'Show the first rows' }).click();
     const results = runs.getByRole('region', { name: 'First rows' });
     await results.waitFor(patience);
+    await runs.getByText('The first of 24 rows of the table data:').waitFor();
+    await runs.getByText('npm run query -- "select * from data limit 10" --run r1').waitFor();
     expect(await results.getByRole('columnheader').allInnerTexts()).toEqual(
-      expect.arrayContaining(['troop', 'warrior', 'group', 'unit', 'points']),
+      expect.arrayContaining(['troop text', 'warrior text', 'group text', 'fetched_at timestamp', 'unit text']),
     );
-    const troop = await results.getByRole('row').nth(1).getByRole('cell').first().innerText();
+    expect(await results.getByRole('row').count()).toBe(11);
+    const ids = (await results.getByRole('row').nth(1).getByRole('cell').allInnerTexts()).slice(0, 3);
+    const [troop = ''] = ids;
 
-    await runs.getByLabel(/A key, or ids from the top down \(troop, warrior, group\)/).fill(troop);
+    const asked = runs.getByLabel(/A key, or ids from the top down \(troop, warrior, group\)/);
+    await asked.fill(troop);
     await runs.getByRole('button', { name: 'Explain' }).click();
     await runs.getByText('done: It has 3 children').waitFor(patience);
     const explained = await local.ask('explain', troop, '--run', 'r1');
     expect([explained.status, explained.stdout]).toEqual([0, expect.stringContaining('done: It has 3 children')]);
+    await asked.fill(ids.join(' '));
+    await runs.getByRole('button', { name: 'Explain' }).click();
+    await runs.getByText('number 0 of its parent: 4 of 4 items done, 0 failed').waitFor(patience);
+    const item = await local.ask('explain', ...ids, '--run', 'r1');
+    expect([item.status, item.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^result +data\/\S+\.ndjson, line 1, fetched at /m),
+    ]);
+    const batch = await local.ask('explain', /^key +(\S+)$/m.exec(item.stdout)?.[1] ?? '');
+    expect([batch.status, batch.stdout]).toEqual([
+      0,
+      expect.stringContaining('done: The results of all its 4 items are there.'),
+    ]);
     expect(runs.requested.every((address) => /^(http:\/\/127\.0\.0\.1:|data:,)/.test(address))).toBe(true);
     expect(runs.errors).toEqual([]);
 
@@ -145,6 +166,34 @@ describeInBrowser('the page of npm run local', (open) => {
     await confirm('Set the rate to 5');
     await page.getByText('5 a second; deployed with 20.').waitFor(patience);
     expect(page.errors).toEqual([]);
+  });
+});
+
+async function addressOnStderr({ child, stderr, ended }: Running): Promise<string> {
+  for (;;) {
+    const address = /A page of the run: (\S+)\n/.exec(stderr())?.[1];
+    if (address !== undefined) return address;
+    const written = child.stderr && once(child.stderr, 'data').then(() => undefined);
+    const end = await Promise.race([written, ended]);
+    if (end) throw new Error(`The command ended with ${end.status}: ${end.stderr}`);
+  }
+}
+
+describeInBrowser('the page of npm start', (open) => {
+  test('shows the run while it is made, and stays when it is complete, until Ctrl-C', async () => {
+    const hermes = await startHermes({ token: 'token', troops: 1, warriors: 2, groups: 3 });
+    commands.closing.push(() => hermes.stop());
+    const args = ['--page', '--run', 'r1', '--url', hermes.url, '--time-scale', '1000'];
+    const start = commands.launch('cli/start', args, { env: { API_TOKEN: 'token' } });
+    const page = await open(await addressOnStderr(start));
+    await page.getByRole('heading', { level: 1, name: 'r1 complete' }).waitFor(patience);
+    await page.getByText('10 of 10 items (100%)').waitFor(patience);
+    await page.getByText('Its tables are published.').waitFor(patience);
+    await start.until('Run r1 is complete');
+    expect(page.errors).toEqual([]);
+    start.child.kill('SIGINT');
+    expect(await start.ended).toMatchObject({ status: 0 });
+    await page.getByText('The page server does not answer').waitFor(patience);
   });
 });
 

@@ -40,6 +40,18 @@ export async function refuseOtherParams(site: Site, { scene, people, settle, con
   await converge();
 }
 
+/** A run whose success marker is gone, while what spares the sweep a look at it is there, is looked at all the same. */
+export async function bringBackMarker(site: Site, { scene, people, settle }: AfterDay): Promise<void> {
+  const { bucket, checker, faults, runs } = scene;
+  const run = faults.pick(site, 'run', runs);
+  const marker = checker.ledger.markerOf(run);
+  bucket.delete(marker, 'person');
+  people.sweep({});
+  await settle('after a sweep of a run whose success marker was deleted');
+  if (!bucket.objects.has(marker))
+    checker.break('convergence', `${marker} was deleted, and the sweep does not write it`);
+}
+
 /** A result that is deleted comes back; one that is overwritten is told of by the next sweep that looks at the run. */
 export async function noticeTampering(site: Site, { scene, people, settle, converge }: AfterDay): Promise<void> {
   const { bucket, checker, faults } = scene;

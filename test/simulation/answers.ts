@@ -22,6 +22,10 @@ export type AnswersOptions = {
 /** What page of its list a cursor leads to: the moment and the order of the first page are kept. */
 type Cursor = { offset: number; asOfMs: number; isTurned: boolean };
 
+/** Statuses of what may pass, and of what will not. */
+const passing = [408, 425, 500, 502, 503, 504, 599];
+const lasting = [400, 404, 404, 407, 409, 410, 424, 426, 428, 431, 499];
+
 export class Answers {
   /** No outage any more, and what was poisoned answers as it should. */
   isMended = false;
@@ -49,7 +53,7 @@ export class Answers {
     if (faults.strikes('api-429', site)) return refusal(429, 'slow down');
     if (faults.strikes('api-orders-wait', site))
       return this.#order(site, faults.pick(site, 'after', [0, 1, 5, 30, 120, 900, 900, 10_800]));
-    if (faults.strikes('api-5xx', site)) return refusal(faults.pick(site, 'status', [500, 502, 503, 504]), 'oops');
+    if (faults.strikes('api-5xx', site)) return refusal(faults.pick(site, 'status', passing), 'oops');
     if (faults.strikes('api-reset', site)) return 'reset';
     if (faults.strikes('api-not-yet', site)) return notYet(faults.pick(site, 'not yet', [undefined, '1', '60']));
     if (faults.strikes('api-malformed', site)) return this.#wrong(node, '<html>Please log in</html>');
@@ -87,7 +91,7 @@ export class Answers {
       success(`{"items":[${items.join(',')}],"next":${next}}`);
     switch (node.poison) {
       case 'http-404':
-        return refusal(404, 'gone');
+        return refusal(this.#options.faults.pick(site, 'status', lasting), 'gone');
       case 'redirect':
         return refusal(302, 'elsewhere');
       case 'not-json':

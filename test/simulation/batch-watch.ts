@@ -162,7 +162,7 @@ export class BatchWatch {
   }
 
   /** Somebody has written a batch's note; undefined: a person. */
-  noteWritten(batchKey: string, stored: Stored | undefined, by: Life | undefined): void {
+  noteWritten(batchKey: string, before: Stored | undefined, stored: Stored | undefined, by: Life | undefined): void {
     const batch = this.#book.batches.get(batchKey);
     for (const leaf of batch?.leaves ?? []) if (leaf !== undefined) this.#refused.delete(leaf);
     this.#noters.delete(batchKey);
@@ -176,7 +176,10 @@ export class BatchWatch {
     if (batch?.elements === undefined || this.#isTouched(batch.place.parent)) return;
     // What a sweep passes on may have been stored just before its function was stopped.
     const running = note.status === 'isolating' ? note.running.map((index) => batch.leaves[index]) : [];
-    for (const leaf of [...running, ...note.items.map(({ id }) => batch.leaves.find((each) => each?.api.id === id))]) {
+    // An attempt that failed before it came to the items passes on what the note said of them.
+    const earlier = JSON.stringify((before && noteIn(before)?.items) ?? []);
+    const named = JSON.stringify(note.items) === earlier ? [] : note.items;
+    for (const leaf of [...running, ...named.map(({ id }) => batch.leaves.find((each) => each?.api.id === id))]) {
       const sinceMs = leaf && this.#ledger.state(leaf).doneSinceMs;
       if (leaf === undefined || (sinceMs !== undefined && sinceMs < by.startedMs))
         this.#break('truth', `the note of ${batchKey} names what is not there or done: ${stored.body} (${by.name})`);

@@ -27,13 +27,28 @@ export class Bucket {
   readonly #time: VirtualTime;
   readonly #faults: Faults;
   readonly #pageSize: number;
+  readonly #writesAtOnce: number;
+  /** Conditional writes of an invocation that have no answer yet. */
+  readonly #creating = new WeakMap<Life, number>();
   readonly #onChange: BucketWatch;
+  readonly #onTooMany: (what: string) => void;
 
-  constructor(options: { core: Core; time: VirtualTime; faults: Faults; pageSize: number; onChange: BucketWatch }) {
+  constructor(options: {
+    core: Core;
+    time: VirtualTime;
+    faults: Faults;
+    pageSize: number;
+    /** So many children an invocation may write at a time. */
+    writesAtOnce: number;
+    onTooMany: (what: string) => void;
+    onChange: BucketWatch;
+  }) {
     this.#core = options.core;
     this.#time = options.time;
     this.#faults = options.faults;
     this.#pageSize = options.pageSize;
+    this.#writesAtOnce = options.writesAtOnce;
+    this.#onTooMany = options.onTooMany;
     this.#onChange = options.onChange;
   }
 
@@ -93,12 +108,14 @@ export class Bucket {
         const name = `create ${key}`;
         // The adapter repeats a write after a 409; this is one that does not end.
         if (this.#faults.strikes('s3-conflict-409', this.#faults.site(`conflict ${key}`))) throw this.#failed(name);
-        return change(name, () => {
-          if (objects.has(key)) return 'exists';
-          this.write(key, textOf(body), metadata, life);
-          // The SDK has lost the answer to its first attempt, and its second one finds the object.
-          return this.#faults.strikes('s3-late-412', this.#faults.site(`late ${key}`)) ? 'exists' : 'created';
-        });
+        return this.#createBy(life, () =>
+          change(name, () => {
+            if (objects.has(key)) return 'exists';
+            this.write(key, textOf(body), metadata, life);
+            // The SDK has lost the answer to its first attempt, and its second one finds the object.
+            return this.#faults.strikes('s3-late-412', this.#faults.site(`late ${key}`)) ? 'exists' : 'created';
+          }),
+        );
       },
       put: (key, body, metadata) => change(`put ${key}`, () => this.write(key, body, metadata, life)),
       replace: (key, body, metadata, eTag) =>
@@ -118,6 +135,17 @@ export class Bucket {
         }
       },
     };
+  }
+
+  async #createBy<T>(life: Life, create: () => Promise<T>): Promise<T> {
+    const running = (this.#creating.get(life) ?? 0) + 1;
+    this.#creating.set(life, running);
+    if (running > this.#writesAtOnce) this.#onTooMany(`${life.name} writes ${running} children at a time`);
+    try {
+      return await create();
+    } finally {
+      this.#creating.set(life, (this.#creating.get(life) ?? 1) - 1);
+    }
   }
 
   #failed(name: string): Error {

@@ -13,8 +13,10 @@ import type { Life } from './life.ts';
 import { Ledger } from './ledger.ts';
 import { MarkerWatch } from './marker-watch.ts';
 import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
+import { NoteWatch } from './note-watch.ts';
 import { ParamsWatch } from './params-watch.ts';
 import type { Message } from './queue.ts';
+import { RequestWatch } from './request-watch.ts';
 import type { Settings } from './settings.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -40,12 +42,14 @@ export class Checker {
   readonly ledger: Ledger;
   readonly batches: BatchWatch;
   readonly refiresBySweep = new Map<string, number>();
+  readonly requests: RequestWatch;
   readonly #time: VirtualTime;
   readonly #plan: ChainPlan;
   readonly #params: ParamsWatch;
   readonly #markers: MarkerWatch;
   readonly #roles: ReadonlyMap<string, KeyRole>;
   readonly #nodes = new Map<ApiNode, Map<string, Node>>();
+  readonly #notes: NoteWatch;
   readonly #acceptedAtMs = new Map<string, number>();
   /** Which invocations have written a failure note, by the key of what failed. */
   readonly #noted = new Map<string, WeakSet<Life>>();
@@ -64,6 +68,8 @@ export class Checker {
       ledger: this.ledger,
       onBroken: (promise, what) => this.break(promise, what),
     });
+    this.#notes = new NoteWatch(time);
+    this.requests = new RequestWatch(plan.batch);
     for (const node of nodes) {
       const byRun = this.#nodes.get(node.api) ?? new Map<string, Node>();
       this.#nodes.set(node.api, byRun.set(node.run, node));
@@ -75,17 +81,19 @@ export class Checker {
     this.#time.isStopped = true;
   }
 
-  #tell(promise: PromiseName, problem: string | undefined): void {
+  /** @param problem undefined: none */
+  tell(promise: PromiseName, problem: string | undefined): void {
     if (problem !== undefined) this.break(promise, problem);
   }
 
   readonly onBucketChange = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void => {
     const role = this.#roles.get(key);
     const place = role === undefined ? this.ledger.batches.placeOf(key) : undefined;
-    if (after !== undefined) this.#markers.written(key);
+    this.tell('truth', this.#markers.changed(key, after !== undefined, by));
     const run = (role?.node ?? place?.parent)?.run ?? this.ledger.runOfMarker(key);
     if (by === 'person' && run !== undefined) this.#personActs(run);
     if (by !== 'person' && by.name.startsWith('status')) this.break('idempotence', `${by.name} wrote ${key}`);
+    if (by !== 'person') this.tell('idempotence', this.requests.changes(key, by));
     if (place !== undefined) {
       this.#batchChanged(key, place, before, after, by);
       return;
@@ -97,7 +105,7 @@ export class Checker {
     const { node, is } = role;
     if (is === 'item') this.#itemChanged(node, before, after, by);
     if (is === 'done') this.#doneChanged(node, before, after, by);
-    if (is === 'failure' && after !== undefined && by !== 'person') this.#noteChanged(node, after, by);
+    if (is === 'failure' && after !== undefined && by !== 'person') this.#noteChanged(node.itemKey, before, after, by);
     if (is !== 'failure') {
       this.ledger.judge(node);
       if (node.parent !== undefined) this.ledger.judge(node.parent);
@@ -116,12 +124,17 @@ export class Checker {
     }
   };
 
-  readonly onRefire = (payload: string, life: Life): void => {
+  readonly onRefire = (level: string, payload: string, life: Life): void => {
     for (const { key } of keysOfEvent(payload)) {
       this.#acceptedAtMs.set(key, this.#time.nowMs);
+      const place = this.ledger.batches.placeOf(key);
+      const run = (this.#itemNamed(key) ?? place?.parent)?.run;
+      // What failed for good is not the sweep's to bring on.
+      const items = this.ledger.itemsIn(key, life.name.startsWith('sweep'));
+      this.tell('idempotence', this.requests.refires({ key, level, run, items }, life, this.#time.nowMs));
       if (!life.name.startsWith('sweep')) continue;
       this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
-      const isKnown = this.#itemNamed(key) !== undefined || this.ledger.batches.placeOf(key)?.is === 'batch';
+      const isKnown = this.#itemNamed(key) !== undefined || place?.is === 'batch';
       // A sweep that crashed between the two, each time, would re-fire the item without end.
       if (isKnown && this.#noted.get(key)?.has(life) !== true)
         this.break('termination', `${life.name} re-fires ${key} and has not noted it before`);
@@ -130,6 +143,7 @@ export class Checker {
 
   /** A letter was deleted: its items must be done, parked, or given to their function by whoever deleted it. */
   readonly onRemove = (message: Message, by: Life): void => {
+    this.tell('idempotence', this.requests.changes(`a queue: ${message.id}`, by));
     if (message.mustStay)
       this.break('conservation', `${by.name} deleted a message that is none of its own: ${message.body.slice(0, 200)}`);
     for (const { key } of keysOfEvent(eventTextIn(message.body))) {
@@ -141,12 +155,12 @@ export class Checker {
   };
 
   readonly onCall = ({ node: api, run, params, body, life }: Call): void => {
-    this.#tell('completeness', this.#params.call(run, params));
+    this.tell('completeness', this.#params.call(run, params));
     if (body !== undefined && !api.isRoot && withoutBreaks(body) !== withoutBreaks(api.text))
       this.break('completeness', `${life.name} asks with the item ${body}, the API gave ${api.text}`);
     const node = this.#nodes.get(api)?.get(run);
     if (node === undefined) return;
-    if (api.isRoot) this.#tell('truth', this.#markers.expanding(node));
+    if (api.isRoot) this.tell('truth', this.#markers.expanding(node));
     if (node.isInBatch) this.batches.called(node, life);
     const { doneSinceMs } = this.ledger.state(node);
     const isAgain = node.isInBatch ? this.batches.mayBeUnknown(node, life) : life.isAgain;
@@ -263,7 +277,7 @@ export class Checker {
         'idempotence',
         `${by.name} overwrites ${node.doneKey}, which was for the item as it is, with an older one`,
       );
-    const there = this.#countObjects(node);
+    const there = this.ledger.childObjectsOf(node);
     const missing = this.ledger.mustHave(node).filter((child) => !this.ledger.isThere(child));
     if (!state.eTags.has(inputETag ?? ''))
       this.break('truth', `${node.doneKey} is for an item that never was (${inputETag})`);
@@ -274,13 +288,6 @@ export class Checker {
       );
   }
 
-  /** The objects that a parent's children are, or are in. */
-  #countObjects(parent: Node): number {
-    const isInBatches = parent.api.depth === this.#plan.rows.length - 2 && this.#plan.batch > 1;
-    if (isInBatches) return this.ledger.batches.batchesOf(parent).length;
-    return parent.children.filter(({ itemKey }) => this.ledger.has(itemKey)).length;
-  }
-
   #batchChanged(
     key: string,
     place: BatchPlace,
@@ -289,8 +296,8 @@ export class Checker {
     by: Actor,
   ): void {
     if (place.is === 'note') {
-      if (by !== 'person' && after !== undefined) this.#setNoted(place.batchKey, by);
-      this.batches.noteWritten(place.batchKey, after, by === 'person' ? undefined : by);
+      if (by !== 'person' && after !== undefined) this.#noteChanged(place.batchKey, before, after, by);
+      this.batches.noteWritten(place.batchKey, before, after, by === 'person' ? undefined : by);
       return;
     }
     const { batches: book } = this.ledger;
@@ -312,11 +319,11 @@ export class Checker {
     this.#noted.set(key, (this.#noted.get(key) ?? new WeakSet()).add(by));
   }
 
-  #noteChanged(node: Node, { body }: Stored, by: Life): void {
-    this.#setNoted(node.itemKey, by);
-    const { key, status } = JSON.parse(body) as { key?: unknown; status?: unknown };
-    if (key !== node.itemKey || !['failed', 'refired', 'parked'].includes(String(status)))
-      this.break('conservation', `${node.failureKey} does not say what failed: ${body}`);
+  /** @param key of the object that failed */
+  #noteChanged(key: string, before: Stored | undefined, { body }: Stored, by: Life): void {
+    this.#setNoted(key, by);
+    const problem = this.#notes.problem({ key, before: before?.body, body, by });
+    this.tell('conservation', problem === undefined ? undefined : `the note of ${key} ${problem}: ${body}`);
   }
 
   #checkUnknown(key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void {
@@ -342,7 +349,7 @@ export class Checker {
       return;
     }
     state.isExcused = state.personActMs >= by.startedMs;
-    this.#tell('truth', this.#markers.marking(run, by));
+    this.tell('truth', this.#markers.marking(run, by));
     this.#checkMarker(run);
   }
 

@@ -66,6 +66,11 @@ export const faultOdds = {
   'forged-batch': 0.3,
   'forged-part': 0.3,
   'params-changed': 0.3,
+  /** Seeds and rates that are refused; once all is well. */
+  'mistaken-seed': 0.9,
+  'mistaken-rate': 0.9,
+  'spoilt-report': 0.9,
+  'marker-deleted': 0.9,
   'tampered-after': 0.3,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,

@@ -1,7 +1,7 @@
 /** Where every item of every run stands, by what is in the bucket: the checker's book. It judges no promise. */
 import type { Stored } from './bucket.ts';
 import type { ChainPlan } from './chain-plan.ts';
-import { BatchBook } from './batch-book.ts';
+import { BatchBook, type Batch } from './batch-book.ts';
 import { isAlways, markerOf, type Node } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -25,6 +25,9 @@ export type RunState = {
   seedMs: number;
   markedMs: number;
 };
+
+/** Items of an object: of those that are not done, the fewest and the most that there can be; and all. */
+export type ObjectItems = { least: number; most: number; all: number };
 
 /** The ids that a seed asks for, by their name; a name that is absent: all. */
 export type WantedIds = Readonly<Record<string, ReadonlySet<string>>>;
@@ -111,6 +114,40 @@ export class Ledger {
   /** The object that is, or holds, an item: what its events name. */
   objectKeyOf(node: Node): string {
     return node.isInBatch ? (this.batches.batchesWith(node)[0]?.key ?? node.itemKey) : node.itemKey;
+  }
+
+  /** How many objects there are that a node's children are, or are in. */
+  childObjectsOf(node: Node): number {
+    const isInBatches = node.api.depth === this.#plan.rows.length - 2 && this.#plan.batch > 1;
+    if (isInBatches) return this.batches.batchesOf(node).length;
+    return node.children.filter(({ itemKey }) => this.has(itemKey)).length;
+  }
+
+  /**
+   * How many items an object holds, and how many of them are not done; between two numbers where a person has changed something.
+   * @param isWithoutFailed those that the object's note names are not counted
+   */
+  itemsIn(key: string, isWithoutFailed = false): ObjectItems {
+    if (this.batches.placeOf(key)?.is !== 'batch') return { least: 1, most: 1, all: 1 };
+    const batch = this.batches.batches.get(key);
+    if (batch?.isOwn !== true) {
+      const all = Math.max(this.#plan.batch, batch?.elements?.length ?? 1);
+      return { least: 0, most: all, all };
+    }
+    const failed = new Set(isWithoutFailed ? this.failedIdsIn(batch) : []);
+    const leaves = batch.leaves.filter((leaf) => leaf === undefined || !failed.has(leaf.api.id));
+    const isDone = (leaf: Node): boolean => this.state(leaf).doneSinceMs !== undefined;
+    const isTouched = (leaf: Node): boolean => this.state(leaf).isTouched;
+    const least = leaves.filter((leaf) => leaf !== undefined && !isDone(leaf) && !isTouched(leaf)).length;
+    const most = leaves.filter((leaf) => leaf === undefined || !isDone(leaf) || isTouched(leaf)).length;
+    return { least, most, all: batch.leaves.length };
+  }
+
+  /** The items that a batch's note names. */
+  failedIdsIn({ key }: Batch): string[] {
+    const { reads = '', level = '' } = this.#plan.rows.at(-1) ?? {};
+    const body = this.object(`failures/${level}${key.slice(reads.length)}`)?.body ?? '{}';
+    return ((JSON.parse(body) as { items?: { id: string }[] }).items ?? []).map(({ id }) => id);
   }
 
   noteKeyOf(node: Node): string {

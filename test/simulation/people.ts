@@ -1,4 +1,6 @@
 /** What people and the clock start: sweeps, replays, questions how a run stands and the applying of the rate, each an invocation that can crash like any. */
+import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
+import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
 import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
@@ -30,10 +32,14 @@ export class People {
     this.#dropInCensus();
     this.#start(
       'sweep',
-      (life) => runSweep(world, request, life),
-      (end) => {
+      (life) => {
+        checker.requests.begins(life, request);
+        return runSweep(world, request, life);
+      },
+      (end, life) => {
         if (end.how !== 'answered') return;
         const report = end.answer as SweepReport;
+        checker.tell('truth', checker.requests.swept(report, life, !this.#scene.faults.isOn));
         if (request.dryRun !== true) for (const { run } of report.runs) checker.onSwept(run, startedMs);
         onAnswer(report);
       },
@@ -51,7 +57,33 @@ export class People {
   }
 
   replay(request: ReplayRequest): void {
-    this.#start(`replay ${JSON.stringify(request)}`, (life) => runReplay(this.#scene.world, request, life));
+    const { checker, world, faults, levels, time } = this.#scene;
+    this.#start(
+      `replay ${JSON.stringify(request)}`,
+      (life) => {
+        checker.requests.begins(life, request);
+        return runReplay(world, request, life);
+      },
+      (end, life) => {
+        if (end.how !== 'answered') return;
+        const report = end.answer as ReplayReport;
+        checker.tell('truth', checker.requests.replayed(report, life, !faults.isOn));
+        if (faults.isOn) return;
+        const letters = [...levels.values()].flatMap(({ deadLetters }) => [...deadLetters.messages.values()]);
+        checker.tell('conservation', checker.requests.left(report, life, letters, time.nowMs));
+      },
+    );
+  }
+
+  /** @param onAnswer told of what was answered; of nothing when the function crashed or failed */
+  rate(onAnswer: (report: RateReport) => void): void {
+    this.#start(
+      'rate',
+      (life) => runRate(this.#scene.world, life),
+      (end) => {
+        if (end.how === 'answered') onAnswer(end.answer as RateReport);
+      },
+    );
   }
 
   /** @param onAnswer told of what was answered; of nothing when the function crashed or failed */
@@ -87,11 +119,15 @@ export class People {
     );
   }
 
-  #start(what: string, work: (life: Life) => Promise<unknown>, onEnd: (end: LifeEnd) => void = () => undefined): void {
+  #start(
+    what: string,
+    work: (life: Life) => Promise<unknown>,
+    onEnd: (end: LifeEnd, life: Life) => void = () => undefined,
+  ): void {
     const { time, faults, checker, say } = this.#scene;
     this.#lives += 1;
     const name = `${what} #${this.#lives}`;
-    const life = new Life({
+    const life: Life = new Life({
       name,
       time,
       faults,
@@ -101,7 +137,7 @@ export class People {
         say(
           `${name} ${end.how}${end.how === 'threw' ? ` ${String(end.error)}` : end.how === 'answered' ? ` ${JSON.stringify(end.answer)}` : ''}`,
         );
-        onEnd(end);
+        onEnd(end, life);
       },
     });
     say(`${name} begins`);

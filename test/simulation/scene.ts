@@ -30,6 +30,8 @@ export type Scene = {
   levels: Map<string, BuiltLevel>;
   runs: string[];
   modelRoots: Node[];
+  /** What every key of the model is for. */
+  roles: ReadonlyMap<string, KeyRole>;
   startMs: number;
   dayMs: number;
   trace: string[];
@@ -97,6 +99,9 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     time,
     faults,
     pageSize: settings.listPageSize,
+    // A queue gives an invocation several items at a time.
+    writesAtOnce: settings.writeConcurrency * (settings.deployment.trigger === 'queue' ? settings.batchSize : 1),
+    onTooMany: (what) => checker.break('rate', what),
     onChange: (key, before, after, by) => {
       say(
         `${by === 'person' ? 'a person' : by.name} ${after === undefined ? 'deletes' : before === undefined ? 'writes' : 'overwrites'} ${key}${key.startsWith('failures/') ? ` ${after?.body ?? ''}` : ''}`,
@@ -147,13 +152,13 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     api,
     nodeOf: (ids) => byIds.get(JSON.stringify(ids)),
     levels,
-    onRefire: (_, payload, life) => {
+    onRefire: (level, payload, life) => {
       say(
         `${life.name} re-fires ${keysOfEvent(payload)
           .map(({ key, again }) => `${key}${again ? ' again' : ''}`)
           .join(', ')}`,
       );
-      checker.onRefire(payload, life);
+      checker.onRefire(level, payload, life);
     },
   };
   const isLost = (payload: string): boolean => !isWell && keysOfEvent(payload).some(({ key }) => blackHoles.has(key));
@@ -179,6 +184,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     levels,
     runs,
     modelRoots,
+    roles,
     startMs,
     dayMs,
     trace,

@@ -3,14 +3,17 @@
  * must be true by then. Everything follows from the seed.
  */
 import type { Violation } from './checker.ts';
-import { noticeTampering, refuseOtherParams } from './after-day.ts';
+import { bringBackMarker, noticeTampering, refuseOtherParams } from './after-day.ts';
+import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { wrongCounts } from './count-check.ts';
 import { planDay } from './day-plan.ts';
-import type { FaultChoice, Injected } from './faults.ts';
+import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
+import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import type { Node } from './model.ts';
 import { People } from './people.ts';
+import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
 
 export type ScheduleOptions = {
@@ -77,19 +80,20 @@ class Day {
   }
 
   async live(): Promise<Verdict['needed']> {
-    const { time, faults, dayMs, startMs } = this.#scene;
+    const { time, faults, checker, core, plan, dayMs, startMs } = this.#scene;
     time.maxSteps = maxSteps;
+    checker.tell('truth', chainMistake(core, plan));
     planDay(this.#scene, this.#people);
     await time.runTo(startMs + dayMs);
     faults.isOn = false;
     this.#scene.calm();
     await this.#settle('after the faults had ended');
-    await this.#countsMustBeTrue();
+    await this.#checkReports();
     if (this.#scene.hasPoison) {
       await this.#mustGiveUp();
       await this.#othersMustFinish();
       await this.#mustKnowWhatCrashes();
-      await this.#countsMustBeTrue();
+      await this.#checkReports();
     }
     this.#scene.mend();
     const needed = await this.#converge();
@@ -161,19 +165,6 @@ class Day {
     }
   }
 
-  /** Nothing is under way: what status counts is what is there. */
-  async #countsMustBeTrue(): Promise<void> {
-    const { checker, runs } = this.#scene;
-    if (checker.violation !== undefined || this.#scene.isTampered) return;
-    for (const run of runs)
-      this.#people.status({ run, fresh: true }, (status) => {
-        if (!('run' in status)) return;
-        for (const wrong of wrongCounts(status.levels, checker, this.#scene.modelNodes(), run))
-          checker.break('truth', wrong);
-      });
-    await this.#settle('after a look at what is there');
-  }
-
   #isWithoutPoison(node: Node | undefined): boolean {
     const { ledger } = this.#scene.checker;
     if (node === undefined) return true;
@@ -186,8 +177,31 @@ class Day {
     return doneSinceMs !== undefined || isTouched;
   }
 
+  /** How each run stands, and the rate, asked for while nothing happens. */
+  async #checkReports(): Promise<void> {
+    const { checker, bucket, runs } = this.#scene;
+    if (checker.violation !== undefined) return;
+    const watch = new ReportWatch(this.#scene);
+    for (const run of runs) {
+      if (!bucket.objects.has(`seeds/${run}.json`)) continue;
+      this.#people.status({ run, fresh: true }, (status) => {
+        checker.tell('truth', watch.fresh(status));
+        if (!('run' in status) || this.#scene.isTampered) return;
+        for (const wrong of wrongCounts(status.levels, checker, this.#scene.modelNodes(), run))
+          checker.break('truth', wrong);
+      });
+      await this.#settle('after a look');
+      this.#people.status({ run }, (status) => checker.tell('truth', watch.status(status)));
+      await this.#settle('after a quick look');
+    }
+    this.#people.status({}, (status) => checker.tell('truth', watch.list(status)));
+    await this.#settle('after a look at all runs');
+    this.#people.rate((report) => checker.tell('truth', watch.rate(report)));
+    await this.#settle('after a look at the rate');
+  }
+
   async #tryOnCompleteRuns(): Promise<void> {
-    const { faults, checker, runs } = this.#scene;
+    const { checker, runs } = this.#scene;
     const tries = {
       scene: this.#scene,
       people: this.#people,
@@ -196,21 +210,37 @@ class Day {
     };
     for (const [fault, act] of [
       ['params-changed', refuseOtherParams],
+      ['mistaken-seed', refuseMistakenSeeds],
+      ['mistaken-rate', refuseMistakenRates],
+      ['spoilt-report', passOverSpoiltReports],
+      ['marker-deleted', bringBackMarker],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
-      const site = faults.site(`${fault} after the day`);
-      faults.isOn = true;
-      const strikes = faults.strikes(fault, site);
-      faults.isOn = false;
-      if (strikes) await act(site, tries);
+      const site = this.#chanceOf(fault);
+      if (site !== undefined) await act(site, tries);
     }
+  }
+
+  /** Where a fault strikes on the complete runs; it has three chances. */
+  #chanceOf(fault: FaultName): Site | undefined {
+    const { faults } = this.#scene;
+    faults.isOn = true;
+    const site = ['first', 'second', 'third']
+      .map((chance) => faults.site(`${fault} after the day, ${chance}`))
+      .find((each) => faults.strikes(fault, each));
+    faults.isOn = false;
+    return site;
   }
 
   async #sweepAndSettle(): Promise<void> {
     const { time } = this.#scene;
     await time.runTo(time.nowMs + this.#patienceMs);
-    this.#people.sweep({});
+    const { checker } = this.#scene;
+    const watch = new ReportWatch(this.#scene);
+    this.#people.sweep({}, ({ runs }) => {
+      for (const run of runs) checker.tell('truth', watch.swept(run));
+    });
     await this.#settle('after a sweep');
   }
 

@@ -50,7 +50,24 @@ function changedTexts({ rows, params }: ChainPlan, only: Record<string, string[]
   const deeper = rows.slice(1).flatMap(({ id }) => id ?? []);
   return [
     ...Object.keys(params).map((name) => JSON.stringify({ only, params: { ...required, [name]: others[name] } })),
-    ...deeper.map((id) => JSON.stringify({ only: { ...only, [id]: ['another'] }, params: required })),
+    ...deeper.flatMap((id) =>
+      otherIds(only[id] ?? []).map((ids) => JSON.stringify({ only: { ...only, [id]: ids }, params: required })),
+    ),
+  ];
+}
+
+/** None of the ids, all but one, one for another, and one more. */
+function otherIds(ids: readonly string[]): string[][] {
+  const fewer = ids.slice(1);
+  return [
+    ['another'],
+    ...(fewer.length > 0 ? [fewer] : []),
+    ...(ids.length > 0
+      ? [
+          [...fewer, 'another'],
+          [...ids, 'another'],
+        ]
+      : []),
   ];
 }
 

@@ -7,6 +7,8 @@ import { DuckDBInstance } from '@duckdb/node-api';
 export type Judge = {
   /** Rows as objects: int64 as bigint, timestamps as texts, everything else as JavaScript has it. */
   query: (sql: string) => Promise<Record<string, unknown>[]>;
+  /** The same, of a result that is too large to be held at once. */
+  rows: (sql: string) => AsyncGenerator<Record<string, unknown>>;
   /** The folder that the files are in: `$DIR` in a query stands for it. */
   readonly dir: string;
   close: () => void;
@@ -27,6 +29,10 @@ export async function openJudge(files: Iterable<readonly [key: string, body: Uin
     async query(sql) {
       const reader = await connection.runAndReadAll(sql.replaceAll('$DIR', dir));
       return reader.getRowObjectsJS();
+    },
+    async *rows(sql) {
+      const result = await connection.stream(sql.replaceAll('$DIR', dir));
+      for await (const rows of result.yieldRowObjectJs()) yield* rows;
     },
     close() {
       connection.closeSync();

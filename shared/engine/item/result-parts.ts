@@ -151,6 +151,20 @@ export async function idsInPart(
   });
 }
 
+/** @returns undefined when a part's body has no result of the item @param path of the batch */
+export function findResultLine(
+  level: Level,
+  { ids }: ItemPath,
+  id: string,
+  body: string,
+): { line: number; fetchedAt: string | undefined } | undefined {
+  const lines = body.split('\n');
+  const at = lines.findIndex((line) => idInLine(level, ids.slice(0, -1), line) === id);
+  if (at === -1) return undefined;
+  const { fetched_at: fetchedAt } = JSON.parse(lines[at] ?? '') as { fetched_at?: unknown };
+  return { line: at + 1, fetchedAt: typeof fetchedAt === 'string' ? fetchedAt : undefined };
+}
+
 function idInLine(level: Level, parents: readonly string[], line: string): string | undefined {
   let value: unknown;
   try {

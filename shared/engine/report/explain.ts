@@ -2,7 +2,7 @@
  * Explains one item: where it comes from, whether it is done, why it failed, what it waits for, and what to do. It only reads,
  * and reads a handful of objects, however large the run is.
  */
-import { lastLevel, type Chain, type Level } from '../chain/chain.ts';
+import { isBatched, lastLevel, type Chain, type Level } from '../chain/chain.ts';
 import {
   doneKey,
   failurePrefix,
@@ -14,9 +14,11 @@ import {
   type ItemPath,
 } from '../chain/keys.ts';
 import { InputError } from '../errors.ts';
-import { readFailureNote, type FailureNote } from '../item/failure-note.ts';
+import { readFailureNote } from '../item/failure-note.ts';
 import { isDone, readReceipt, type ReceiptFacts } from '../item/receipt.ts';
-import type { Clock, Metadata, ObjectStore } from '../ports.ts';
+import type { ObjectStore } from '../ports.ts';
+import { explainBatch, explainItemOfBatch } from './explain-batch.ts';
+import { failedWords, openWords, type About, type ExplainDeps, type Explanation, type Words } from './explanation.ts';
 
 export type ExplainRequest = {
   /** A key of the bucket, of an item, its result, receipt or failure note; or the item's ids from the top down. */
@@ -25,50 +27,20 @@ export type ExplainRequest = {
   run?: string | undefined;
 };
 
-export type ExplainDeps = {
-  chain: Chain;
-  store: Pick<ObjectStore, 'get' | 'head' | 'list'>;
-  clock: Pick<Clock, 'now'>;
-  lostAfterMs: (level: Level) => number;
-  retryingForMs: number;
-  /** Until when calls were stopped, as `stoppedUntilMs` tells. */
-  stoppedUntilMs: () => Promise<number>;
-};
-
-/**
- * - `done`, `retrying`, `dead`, `parked`: as in a run's report.
- * - `stopped`: it waits since calls to the API are paused or frozen; `waiting`: for its function or its turn.
- * - `lost`: no event for it can be alive; the sweep re-fires it.
- * - `absent`: there is no such object.
- */
-export type ItemState = 'done' | 'retrying' | 'dead' | 'parked' | 'stopped' | 'waiting' | 'lost' | 'absent';
-
-export type Explanation = {
-  run: string;
-  level: string;
-  key: string;
-  /** By the names that the chain gives them, from the top down. */
-  ids: readonly { name: string; id: string }[];
-  state: ItemState;
-  /** What this means, in a sentence. */
-  meaning: string;
-  /** What a person can do about it; absent when there is nothing to do. */
-  advice?: string;
-  /** The item that it was listed by; absent for a seed. */
-  parent?: { key: string; state: 'done' | 'open' | 'absent' };
-  /** When the object was written, ISO 8601; absent when it is not there. */
-  writtenAt?: string;
-  /** What the writer left on it: the parent's key, when it was fetched, at which attempt. */
-  lineage?: Metadata;
-  /** Its receipt or its result. */
-  done?: { key: string; receipt?: ReceiptFacts; lineage?: Metadata };
-  /** Its last error; a receipt outranks it. */
-  failure?: FailureNote;
-};
-
 /** @throws InputError when what is asked for is no item's key and no list of ids; what the store throws */
 export async function explain(request: ExplainRequest, deps: ExplainDeps): Promise<Explanation> {
   const { level, path } = locate(request, deps.chain);
+  if (isBatched(level)) {
+    const parent = await parentOf(level, path, deps);
+    const absent = (about: About): Words => absentWords(about, parent);
+    const explainIt = typeof request.asked === 'string' ? explainBatch : explainItemOfBatch;
+    return { ...(await explainIt({ level, path, absent }, deps)), ...(parent && { parent }) };
+  }
+  return explainObject(level, path, deps);
+}
+
+/** @throws what the store throws */
+async function explainObject(level: Level, path: ItemPath, deps: ExplainDeps): Promise<Explanation> {
   const key = itemKey(level, path);
   const [listed, head, done, failure] = await Promise.all([
     listedAt(key, deps.store),
@@ -119,13 +91,17 @@ function locate({ asked, run }: ExplainRequest, chain: Chain): { level: Level; p
   ]);
 }
 
-/** An item is found by its own key, and by those of what was made of it. */
+/** An object is found by its own key, and by those of what was made of it. */
 function locateKey(key: string, { levels }: Chain): { level: Level; path: ItemPath } | undefined {
   for (const level of levels) {
     const prefixes = [level.reads, receiptPrefix(level), failurePrefix(level)];
     const candidates = prefixes.map((prefix) => swapPrefix(key, prefix, level.reads));
-    if (level.children === 'one' && key.endsWith(level.suffix))
-      candidates.push(swapPrefix(`${key.slice(0, -level.suffix.length)}.json`, level.writes, level.reads));
+    if (level.children === 'one' && key.endsWith(level.suffix)) {
+      const whole = key.slice(0, -level.suffix.length);
+      // Later parts of a batch are numbered.
+      const named = isBatched(level) ? whole.replace(/(?<=\/\d{5})\.\d+$/, '') : whole;
+      candidates.push(swapPrefix(`${named}.json`, level.writes, level.reads));
+    }
     for (const candidate of candidates) {
       const path = candidate === undefined ? undefined : itemPathOf(level, candidate);
       if (path !== undefined) return { level, path };
@@ -163,9 +139,6 @@ async function parentOf(level: Level, path: ItemPath, { chain, store }: ExplainD
   return { key, state: done !== undefined && isDone(above, done, item.eTag) ? 'done' : 'open' };
 }
 
-type Words = Pick<Explanation, 'state' | 'meaning' | 'advice'>;
-type About = Pick<Explanation, 'run' | 'level' | 'key'>;
-
 function doneWords(level: Level, receipt: ReceiptFacts | undefined): Words {
   if (level.children === 'one') return { state: 'done', meaning: 'Its result is in the bucket.' };
   const { children = 0, apiCalls = 0 } = receipt ?? {};
@@ -186,39 +159,4 @@ function absentWords({ run }: About, parent: Explanation['parent']): Words {
   }[parent.state];
   const advice = parent.state === 'done' ? {} : { advice: `Look at its parent: npm run explain -- ${parent.key}` };
   return { state: 'absent', meaning: `There is no such item. ${why}`, ...advice };
-}
-
-function failedWords({ run, level }: About, note: FailureNote, { clock, retryingForMs }: ExplainDeps): Words {
-  const reason = `Its last attempt, number ${note.attempts}, ended with ${note.code}.`;
-  if (note.status === 'parked')
-    return {
-      state: 'parked',
-      meaning: `${reason} It was replayed ${note.replays} times and failed each time.`,
-      advice: `Correct the cause, then: npx sls invoke -f replay -d '${JSON.stringify({ run, level, code: note.code, from: 'failures', force: true })}'`,
-    };
-  if (note.class === 'transient' && clock.now() - Date.parse(note.at) < retryingForMs)
-    return { state: 'retrying', meaning: `${reason} AWS may still retry it by itself.` };
-  return {
-    state: 'dead',
-    meaning: `${reason} It waits for a person: nothing retries it.`,
-    advice: `Correct the cause, then: npx sls invoke -f replay -d '${JSON.stringify({ run, level, code: note.code })}'`,
-  };
-}
-
-async function openWords({ run }: About, level: Level, sinceMs: number, deps: ExplainDeps): Promise<Words> {
-  const [nowMs, stoppedMs] = [deps.clock.now(), await deps.stoppedUntilMs()];
-  if (stoppedMs === Infinity)
-    return { state: 'stopped', meaning: 'All calls are paused.', advice: 'To continue: npm run rate -- resume' };
-  if (stoppedMs > nowMs)
-    return {
-      state: 'stopped',
-      meaning: `The API ordered all callers to wait until ${new Date(stoppedMs).toISOString()}.`,
-    };
-  if (nowMs - Math.max(sinceMs, stoppedMs) > deps.lostAfterMs(level))
-    return {
-      state: 'lost',
-      meaning: 'No event for it can be alive any more. The next sweep re-fires it.',
-      advice: `To sweep now: npx sls invoke -f sweep -d '${JSON.stringify({ run })}'`,
-    };
-  return { state: 'waiting', meaning: 'It waits for its function, or for its turn at the API.' };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import type { FailureNote } from '../../../shared/engine/item/failure-note.ts';
 import { readResults, resultValues } from '../../../test/results.ts';
+import { openJudge } from '../../../test/tables/duckdb.ts';
 import { dropSeed, storedObjects } from '../../../cli/run/engine.ts';
 import { sweepToTheEnd } from '../../../cli/run/sweep-run.ts';
 import { packageService, startLocalAws, type LocalAws } from '../../../local-aws/index.ts';
@@ -64,12 +65,26 @@ if (program === undefined)
       .filter(({ key }) => key.startsWith(prefix))
       .map(({ key }) => ({ key, body: Buffer.from(engine.s3.get(engine.bucket, key).body).toString() }));
 
+  /** The run's success marker has it published. */
+  async function tableOf(run: string): Promise<Record<string, unknown>[]> {
+    await engine.idle();
+    const { s3, bucket } = engine;
+    const keys = s3.list(bucket, { prefix: `tables/data/run=${run}/` }).contents.map(({ key }) => key);
+    expect(keys).toContain(`tables/data/run=${run}/_SUCCESS`);
+    const judge = await openJudge(keys.map((key) => [key, s3.get(bucket, key).body]));
+    try {
+      return await judge.query(`select * from read_parquet('$DIR/tables/data/run=${run}/*.parquet')`);
+    } finally {
+      judge.close();
+    }
+  }
+
   const windowOf = (lengthSeconds: number): { from: string; to: string } => {
     const iso = (seconds: number): string => new Date(Math.round(seconds * 1000)).toISOString();
     return { from: iso(to - lengthSeconds), to: iso(to) };
   };
 
-  test('stores each metric of each instance of each job, with all its samples', async () => {
+  test('stores and publishes each metric of each instance of each job, with all its samples', async () => {
     const window = windowOf(5);
     await dropSeed(engine, 'r1', JSON.stringify({ params: { ...window, step: '1s' } }));
     expect(await sweepToTheEnd(engine, 'r1')).toMatchObject({ complete: true });
@@ -90,6 +105,13 @@ if (program === undefined)
     // Prometheus also names metrics of its newest block that have no sample in the window.
     const withSamples = results.filter(([, matrix]) => matrix.length > 0);
     expect(sorted(withSamples)).toEqual(sorted([...expected]));
+    // And so does DuckDB find them in the table.
+    const published = (await tableOf('r1')).map(
+      ({ job, instance, metric, raw }) =>
+        [JSON.stringify([job, instance, metric]), resultOf(JSON.parse(String(raw)))] as const,
+    );
+    expect(published).toHaveLength(results.length);
+    expect(sorted(published.filter(([, matrix]) => matrix.length > 0))).toEqual(sorted([...expected]));
     for (const instance of oddInstances)
       for (const metric of [...oddMetrics, 'up'])
         expect(expected.has(JSON.stringify([oddJob, instance, metric]))).toBe(true);

@@ -28,27 +28,44 @@ const ask = (request: StatusRequest = {}, chain: Chain = fourLevels): Promise<St
     retryingForMs: 60_000,
   });
 
+const regions = {
+  level: 'regions',
+  items: 4,
+  done: 1,
+  failed: { retrying: 1, dead: 0, parked: 0 },
+  open: 2,
+  lost: 1,
+  short: 0,
+  stray: 0,
+};
+
 const report = (change: object = {}): string =>
   JSON.stringify({
     run: 'r',
     at: new Date(clock.now()).toISOString(),
     complete: false,
-    levels: [
-      {
-        level: 'regions',
-        items: 4,
-        done: 1,
-        failed: { retrying: 1, dead: 0, parked: 0 },
-        open: 2,
-        lost: 1,
-        short: 0,
-        stray: 0,
-      },
-    ],
+    levels: [regions],
     reasons: [],
     apiCalls: 7,
     ...change,
   });
+
+/** @returns a record with one of its fields, however deep, replaced by what it can't be, and the field's name before it */
+function spoiltInOneField(record: object): [field: string, body: string][] {
+  const spoilt: [string, string][] = [];
+  const visit = (value: unknown, at: string, spoil: (by: unknown) => object): void => {
+    if (typeof value === 'object' && value !== null)
+      for (const [name, inner] of Object.entries(value)) {
+        visit(inner, `${at}.${name}`, (by) =>
+          spoil(Array.isArray(value) ? value.with(Number(name), by) : { ...value, [name]: by }),
+        );
+      }
+    const others = typeof value === 'string' ? [5, null] : typeof value === 'number' ? ['5', -1, null] : ['x', null];
+    for (const by of others) spoilt.push([`${at} is ${JSON.stringify(by)}`, JSON.stringify(spoil(by))]);
+  };
+  for (const [name, value] of Object.entries(record)) visit(value, name, (by) => ({ ...record, [name]: by }));
+  return spoilt;
+}
 
 describe.each(everyDepth)('the status of a run of a chain of %i', (depth, chain) => {
   test('is a census of it, unless its report is young', async () => {
@@ -126,6 +143,22 @@ describe('a run', () => {
       store.drop('runs/r.json', body);
       expect(await ask({ run: 'r' })).toMatchObject({ from: 'census', complete: true });
     }
+  });
+
+  describe('whose report has one field of another shape', () => {
+    const problem = { code: 'X', message: 'x', at: '2026-11-20T00:00:00Z' };
+    const reason = { level: 'regions', code: 'X', count: 1, sample: { key: 'k', message: 'x', at: '2026-11-20' } };
+    const at = '2026-11-20T00:00:00.000Z';
+    const levels = [regions, regions];
+    const whole = { run: 'r', at, complete: true, levels, reasons: [reason, reason], apiCalls: 7, problem };
+
+    test.each(spoiltInOneField(whole))('is counted anew: %s', async (_, body) => {
+      await completeRun(fourLevels, store, ['a']);
+      store.drop('runs/r.json', JSON.stringify(whole));
+      expect(await ask({ run: 'r' })).toMatchObject({ from: 'report', problem });
+      store.drop('runs/r.json', body);
+      expect(await ask({ run: 'r' })).toMatchObject({ from: 'census', complete: true });
+    });
   });
 
   test('that the last sweep could not finish shows why', async () => {

@@ -91,6 +91,12 @@ describe('the ids that a run is about', () => {
     await expect(fix(seedOf({}, { sale: ['3'] }))).rejects.toMatchObject({ code: 'PARAMS_CHANGED' });
   });
 
+  test('are not the same when only some of them are, or when there are more or fewer', async () => {
+    await fix(seedOf({}, { sale: ['1', '2'] }));
+    for (const sale of [['1', '3'], ['1'], ['1', '2', '3']])
+      await expect(fix(seedOf({}, { sale }))).rejects.toMatchObject({ code: 'PARAMS_CHANGED' });
+  });
+
   test('can not become fewer once they were all', async () => {
     await fix(seedOf());
     await expect(fix(seedOf({}, { sale: ['1'] }))).rejects.toMatchObject({
