@@ -57,7 +57,7 @@ export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
     bug: 'the reserve is given away twice',
     file: table,
     from: '  const free = Math.max(0, 1 - sharesOf(others));\n',
-    to: '  const free = Math.max(0, 1 + reserve / 200 - sharesOf(others));\n',
+    to: '  const free = Math.max(0, 1 + 2 * reserve - sharesOf(others));\n',
   },
   {
     bug: 'an environment begins while the others have saved up its call',

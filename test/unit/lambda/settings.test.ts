@@ -162,6 +162,7 @@ describe('the settings of the recovery functions', () => {
       ...recovery,
       ...Object.fromEntries(
         ['LEAF', 'PUBLISH', 'PUBLISH_PIECE'].flatMap((level) => [
+          [`ENVIRONMENTS_${level}`, ''],
           [`TARGET_${level}`, `function-${level}`],
           [`DEAD_LETTER_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-dead`],
           [`WAITING_QUEUE_URL_${level}`, `https://sqs.example.com/${level}-waiting`],
