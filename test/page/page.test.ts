@@ -146,6 +146,7 @@ describeInBrowser('the page', (open) => {
     expect(server.deployment.asked).toEqual([]);
     await button.focus();
     await page.keyboard.press('Enter');
+    await dialog.getByText(/are given to their function again/).waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('status').getByText('The function replay is not deployed.').waitFor();
     expect(server.deployment.asked).toEqual([{ run: 'r', level: 'stock', code: 'HTTP_404' }]);
