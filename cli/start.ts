@@ -16,7 +16,7 @@ import {
 } from '../local-aws/index.ts';
 import { lastLevel, type Chain } from '../shared/engine/chain/chain.ts';
 import { successKey } from '../shared/engine/chain/keys.ts';
-import { tablesOf } from '../shared/engine/publish/table-spec.ts';
+import { tablesOf } from '../shared/engine/publish/tables.ts';
 import type { RunReport } from '../shared/engine/report/run-report.ts';
 import { openInBrowser, openPage } from './page/open-page.ts';
 import type { PageServer } from './page/server.ts';

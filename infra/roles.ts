@@ -13,7 +13,7 @@ import {
   successName,
 } from '../shared/engine/chain/keys.ts';
 import { publishLevels, type PublishLevels } from '../shared/engine/publish/publish-levels.ts';
-import { tablesOf } from '../shared/engine/publish/table-spec.ts';
+import { tablesOf } from '../shared/engine/publish/tables.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketArn, functionId, functionName, objectArn, queueId, roleId } from './names.ts';
 import { publishLevelsOf } from './publishing.ts';

@@ -5,7 +5,7 @@ import type { Chain } from '../../shared/engine/chain/chain.ts';
 import { seedKey } from '../../shared/engine/chain/keys.ts';
 import type { Manifest } from '../../shared/engine/publish/manifest.ts';
 import { tableSuccessKey } from '../../shared/engine/publish/table-keys.ts';
-import { tablesOf } from '../../shared/engine/publish/table-spec.ts';
+import { tablesOf } from '../../shared/engine/publish/tables.ts';
 import type { TableSummary } from './summary.ts';
 import { metadataIn, type Counted } from './tally.ts';
 import type { Deployment } from './function-client.ts';

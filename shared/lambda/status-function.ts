@@ -3,7 +3,7 @@ import { censusSockets } from '../aws/s3-client.ts';
 import { lastLevel, type Chain } from '../engine/chain/chain.ts';
 import { publishLevels } from '../engine/publish/publish-levels.ts';
 import { publishStatus } from '../engine/publish/publish-status.ts';
-import { tablesOf } from '../engine/publish/table-spec.ts';
+import { tablesOf } from '../engine/publish/tables.ts';
 import { stoppedUntilMs } from '../engine/rate/rate-control.ts';
 import { readRateNow } from '../engine/rate/rate-use.ts';
 import { status, type StatusDeps } from '../engine/report/status.ts';

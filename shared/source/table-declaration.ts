@@ -1,5 +1,5 @@
 /** The table of a level, as a source declares it. */
-import type { TableSpec } from '../engine/publish/table-spec.ts';
+import type { TableSpec } from '../engine/chain/table-spec.ts';
 import { isRecord } from './field-checks.ts';
 import { parseJsonPath, type JsonPath } from './json-path.ts';
 

@@ -44,6 +44,8 @@ export async function refuseOtherParams(site: Site, { scene, people, settle, con
 export async function bringBackMarker(site: Site, { scene, people, settle }: AfterDay): Promise<void> {
   const { bucket, checker, faults, runs } = scene;
   const run = faults.pick(site, 'run', runs);
+  // What a person has deleted may have to come back first.
+  if (scene.isTampered) return;
   const marker = checker.ledger.markerOf(run);
   bucket.delete(marker, 'person');
   people.sweep({});

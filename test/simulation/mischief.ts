@@ -199,6 +199,15 @@ export class Mischief {
     this.#inTree.clear();
   }
 
+  /** A result whose item was deleted, and does not come back since the API has it no longer, is not the engine's to delete. */
+  tidyOrphans(): void {
+    const { bucket, checker, time } = this.#scene;
+    for (const node of this.#scene.modelNodes()) {
+      const hasLeft = node.api.isLeaf && node.api.untilMs <= time.nowMs && !checker.ledger.isThere(node);
+      if (hasLeft && bucket.objects.has(node.doneKey)) bucket.delete(node.doneKey, 'person');
+    }
+  }
+
   #write(key: string, body: string): void {
     this.#scene.bucket.write(key, body, {}, 'person');
   }

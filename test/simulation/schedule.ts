@@ -262,6 +262,7 @@ class Day {
       if (isComplete()) break;
       await step(force ? 'force' : 'replay of failures', () => this.#people.replay({ from: 'failures', force }));
       await step(force ? 'force' : 'replay of failures', () => {
+        if (force) this.#scene.mischief.tidyOrphans();
         this.#people.sweep({});
         // A finished run is not looked at again until a person asks; one has deleted something.
         if (this.#scene.isTampered) for (const run of runs) this.#people.sweep({ run });

@@ -2,7 +2,7 @@
  * The chain: its levels from the seed down, each declared once. What a level reads, the ids in its items' keys and its
  * function's name follow from the list. The engine gets a chain as an argument and knows no other.
  */
-import type { TableSpec } from '../publish/table-spec.ts';
+import type { TableSpec } from './table-spec.ts';
 import type { ParamDeclaration } from './params.ts';
 
 export type Level = {

@@ -5,7 +5,7 @@
 import { cellOf, kind, kindOf, microsecondsOf, typeOf, type Cell, type ColumnType } from './cell-kinds.ts';
 import { forEachMember, isObjectText, stringOf, textAt } from './json-text.ts';
 import { ofObject, type Row } from './rows.ts';
-import type { Table } from './table-spec.ts';
+import type { Table } from './tables.ts';
 
 export type Column = {
   /** Lower-case letters, digits and `_`, as Athena wants it. */

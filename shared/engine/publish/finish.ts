@@ -15,7 +15,7 @@ import { readPublication, replacePublication, type PlannedTable, type Publicatio
 import type { PublishLevels } from './publish-levels.ts';
 import type { PublishDeps } from './publish-ports.ts';
 import { tablePartKey, tableSuccessKey, partName } from './table-keys.ts';
-import { tablesOf, type Table } from './table-spec.ts';
+import { tablesOf, type Table } from './tables.ts';
 
 /** - `open`: parts are missing, or another publication of the run is the current one. */
 export type Finish = 'published' | 'open';

@@ -2,7 +2,7 @@
 import type { ObjectStore } from '../ports.ts';
 import { KeyDigest } from '../item/key-digest.ts';
 import { isOfTable } from './rows.ts';
-import type { Table } from './table-spec.ts';
+import type { Table } from './tables.ts';
 
 /** What one piece may have. */
 export type PieceLimits = {

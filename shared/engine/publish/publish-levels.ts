@@ -4,7 +4,7 @@
  */
 import { firstLevel, lastLevel, type Chain, type Level } from '../chain/chain.ts';
 import { recordPrefixes, successName } from '../chain/keys.ts';
-import { tablesOf } from './table-spec.ts';
+import { tablesOf } from './tables.ts';
 
 export type PublishLevels = { publish: Level; piece: Level };
 

@@ -14,7 +14,7 @@ import type { PublishLevels } from './publish-levels.ts';
 import type { PieceDeps, TableFile } from './publish-ports.ts';
 import { rowsIn, type Row } from './rows.ts';
 import { tablePartKey, tableSuccessKey } from './table-keys.ts';
-import { tablesOf, type Table } from './table-spec.ts';
+import { tablesOf, type Table } from './tables.ts';
 
 /**
  * - `written`: the part is there.

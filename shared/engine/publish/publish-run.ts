@@ -16,7 +16,7 @@ import { readPublication, replacePublication, type PlannedTable, type Publicatio
 import type { PublishLevels } from './publish-levels.ts';
 import type { PublishDeps } from './publish-ports.ts';
 import { mostParts, tableSuccessKey } from './table-keys.ts';
-import { tablesOf, type Table } from './table-spec.ts';
+import { tablesOf, type Table } from './tables.ts';
 import { typeTable } from './typing.ts';
 
 /** The layout of what is published: a release that changes it publishes runs anew that are asked for again. */

@@ -8,7 +8,7 @@ import { readInOrder, type Reading } from './ordered-reads.ts';
 import { objectsPrefix, type PlannedObject } from './plan.ts';
 import { rowsIn } from './rows.ts';
 import { seenKey } from './table-keys.ts';
-import type { Table } from './table-spec.ts';
+import type { Table } from './tables.ts';
 
 const maxSeenBytes = 5_000_000;
 

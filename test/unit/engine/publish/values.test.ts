@@ -1,7 +1,7 @@
 /** What DuckDB reads from a published table is what the API served, value by value. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { checkedChain } from '../../../../shared/engine/chain/chain-problems.ts';
-import type { TableSpec } from '../../../../shared/engine/publish/table-spec.ts';
+import type { TableSpec } from '../../../../shared/engine/chain/table-spec.ts';
 import { openJudge, type Judge } from '../../../tables/duckdb.ts';
 import { PublishWorld } from '../../../tables/publish-world.ts';
 

@@ -1,17 +1,6 @@
 /** The tables of a chain: which levels have one, and what their columns are made of. */
 import type { Chain, Level } from '../chain/chain.ts';
-import type { PathSteps } from './json-text.ts';
-
-/** A column that the chain asks for, from any place in the answer. */
-export type DeclaredColumn = { name: string; path: PathSteps; type?: 'timestamp' | undefined };
-
-export type TableSpec = {
-  /** Its folder under `tables/`. */
-  name: string;
-  columns: readonly DeclaredColumn[];
-  /** Whether there is a column with the whole answer as JSON text. */
-  raw: boolean;
-};
+import type { TableSpec } from '../chain/table-spec.ts';
 
 export type Table = TableSpec & {
   /** `results`: what the last level writes. `items`: the children that a list writes, a dimension of the results. */
