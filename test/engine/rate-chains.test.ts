@@ -75,10 +75,6 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 10 requests a s
     const late = perSecond * Math.max(0.2, stallWatch.longestSeconds());
     for (const [index, { complete, seconds, calls, burst }] of ends.entries()) {
       const tree = JSON.stringify(trees[index]);
-      if (process.env['RATE_FIGURES'] !== undefined)
-        process.stderr.write(
-          `${trigger} ${tree} ${JSON.stringify({ seconds, calls, burst, stalls, longest: stallWatch.longestSeconds() })}\n`,
-        );
       expect({ tree, complete }).toEqual({ tree, complete: true });
       // Ten seconds to begin, a twentieth more than ideal; the rest is a busy machine's, besides what its stalls are known to be.
       const mostSeconds = 10 + (1.05 * calls) / perSecond + stalls + busySeconds;

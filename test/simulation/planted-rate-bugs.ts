@@ -4,7 +4,12 @@ import type { PlantedBug } from './planted-bugs.ts';
 const lease = 'shared/engine/rate/share-lease.ts';
 const table = 'shared/engine/rate/share-table.ts';
 
-export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
+export type PlantedRateBug = Omit<PlantedBug, 'breaks'> & {
+  /** Where to begin, for what hundreds of seeds do not show. Default 1. */
+  firstSeed?: number;
+};
+
+export const plantedRateBugs: readonly PlantedRateBug[] = [
   {
     bug: 'an environment that finds no place takes a share',
     file: lease,
@@ -25,6 +30,7 @@ export const plantedRateBugs: readonly Omit<PlantedBug, 'breaks'>[] = [
   },
   {
     bug: 'less is used only after the table says so',
+    firstSeed: 1500,
     file: lease,
     from: '    if (share < held.share || entry.saves < held.saves)',
     to: '    if (share < 0)',
