@@ -185,7 +185,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     faults: 'environment-recycled=0.5',
     from: 'while (lastCallMs > -Infinity)',
     to: 'while (lastCallMs > Infinity)',
-    breaks: ['rate'],
+    breaks: ['rate', 'convergence'],
   },
   {
     bug: 'a pause is not heard of',
