@@ -162,7 +162,7 @@ class ReplaySession {
       return;
     }
     if (!this.#isWanted(level.level, note.key)) return;
-    if (this.#request.code !== undefined && this.#request.code !== note.code) return;
+    if (!this.#isForReason(note, note)) return;
     const cause = { code: note.code, message: note.message, condition: note.status, atMs: Date.parse(note.at) };
     const item: ItemEvent = newEvent(note.key, cause.atMs, {
       replays: note.replays,
@@ -184,7 +184,7 @@ class ReplaySession {
   }
 
   /** Of a batch, one of its items is enough: the object is brought back as a whole. */
-  #isForReason({ code }: Cause, note: FailureNote | undefined): boolean {
+  #isForReason({ code }: Pick<Cause, 'code'>, note: FailureNote | undefined): boolean {
     const { code: wanted } = this.#request;
     const codes = [code, note?.code, ...(note?.items ?? []).map((failure) => failure.code)];
     return wanted === undefined || codes.includes(wanted);

@@ -130,6 +130,16 @@ describe('from the failure notes', () => {
     ]);
   });
 
+  test.each(['letters', 'failures'] as const)(
+    'by %s, the code of any of its items is a reason to bring it back',
+    async (of) => {
+      await dropDead(0, { b0: 'HTTP_404', d0: 'NOT_JSON' });
+      const from = of === 'failures' ? { from: of } : {};
+      expect(await run({ ...from, code: 'HTTP_500' })).toMatchObject({ replayed: 0 });
+      expect(await run({ ...from, code: 'NOT_JSON' })).toMatchObject({ replayed: 2 });
+    },
+  );
+
   test('items that Lambda may still retry are left, and counted', async () => {
     await world.dropBatch(['a', 'b', 'c']);
     const answer: Answer = (id) => (id === 'a' ? '1' : new TransientError('HTTP_503', 'busy'));
