@@ -1,7 +1,8 @@
 /** The elements of a list in an answer, each as the API wrote it, and their ids. */
 import { ItemError } from '../engine/errors.ts';
 import type { JsonText } from './api.ts';
-import { elementTexts, textAt } from './element-texts.ts';
+import { textAt } from '../engine/json-text.ts';
+import { elementTexts } from './element-texts.ts';
 import { nameOfType, type Asked, type JsonAnswer } from './json-answer.ts';
 import { showPath, stepsOf, valueAt, type JsonPath, type PathStep } from './json-path.ts';
 

@@ -2,7 +2,7 @@
 import { ItemError } from '../engine/errors.ts';
 import type { JsonValue, Paginator } from './request-declaration.ts';
 import type { ReplyHeaders } from './exchange.ts';
-import { textAt } from './element-texts.ts';
+import { textAt } from '../engine/json-text.ts';
 import { nameOfType, type Asked } from './json-answer.ts';
 import { showPath, stepsOf, valueAt, type JsonPath } from './json-path.ts';
 import { linkWithRel } from './link-header.ts';

@@ -3,7 +3,7 @@ import { ItemError } from '../engine/errors.ts';
 import type { Params } from '../engine/item/fetch.ts';
 import type { Call } from './api.ts';
 import type { JsonValue, Query, RequestDeclaration, RequestHeaders } from './request-declaration.ts';
-import { textAt } from './element-texts.ts';
+import { textAt } from '../engine/json-text.ts';
 import { showPath } from './json-path.ts';
 import { parseTemplate, type Placeholder } from './placeholders.ts';
 

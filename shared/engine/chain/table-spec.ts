@@ -1,5 +1,5 @@
 /** The table that a level's children become, as the chain asks for it. */
-import type { PathSteps } from '../publish/json-text.ts';
+import type { PathSteps } from '../json-text.ts';
 
 /** A column that the chain asks for, from any place in the answer. */
 export type DeclaredColumn = { name: string; path: PathSteps; type?: 'timestamp' | undefined };

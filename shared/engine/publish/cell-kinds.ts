@@ -3,7 +3,7 @@
  * bits of both: so parts of a table that were looked at apart come to one type.
  */
 import { ItemError } from '../errors.ts';
-import { stringOf } from './json-text.ts';
+import { stringOf } from '../json-text.ts';
 
 /** `json`: the value's JSON text, for columns whose rows disagree or hold lists and objects. */
 export type ColumnType = 'text' | 'json' | 'boolean' | 'int64' | 'double' | 'timestamp';

@@ -3,7 +3,7 @@
  * answer, and the whole answer. They follow from the kinds of values that were seen, whatever the order of the rows.
  */
 import { cellOf, kind, kindOf, microsecondsOf, typeOf, type Cell, type ColumnType } from './cell-kinds.ts';
-import { forEachMember, isObjectText, stringOf, textAt } from './json-text.ts';
+import { forEachMember, isObjectText, stringOf, textAt } from '../json-text.ts';
 import { ofObject, type Row } from './rows.ts';
 import type { Table } from './tables.ts';
 

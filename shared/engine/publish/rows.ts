@@ -2,7 +2,7 @@
 import { decodeSegment, itemPathOf } from '../chain/keys.ts';
 import { ItemError } from '../errors.ts';
 import type { Metadata } from '../ports.ts';
-import { elementsIn, forEachMember, stringOf } from './json-text.ts';
+import { elementsIn, forEachMember, stringOf } from '../json-text.ts';
 import type { Table } from './tables.ts';
 
 export type Row = {

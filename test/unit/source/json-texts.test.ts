@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { elementTexts, textAt } from '../../../shared/source/element-texts.ts';
+import { textAt } from '../../../shared/engine/json-text.ts';
+import { elementTexts } from '../../../shared/source/element-texts.ts';
 import { findJsonFault } from '../../../shared/source/json-fault.ts';
 import { valueAt, type PathStep } from '../../../shared/source/json-path.ts';
 

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import { ConfigError } from '../../../shared/engine/errors.ts';
-import { elementTexts, textAt } from '../../../shared/source/element-texts.ts';
+import { textAt } from '../../../shared/engine/json-text.ts';
+import { elementTexts } from '../../../shared/source/element-texts.ts';
 import {
   chainOf,
   childrenOf,

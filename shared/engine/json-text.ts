@@ -2,7 +2,7 @@
  * Reads a JSON text without parsing its numbers: 9223372036854775808, 1.0 and 1e400 stay as the API wrote them. The texts that come
  * here were checked when they were fetched; what a person put there by hand is refused as soon as it does not fit.
  */
-import { ItemError } from '../errors.ts';
+import { ItemError } from './errors.ts';
 
 const quote = 34;
 const comma = 44;
