@@ -9,6 +9,7 @@ import { JsonElement, readElements } from './elements.ts';
 import { decodeUtf8, readJson, type JsonAnswer } from './json-answer.ts';
 import { stepsOf } from './json-path.ts';
 import type { LevelContext } from './level-context.ts';
+import { listReader } from './list-answer.ts';
 import { listPages } from './list-pages.ts';
 import { plainRequest, type Values } from './request.ts';
 import { SeenIds } from './seen-ids.ts';
@@ -33,25 +34,13 @@ async function* functionPages(
   gate: CallGate,
   { call, rules, common, maxPages }: LevelContext,
 ): AsyncGenerator<JsonText[], void, undefined> {
-  const { items = '$', idPath = 'id', next = { type: 'singlePage' } } = asked;
+  const { next = { type: 'singlePage' } } = asked;
   const request = plainRequest(asked, common, values);
-  const [itemSteps, idSteps] = [stepsOf(items), stepsOf(idPath)];
+  const read = listReader(asked, markOf);
   yield* listPages({
     next,
     maxPages,
-    ask: (change) =>
-      call(request, change, { rules, reader: 'list', accept }, gate, (received) => {
-        if (received.isNothing) return undefined;
-        const answer = readJson(received.reply, received);
-        const elements = readElements(answer, itemSteps, idSteps, received);
-        const { headers } = received.reply;
-        return {
-          ...received,
-          ...answer,
-          headers,
-          elements: elements.map((element) => ({ id: markOf(element), element })),
-        };
-      }),
+    ask: (change) => call(request, change, { rules, reader: 'list', accept }, gate, read),
   });
 }
 

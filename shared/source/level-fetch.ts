@@ -5,10 +5,9 @@ import type { CallGate, Page } from '../engine/ports.ts';
 import { createApiCall, type CallManner, type ClientOptions, type Received } from './api-client.ts';
 import type { ListDeclaration, ResultDeclaration, SourceChain } from './declaration.ts';
 import type { RequestDeclaration } from './request-declaration.ts';
-import { readElements } from './elements.ts';
 import { createFunctionApi, functionChildren, functionResult } from './function-fetch.ts';
 import { readJson } from './json-answer.ts';
-import { stepsOf } from './json-path.ts';
+import { listReader } from './list-answer.ts';
 import { listPages } from './list-pages.ts';
 import type { LevelContext } from './level-context.ts';
 import { usesItem } from './placeholders.ts';
@@ -74,26 +73,14 @@ async function* declaredList(
   gate: CallGate,
   { call, rules, common, maxPages }: LevelContext,
 ): AsyncGenerator<Page, void, undefined> {
-  const { items = '$', idPath = 'id', next = { type: 'singlePage' } } = declaration;
+  const { next = { type: 'singlePage' } } = declaration;
   const request = fillRequest(declaration, common, values);
   const manner: CallManner = { rules, reader: 'list', accept: 'application/json' };
-  const [itemSteps, idSteps] = [stepsOf(items), stepsOf(idPath)];
+  const read = listReader(declaration, (element) => element.id());
   const pages = listPages({
     next,
     maxPages,
-    ask: (change) =>
-      call(request, change, manner, gate, (received) => {
-        if (received.isNothing) return undefined;
-        const answer = readJson(received.reply, received);
-        const elements = readElements(answer, itemSteps, idSteps, received);
-        const { headers } = received.reply;
-        return {
-          ...received,
-          ...answer,
-          headers,
-          elements: elements.map((element) => ({ id: element.id(), element })),
-        };
-      }),
+    ask: (change) => call(request, change, manner, gate, read),
   });
   for await (const elements of pages) yield { children: elements.map((each) => ({ id: each.id(), body: each.text })) };
 }
