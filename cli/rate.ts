@@ -3,9 +3,9 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { rateKey } from '../shared/engine/chain/keys.ts';
 import { rateLines } from './terminal/rate-lines.ts';
 import { count } from './terminal/format.ts';
-import { createFunctionClient, DeploymentError, type FunctionClient } from './run/function-client.ts';
+import { askDeployment, createFunctionClient, type FunctionClient } from './run/function-client.ts';
 import { isRate, rateChangeOf, setRate, type RateAnswer } from './run/rate-change.ts';
-import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
+import { flag, helpOf, readOptions, refuseSwallowed, text } from './terminal/options.ts';
 
 const command = 'npm run rate --';
 
@@ -34,14 +34,14 @@ Exit status: 0, or 3 when an option is wrong or there was no answer.
 
 type RateClient = FunctionClient<object, RateAnswer>;
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   refuseSwallowed(rateOptions, process.env, command);
   const args = process.argv.slice(2);
   const wish = args[0]?.startsWith('-') === false ? args.shift() : undefined;
   const options = readOptions(rateOptions, args, command);
   if (options.help === true) {
     process.stdout.write(help);
-    return;
+    return 0;
   }
   const change = wish === undefined ? undefined : rateChangeOf(wish);
   const { stage = 'dev', region } = options;
@@ -52,6 +52,7 @@ async function main(): Promise<void> {
     if (change !== undefined) await setRate(before, change, s3);
     const after = change === undefined ? before : await client.ask({});
     process.stdout.write(options.json === true ? `${JSON.stringify(after)}\n` : pageOf(after));
+    return 0;
   } finally {
     client.close();
     s3.destroy();
@@ -73,11 +74,4 @@ function pageOf(answer: RateAnswer): string {
   return `${lines.join('\n')}\n`;
 }
 
-try {
-  await main();
-} catch (error) {
-  const isTheirs = error instanceof UsageError || error instanceof DeploymentError;
-  const message = isTheirs ? error.message : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`${message ?? 'failed'}\n`);
-  process.exitCode = 3;
-}
+await askDeployment(main);
