@@ -1,7 +1,7 @@
 /** A chain whose last level has batches, in a bucket in memory: its functions are called one attempt at a time. */
 import { createChain, levelNamed, type Chain } from '../../shared/engine/chain/chain.ts';
 import { itemPathOf } from '../../shared/engine/chain/keys.ts';
-import { newEvent, type FailureReason, type ItemEvent } from '../../shared/engine/events.ts';
+import { newEvent, type ItemEvent } from '../../shared/engine/events.ts';
 import type { ItemCounts, ItemDeps, Outcome } from '../../shared/engine/item/attempt.ts';
 import { batchBody, batchElement, batchMetadata } from '../../shared/engine/item/batch.ts';
 import { parseFailureNote, type FailureNote } from '../../shared/engine/item/failure-note.ts';
@@ -10,10 +10,9 @@ import type { Fetch } from '../../shared/engine/item/fetch.ts';
 import { processItem } from '../../shared/engine/item/item.ts';
 import { takeCensus } from '../../shared/engine/report/census.ts';
 import { takeRunReport, type LevelReport, type RunReport } from '../../shared/engine/report/run-report.ts';
-import { createRunParamsReader } from '../../shared/engine/runs/run-params.ts';
 import { TestClock } from './clock.ts';
+import { itemDeps, type Sent } from './item-deps.ts';
 import { MemoryObjectStore } from './object-store.ts';
-import { freeTurns } from './turns.ts';
 
 /** @param batch how many books of a shelf an object holds; 1: each is an object of its own, as in version 0.1 */
 export function chainOfBooks(batch: number): Chain {
@@ -36,7 +35,6 @@ export const partKey = 'pages/r/s/00000.ndjson';
 export const noteKey = 'failures/pages/r/s/00000.json';
 
 export type Answer = (id: string) => string | Error | Promise<string>;
-export type Sent = { event: ItemEvent; reason: FailureReason };
 
 export class BatchWorld {
   readonly clock = new TestClock();
@@ -165,38 +163,16 @@ export class BatchWorld {
   ): Promise<Outcome> {
     const { chain, clock, store } = this;
     const level = levelNamed(chain, levelName);
-    const sinkTo = (list: Sent[]) => ({
-      send: (sent: ItemEvent, reason: FailureReason) => Promise.resolve(void list.push({ event: sent, reason })),
-    });
-    const log = (): void => undefined;
-    return processItem({ ...newEvent(key, clock.now()), ...event }, {
-      chain,
-      level,
-      fetch,
-      store,
-      runParams: createRunParamsReader(chain, store),
-      deadLetters: sinkTo(this.letters),
-      waiting: sinkTo(this.waiting),
-      turns: freeTurns(),
-      hasFailures: createFailureWatch(level, store, clock, 0),
-      clock,
-      random: () => 0,
-      log: { info: log, warn: log, error: log },
-      settings: {
-        retry: { retries: 0, baseMs: 1, maxMs: 1, maxFreezeMs: 60_000, maxItemFreezeMs: 600_000, maxWaitMs: 3_600_000 },
-        writeConcurrency: 4,
-        maxChildren: 1000,
-        maxItemBytes: 10_000,
-        firstRetryMs: 48_000,
-        maxBatchBytes: 1_000,
-        maxPartBytes: 1_000,
+    const base = itemDeps({ chain, level, fetch, store, clock, deadLetters: this.letters, waiting: this.waiting });
+    return processItem(
+      { ...newEvent(key, clock.now()), ...event },
+      {
+        ...base,
+        // A note that was just written is looked for at once.
+        hasFailures: createFailureWatch(level, store, clock, 0),
+        onBatch: (each) => void this.counts.push(each),
+        ...deps,
       },
-      requestId: 'request-1',
-      deadlineMs: clock.now() + 60_000,
-      signal: new AbortController().signal,
-      onCall: () => undefined,
-      onBatch: (each) => void this.counts.push(each),
-      ...deps,
-    } satisfies ItemDeps);
+    );
   }
 }

@@ -2,27 +2,25 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { levelNamed, type Chain } from '../../../../shared/engine/chain/chain.ts';
 import { doneKey, itemKey, resultKey } from '../../../../shared/engine/chain/keys.ts';
 import { DeferredError, ItemError, RateLimitError, TransientError } from '../../../../shared/engine/errors.ts';
-import { newEvent, type FailureReason, type ItemEvent } from '../../../../shared/engine/events.ts';
+import { newEvent, type ItemEvent } from '../../../../shared/engine/events.ts';
 import type { FailureNote } from '../../../../shared/engine/item/failure-note.ts';
-import { createFailureWatch } from '../../../../shared/engine/item/failure-watch.ts';
 import type { Fetch, Params, ReadItem, UnreadItem } from '../../../../shared/engine/item/fetch.ts';
 import type { ItemDeps, Outcome } from '../../../../shared/engine/item/attempt.ts';
 import { processItem } from '../../../../shared/engine/item/item.ts';
-import type { Child, FailureSink, Metadata, Page } from '../../../../shared/engine/ports.ts';
+import type { Child, Metadata, Page } from '../../../../shared/engine/ports.ts';
 import type { Receipt } from '../../../../shared/engine/item/receipt.ts';
-import { createRunParamsReader } from '../../../../shared/engine/runs/run-params.ts';
 import { everyDepth, everyTree, fourLevels, oneLevel, twoLevels, withParams } from '../../../chains.ts';
 import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 import { digestOf } from '../../../memory/run.ts';
+import { itemDeps, type Sent } from '../../../memory/item-deps.ts';
 import { freeTurns } from '../../../memory/turns.ts';
 
 let store: MemoryObjectStore;
 let clock: TestClock;
 /** What was sent to the dead-letter and the waiting queue. */
-type Letter = { event: ItemEvent; reason: FailureReason };
-let deadLetters: Letter[];
-let waiting: Letter[];
+let deadLetters: Sent[];
+let waiting: Sent[];
 let lines: { message: string; fields: Record<string, unknown> }[];
 
 beforeEach(() => {
@@ -47,10 +45,6 @@ const failing = (error: Error, ...first: string[][]): Fetch => ({
   },
 });
 
-const sinkTo = (letters: Letter[]): FailureSink => ({
-  send: (event, reason) => Promise.resolve(void letters.push({ event, reason })),
-});
-
 const eventOf = (key: string): ItemEvent => ({ ...newEvent(key, clock.now()), record: { s3: { object: { key } } } });
 
 type Overrides = Partial<ItemDeps> & { event?: ItemEvent };
@@ -60,32 +54,8 @@ function run(levelName: string, key: string, fetch: Fetch, overrides: Overrides 
   const level = levelNamed(chain, levelName);
   const log = (message: string, fields: Record<string, unknown> = {}): void => void lines.push({ message, fields });
   return processItem(overrides.event ?? eventOf(key), {
-    chain,
-    level,
-    fetch,
-    store,
-    runParams: createRunParamsReader(chain, store),
-    deadLetters: sinkTo(deadLetters),
-    waiting: sinkTo(waiting),
-    turns: freeTurns(),
-    hasFailures: createFailureWatch(level, store, clock, 20_000),
-    clock,
-    random: () => 0,
+    ...itemDeps({ chain, level, fetch, store, clock, deadLetters, waiting }),
     log: { info: log, warn: log, error: log },
-    settings: {
-      retry: { retries: 0, baseMs: 1, maxMs: 1, maxFreezeMs: 60_000, maxItemFreezeMs: 600_000, maxWaitMs: 3_600_000 },
-      writeConcurrency: 4,
-      maxChildren: 1000,
-      maxItemBytes: 10_000,
-      maxBatchBytes: 10_000,
-      maxPartBytes: 10_000,
-      firstRetryMs: 48_000,
-    },
-    requestId: 'request-1',
-    deadlineMs: clock.now() + 60_000,
-    signal: new AbortController().signal,
-    onCall: () => undefined,
-    onBatch: () => undefined,
     ...overrides,
   });
 }
