@@ -88,8 +88,13 @@ describe('a run', () => {
     const swept = await sweepOf('forged');
     expect(swept).toMatchObject({ runs: [{ complete: false, levels: [{ short: 1 }, { items: 3, done: 3 }] }] });
     expect(world.objects('sales/forged/_SUCCESS').size).toBe(0);
-    await world.engine.idle();
-    expect(world.objects('sales/forged/b.csv').size).toBe(1);
+    // A receipt that was just written is not held against its item yet: a later sweep brings the child back.
+    const isBack = (): boolean => world.objects('sales/forged/b.csv').size === 1;
+    for (let sweeps = 1; sweeps <= 200 && !isBack(); sweeps += 1) {
+      await sweepOf('forged');
+      await world.engine.idle();
+    }
+    expect(isBack()).toBe(true);
   });
 });
 
