@@ -6,11 +6,12 @@
  * Waiting for one of our own few environments is no throttle: AWS would have another one. Only a function's reserved
  * concurrency throttles.
  */
+import { cpus } from 'node:os';
 import { detached } from '../lifecycle.ts';
 import type { AsyncEvents } from './async-events.ts';
 import type { Environment } from './environment.ts';
 import type { Environments } from './environments.ts';
-import type { DirectCall, Lane } from './lane.ts';
+import type { DirectCall, Lane, ProcessorTimes } from './lane.ts';
 import type { ReadyEvent } from './event-queue.ts';
 import { notStarted } from './runs.ts';
 import type { Runner } from './runs.ts';
@@ -19,6 +20,14 @@ import type { Runner } from './runs.ts';
 const patienceMs = 250;
 /** So long must an environment be idle before a function that has one already may have its place: about a cold start. */
 const graceMs = 200;
+/**
+ * So long must a function's environments be behind before another one is started for its events: shorter than that they are done
+ * before it could help. Lambda starts one at once; here each is a thread, whose start costs as much as dozens of invocations.
+ */
+const behindMs = 400;
+/** One more thread is of use if so much of a processor is idle, or if this process uses hardly any. */
+const idleShare = 0.25;
+const restingShare = 0.1;
 /** setTimeout takes a bigger number for 1 ms. */
 const longestSleepMs = 2 ** 31 - 1;
 
@@ -58,6 +67,7 @@ export class Dispatcher {
     const nowMs = this.#options.now();
     let waiting = this.#workAt(nowMs);
     while (waiting.length > 0 && this.#startOne(waiting, nowMs)) waiting = this.#workAt(nowMs);
+    this.#noteWhoIsBehind(waiting);
     this.#sleep(waiting, nowMs);
   }
 
@@ -114,14 +124,14 @@ export class Dispatcher {
         return true;
       }
     }
-    const [oldest] = waiting;
-    if (oldest === undefined) return false;
-    if (environments.hasRoom) {
+    const due = waiting.filter((work) => this.#isWorthAStart(work));
+    const [oldest] = due;
+    if (oldest !== undefined && environments.hasRoom) {
       this.#startNew(oldest);
       return true;
     }
     // What is idle now belongs to functions that have nothing to do.
-    for (const work of waiting) {
+    for (const work of due) {
       const minimumIdleMs = environments.count(work.lane.name) === 0 ? 0 : graceMs;
       if (this.#startInPlaceOf(environments.spare(work.lane.name, { minimumIdleMs }), work)) return true;
     }
@@ -136,6 +146,27 @@ export class Dispatcher {
         environments.count(lane.name) === 0 ? performance.now() - (lane.blockedSinceMs ?? Infinity) : nowMs - sinceMs;
       return waitedMs >= patienceMs;
     }
+  }
+
+  /** With work that waits although all their environments are ready. */
+  #noteWhoIsBehind(waiting: readonly Work[]): void {
+    const { lanes, environments } = this.#options;
+    for (const lane of lanes) {
+      const isBehind = waiting.some((work) => work.lane === lane) && !environments.isStarting(lane.name);
+      lane.behind = isBehind ? (lane.behind ?? processorTimes()) : undefined;
+    }
+  }
+
+  /** A caller that waits gets one at once, and so does a function that has none. */
+  #isWorthAStart({ lane, work }: Work): boolean {
+    if ('resolve' in work || this.#options.environments.count(lane.name) === 0) return true;
+    const { behind } = lane;
+    const elapsedMs = behind === undefined ? 0 : performance.now() - behind.atMs;
+    if (behind === undefined || elapsedMs < behindMs) return false;
+    const now = processorTimes();
+    // Looked at anew each time: what has kept the machine busy may be over.
+    lane.behind = now;
+    return now.idleMs - behind.idleMs > idleShare * elapsedMs || now.usedMs - behind.usedMs < restingShare * elapsedMs;
   }
 
   /** Another function's idle environment, only if that leaves the other one no worse off; so nothing goes back and forth. */
@@ -185,4 +216,10 @@ export class Dispatcher {
     if (delayMs === Infinity) return;
     this.#timer = setTimeout(() => detached(() => this.dispatch()), Math.min(Math.ceil(delayMs), longestSleepMs));
   }
+}
+
+function processorTimes(): ProcessorTimes {
+  const { user, system } = process.cpuUsage();
+  const idleMs = cpus().reduce((sum, { times }) => sum + times.idle + times.nice, 0);
+  return { atMs: performance.now(), usedMs: (user + system) / 1000, idleMs };
 }

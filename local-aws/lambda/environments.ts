@@ -43,6 +43,13 @@ export class Environments {
     return this.#byFunction.get(functionName) ?? 0;
   }
 
+  /** One of its environments is not ready yet. */
+  isStarting(functionName: string): boolean {
+    for (const { definition, readySinceMs } of this.#all)
+      if (definition.name === functionName && readySinceMs === Infinity) return true;
+    return false;
+  }
+
   /** The idle environment that was used last, so that those that aren't needed grow old. */
   idle(functionName: string): Environment | undefined {
     let found: Environment | undefined;

@@ -19,6 +19,15 @@ export type DirectCall = {
   readonly reject: (error: Error) => void;
 };
 
+export type ProcessorTimes = {
+  /** On the clock of `performance.now()`. */
+  readonly atMs: number;
+  /** What this process has used of all processors, its threads included. */
+  readonly usedMs: number;
+  /** What all processors were idle, or would have been but for work of low priority. */
+  readonly idleMs: number;
+};
+
 export class Lane {
   readonly definition: FunctionDefinition;
   readonly directCalls: DirectCall[] = [];
@@ -32,6 +41,8 @@ export class Lane {
   throttlesInARow = 0;
   /** Since when it has work and no environment, on the clock of `performance.now()`. */
   blockedSinceMs: number | undefined;
+  /** Since when its environments have not kept up with its events, or since that was last looked at. */
+  behind: ProcessorTimes | undefined;
   /** When the first event that waits becomes ready. */
   nextReadyAtMs = Infinity;
   readonly #queue: EventQueue;

@@ -64,6 +64,25 @@ test('no environment is started before it is needed', async () => {
   expect(service.stats().coldStarts).toBe(1);
 });
 
+test('events that one environment soon has done start no other one', async () => {
+  const { service, db } = startService([functionOf('work.echo', artifact())], { maxEnvironments: 8 });
+  inTransaction(db, () => {
+    for (let n = 0; n < 20; n++) service.enqueue('svc-work-echo', String(n));
+  });
+  await service.idle();
+  expect(service.stats()).toMatchObject({ invocations: 20, coldStarts: 1 });
+});
+
+test('callers that wait for their answers each get an environment at once', async () => {
+  const gate = await startGate();
+  const { service } = startService([functionOf('work.visit', artifact())], { maxEnvironments: 8 });
+  const calls = [1, 2, 3].map(() => service.invoke('svc-work-visit', JSON.stringify({ url: gate.url })));
+  await gate.reached(3);
+  expect(service.stats().coldStarts).toBe(3);
+  gate.open();
+  await Promise.all(calls);
+});
+
 test('a function whose environments are all idle gives one up to a function that has none', async () => {
   const codeDir = artifact();
   const functions = ['a', 'b', 'c'].map((name) => functionOf('work.echo', codeDir, { name }));
@@ -114,13 +133,14 @@ test('a direct call is not kept waiting behind a long queue', async () => {
   expect(service.pending()).toBeGreaterThan(0);
 });
 
-test('eleven thousand events are run each once, through four environments', async () => {
+test('eleven thousand events are run each once, through four environments at most', async () => {
   const { service, db } = startService([functionOf('work.echo', artifact())], { onLog: undefined });
   inTransaction(db, () => {
     for (let n = 0; n < 11_000; n++) service.enqueue('svc-work-echo', String(n));
   });
   expect(service.pending()).toBe(11_000);
   await service.idle();
-  expect(service.stats()).toMatchObject({ invocations: 11_000, asyncInvocations: 11_000, errors: 0, coldStarts: 4 });
+  expect(service.stats()).toMatchObject({ invocations: 11_000, asyncInvocations: 11_000, errors: 0 });
+  expect(service.stats().coldStarts).toBeLessThanOrEqual(4);
   expect(service.pending()).toBe(0);
 });
