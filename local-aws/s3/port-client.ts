@@ -27,7 +27,7 @@ type SdkRequest = {
   body?: unknown;
 };
 
-type SdkResponse = { response: { statusCode: number; headers: Record<string, string>; body: Readable } };
+type SdkResponse = { response: { statusCode: number; headers: Record<string, string>; body?: Readable } };
 
 /** The function's end: what the SDK's S3 client is made with. */
 export function portClientConfig(port: MessagePort) {
@@ -67,12 +67,12 @@ function portRequestHandler(port: MessagePort) {
       });
       const bytes = typeof response.body === 'string' ? Buffer.from(response.body) : response.body;
       // A HEAD's answer is as long as its headers say and has no body.
-      const hasBody = bytes.length > 0 && method !== 'HEAD';
+      const hasBody = method === 'GET' || (bytes.length > 0 && method !== 'HEAD');
       return {
         response: {
           statusCode: response.status,
           headers: response.headers,
-          body: Readable.from(hasBody ? [bytes] : [], { objectMode: false }),
+          ...(hasBody && { body: Readable.from([bytes], { objectMode: false }) }),
         },
       };
     },

@@ -42,8 +42,26 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
     await client.send(new PutObjectCommand({ Bucket: bucket, ...input }));
   };
 
+  const refuseSize = (key: string, sizeBytes: number, maxBytes: number): never => {
+    throw new ItemError(
+      'TOO_LARGE',
+      `The object has ${sizeBytes} bytes; at most ${maxBytes} are read [bucket=${bucket}, key=${key}].`,
+    );
+  };
+
   return {
     async get(key, maxBytes) {
+      const plain = await sendPlainly({ method: 'GET', key, maxBytes });
+      if (plain?.status === 200) {
+        const { headers, text } = plain;
+        return {
+          body: text ?? refuseSize(key, Number(headers['content-length']), maxBytes),
+          eTag: unquoted(headers['etag']),
+          metadata: metadataIn(headers),
+          modifiedMs: Date.parse(headers['last-modified'] ?? '') || 0,
+        };
+      }
+      if (plain?.status === 404 && plain.text?.includes('<Code>NoSuchKey</Code>') === true) return undefined;
       try {
         const object = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
         const { Body: body, ContentLength: sizeBytes = 0 } = object;
@@ -52,10 +70,7 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
         if (sizeBytes > maxBytes) {
           // Unread, the rest would hold the connection.
           if ('destroy' in body) body.destroy();
-          throw new ItemError(
-            'TOO_LARGE',
-            `The object has ${sizeBytes} bytes; at most ${maxBytes} are read [bucket=${bucket}, key=${key}].`,
-          );
+          return refuseSize(key, sizeBytes, maxBytes);
         }
         return {
           body: await body.transformToString(),

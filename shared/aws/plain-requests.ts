@@ -1,18 +1,27 @@
 /**
- * HEAD and PUT of one object past the SDK's layers, which take most of such a request's CPU (bench/README.md): with the
+ * HEAD, GET and PUT of one object past the SDK's layers, which take most of such a request's CPU (bench/README.md): with the
  * SDK's own signer, credentials and connections, to the address that the SDK found for the bucket. Only plain answers are
  * for this way. After any other, and when none came, the caller asks again through the SDK, which knows about retries,
  * redirects and errors.
  */
 import type { HeadObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import type { Readable } from 'node:stream';
 import { explained } from './errors.ts';
 
 /** Names in lower case. */
 export type Headers = Readonly<Record<string, string>>;
 
-export type PlainRequest = { method: 'HEAD' | 'PUT'; key: string; headers?: Headers; body?: string | Uint8Array };
+export type PlainRequest =
+  | { method: 'HEAD'; key: string }
+  | { method: 'GET'; key: string; /** A larger body is not read. */ maxBytes: number }
+  | { method: 'PUT'; key: string; headers: Headers; body: string | Uint8Array };
 
-export type PlainAnswer = { status: number; headers: Headers };
+export type PlainAnswer = {
+  status: number;
+  headers: Headers;
+  /** Of a GET that was answered 200 or 404; undefined when it is too large. */
+  text?: string | undefined;
+};
 
 /**
  * @returns undefined when the request has to go through the SDK: no address yet, a large body, or no answer
@@ -24,11 +33,14 @@ export type SendPlainly = (request: PlainRequest) => Promise<PlainAnswer | undef
 /** With more than 2 MB, the SDK asks S3 before it sends them (`Expect: 100-continue`). */
 const maxBodyBytes = 1_000_000;
 
+/** What S3 says of something that is missing has some hundred bytes. */
+const errorBytes = 10_000;
+
 type Signer = Awaited<ReturnType<S3Client['config']['signer']>>;
 type HttpRequest = Parameters<Signer['sign']>[0];
 
 /** What a request handler of the SDK answers, as far as it matters here. */
-type Handled = { response: { statusCode: number; headers: Headers; body?: { resume?: () => void } } };
+type Handled = { response: { statusCode: number; headers: Headers; body?: Readable } };
 
 export function createPlainRequests(client: S3Client, bucket: string): SendPlainly {
   // The first request goes through the SDK and shows where the bucket is. Which kind of address it has, and what the region
@@ -46,24 +58,34 @@ export function createPlainRequests(client: S3Client, bucket: string): SendPlain
   );
   let signer: Promise<Signer> | undefined;
 
-  return async ({ method, key, headers = {}, body }) => {
+  return async (asked) => {
+    const { method, key } = asked;
     if (address === undefined) return undefined;
-    const more: Record<string, string> = { ...address.headers, ...headers };
-    if (body !== undefined) {
-      const bodyBytes = Buffer.byteLength(body);
+    const headers: Record<string, string> = { ...address.headers };
+    let body: string | Uint8Array | undefined;
+    if (method === 'PUT') {
+      const bodyBytes = Buffer.byteLength(asked.body);
       if (bodyBytes > maxBodyBytes) return undefined;
-      more['content-length'] = String(bodyBytes);
+      Object.assign(headers, asked.headers, { 'content-length': String(bodyBytes) });
+      ({ body } = asked);
     }
     try {
-      const request = { ...address, method, path: address.path + encodedKey(key), headers: more, body };
+      const request = { ...address, method, path: address.path + encodedKey(key), headers, body };
       const { config } = client;
       signer ??= config.signer();
       const signingDate = new Date(Date.now() + config.systemClockOffset);
       const signed = await (await signer).sign(request, { signingDate });
       const { response } = (await config.requestHandler.handle(signed)) as Handled;
+      const { statusCode: status, headers: answered, body: stream } = response;
+      if (method === 'GET' && stream !== undefined && (status === 200 || status === 404))
+        return {
+          status,
+          headers: answered,
+          text: await textOf(stream, answered, status === 200 ? asked.maxBytes : errorBytes),
+        };
       // Unread, even nothing would hold the connection.
-      response.body?.resume?.();
-      return { status: response.statusCode, headers: response.headers };
+      stream?.resume();
+      return { status, headers: answered };
     } catch (error) {
       if (error instanceof Error && error.name === 'AbortError')
         throw explained(`[bucket=${bucket}, key=${key}]`, error);
@@ -93,4 +115,28 @@ function encodedKey(key: string): string {
   return encodeURIComponent(key)
     .replaceAll('%2F', '/')
     .replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/**
+ * @returns undefined for a body that is too large
+ * @throws Error for one that is cut off
+ */
+async function textOf(body: Readable, headers: Headers, maxBytes: number): Promise<string | undefined> {
+  // S3 sends what went wrong in chunks, without a length.
+  const length = headers['content-length'];
+  const chunks: Uint8Array[] = [];
+  let read = 0;
+  if (Number(length ?? 0) <= maxBytes)
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      read += chunk.length;
+      if (read > maxBytes) break;
+    }
+  if (Number(length ?? read) > maxBytes) {
+    // Unread, the rest would hold the connection.
+    body.destroy();
+    return undefined;
+  }
+  if (length !== undefined && read !== Number(length)) throw new Error(`The body has ${read} bytes of ${length}.`);
+  return Buffer.concat(chunks).toString();
 }

@@ -153,6 +153,58 @@ describe('a request past the layers', () => {
   });
 });
 
+describe('a GET past the layers', () => {
+  const found = (body: string, more: Record<string, string> = {}): Answer => ({
+    status: 200,
+    headers: { etag: '"abc"', 'last-modified': 'Fri, 27 Nov 2026 06:00:00 GMT', 'x-amz-meta-run': 'r', ...more },
+    body,
+  });
+
+  test('gives the object as it is, with what is known of it', async () => {
+    const store = await warmStore();
+    answers = [found('\uFEFF{"name":"Penthesilea 🏹"}'), found('')];
+    const known = { eTag: 'abc', metadata: { run: 'r' }, modifiedMs: Date.parse('2026-11-27T06:00:00Z') };
+    expect(await store.get('a', 100)).toEqual({ body: '\uFEFF{"name":"Penthesilea 🏹"}', ...known });
+    expect(await store.get('empty', 100)).toEqual({ body: '', ...known });
+    expect(received.map(isPlain)).toEqual([true, true]);
+  });
+
+  test('says that there is none, as S3 says it', async () => {
+    const store = await warmStore();
+    answers = [{ status: 404, body: '<Error><Code>NoSuchKey</Code></Error>' }];
+    expect(await store.get('a', 100)).toBeUndefined();
+    expect(received.map(isPlain)).toEqual([true]);
+  });
+
+  test('does not take a missing bucket for a missing object', async () => {
+    const store = await warmStore();
+    const noBucket = { status: 404, body: '<Error><Code>NoSuchBucket</Code><Message>None.</Message></Error>' };
+    answers = [noBucket, noBucket];
+    await expect(store.get('a', 100)).rejects.toMatchObject({ name: 'NoSuchBucket' });
+    expect(received.map(isPlain)).toEqual([true, false]);
+  });
+
+  test.each([
+    ['by its length', { 'content-length': '101' }],
+    ['by what comes, without a length', {}],
+  ])('does not read what is too large: %s', async (_, headers) => {
+    const store = await warmStore();
+    answers = [found('x'.repeat(101), headers)];
+    await expect(store.get('a', 100)).rejects.toMatchObject({ code: 'TOO_LARGE' });
+    expect(received.map(isPlain)).toEqual([true]);
+  });
+
+  test.each<Answer>([{ status: 500 }, { status: 503 }, 'reset', found('cut', { 'content-length': '10' })])(
+    'is made again through the SDK after %j',
+    async (answer) => {
+      const store = await warmStore();
+      answers = [answer, found('whole')];
+      expect(await store.get('a', 100)).toMatchObject({ body: 'whole' });
+      expect(received.map(isPlain)).toEqual([true, false]);
+    },
+  );
+});
+
 describe('the SDK takes over', () => {
   test('the first request, which shows where the bucket is', async () => {
     const store = storeWith();
