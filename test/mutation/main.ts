@@ -1,15 +1,17 @@
 /** `npm run mutate`: small mistakes in the engine, made by rule, and whether the tests notice them. stdout gets the result alone. */
+import { appendFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { runCommand, type ExitStatus } from '../../cli/terminal/command.ts';
 import { helpOf, readOptions, refuseSwallowed, UsageError } from '../../cli/terminal/options.ts';
 import { projectFolder } from '../simulation/core.ts';
 import { EngineProgram } from './engine-program.ts';
 import { command, defaultSchedules, options as table } from './options.ts';
-import { mutantLines, resultJson, resultPage, type Effort } from './report.ts';
+import { mutantLines, resultJson, resultPage, trialJson, type Effort } from './report.ts';
 import { tryMutants } from './run.ts';
 import { filesOf, shuffled } from './sample.ts';
 import { isGoodEnough, scoreOf } from './score.ts';
 import { ruleNames } from './mutants.ts';
+import type { Trial } from './trial.ts';
 
 const help = `Changes the engine in one place at a time, and tries each change with the engine's unit tests and with the simulation.
 
@@ -50,11 +52,14 @@ async function main(): Promise<ExitStatus> {
     process.stdout.write(mutants.slice(0, sample).flatMap(mutantLines).join('\n') + '\n');
     return 0;
   }
-  const onProgress = (done: number): void => showProgress(done, Math.min(sample, mutants.length));
+  const onTrial = (trial: Trial, done: number): void => {
+    if (options.trials !== undefined) appendFileSync(options.trials, `${JSON.stringify(trialJson(trial))}\n`);
+    showProgress(done, Math.min(sample, mutants.length));
+  };
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   const { trials, illTyped } = await tryMutants({
-    ...{ program, projectFolder, mutants, sample, schedules, onProgress, stop: stop.signal },
+    ...{ program, projectFolder, mutants, sample, schedules, onTrial, stop: stop.signal },
     workers: Math.min(workers, sample),
   });
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');

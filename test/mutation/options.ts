@@ -16,6 +16,7 @@ export const options = {
   id: list('ID', 'only this mutant; may be given more than once'),
   schedules: whole(1, 1_000_000, `most schedules of the simulation for each (default ${defaultSchedules})`),
   workers: whole(1, 64, 'mutants at the same time (default: one for each core)'),
+  trials: text('FILE', 'add each mutant that was tried to this file, as one line of JSON, as soon as it was'),
   list: flag('print the mutants, and try none'),
   json: flag('print one JSON object on stdout, and nothing else there'),
   help: flag('this text'),

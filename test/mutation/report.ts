@@ -75,6 +75,10 @@ export function resultJson(result: Result, trials: readonly Trial[], effort: Eff
     isGoodEnough: isGoodEnough(result),
     survivors: result.survivors.map(({ mutant }) => mutant),
     missedBySimulation: result.missedBySimulation.map(({ mutant }) => mutant),
-    trials: trials.map(({ mutant: { id, was, now }, unit, simulation }) => ({ id, was, now, unit, simulation })),
+    trials: trials.map(trialJson),
   };
+}
+
+export function trialJson({ mutant: { id, was, now }, unit, simulation }: Trial): object {
+  return { id, was, now, unit, simulation };
 }

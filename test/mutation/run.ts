@@ -18,7 +18,7 @@ export type RunOptions = {
   sample: number;
   workers: number;
   schedules: number;
-  onProgress?: (done: number) => void;
+  onTrial?: (trial: Trial, done: number) => void;
   /** No further mutant is begun; those that are being tried are tried to their end. */
   stop?: AbortSignal;
 };
@@ -28,7 +28,7 @@ export type RunOptions = {
  * @throws BrokenBaseError when the unit tests or a schedule fail without a mutant
  */
 export async function tryMutants(options: RunOptions): Promise<{ trials: Trial[]; illTyped: number }> {
-  const { program, projectFolder, workers, onProgress } = options;
+  const { program, projectFolder, workers, onTrial } = options;
   const folder = mkdtempSync(join(tmpdir(), 's3-cascade-mutants-'));
   const related = new RelatedTests(projectFolder);
   const queue = new TypedMutants(options);
@@ -41,12 +41,10 @@ export async function tryMutants(options: RunOptions): Promise<{ trials: Trial[]
     try {
       for (let mutant = queue.next(); mutant !== undefined; mutant = queue.next()) {
         const changed = { file: mutant.file, text: program.textWith(mutant) };
-        trials.set(mutant, {
-          mutant,
-          unit: await unitTests.run(changed, related.of(mutant.file)),
-          simulation: await simulation.run(changed),
-        });
-        onProgress?.(trials.size);
+        const unit = await unitTests.run(changed, related.of(mutant.file));
+        const trial: Trial = { mutant, unit, simulation: await simulation.run(changed) };
+        trials.set(mutant, trial);
+        onTrial?.(trial, trials.size);
       }
     } catch (error) {
       queue.stop();

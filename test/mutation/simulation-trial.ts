@@ -7,6 +7,8 @@ import { copyCore } from '../simulation/planted-bugs.ts';
 import type { SimulationTask, SimulationWord } from './simulation-thread.ts';
 import { BrokenBaseError, type ChangedFile, type Verdict } from './trial.ts';
 
+/** Only what is in it can be noticed where there is nothing but the rate. */
+const rateFolder = 'shared/engine/rate/';
 /** What was loaded for one stays loaded. */
 const runsOfAThread = 50;
 /** Seconds of the processor's time: a schedule takes a twentieth of one. */
@@ -35,7 +37,8 @@ export class SimulationTrial {
     const coreFolder = join(this.#folder, String(this.#copies));
     copyCore(coreFolder, changed);
     try {
-      const { verdict, seed } = await this.#try({ coreFolder, from: 1, to: 1 + this.#schedules });
+      const hasRateWorlds = changed.file.startsWith(rateFolder);
+      const { verdict, seed } = await this.#try({ coreFolder, from: 1, to: 1 + this.#schedules, hasRateWorlds });
       if (seed !== undefined) await this.#checkSeed(seed);
       return verdict;
     } finally {
@@ -50,7 +53,12 @@ export class SimulationTrial {
 
   async #checkSeed(seed: number): Promise<void> {
     if (this.#soundSeeds.has(seed)) return;
-    const { verdict } = await this.#try({ coreFolder: projectFolder, from: seed, to: seed + 1 });
+    const { verdict } = await this.#try({
+      coreFolder: projectFolder,
+      from: seed,
+      to: seed + 1,
+      hasRateWorlds: true,
+    });
     if (verdict.outcome !== 'survived')
       throw new BrokenBaseError(
         `The simulation breaks a promise without a mutant, at seed ${seed}: ${verdict.by ?? ''}`,
