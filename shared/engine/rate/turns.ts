@@ -135,6 +135,9 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
         continue;
       }
       await keepShare(deadlineMs);
+      // The answer to another call may have ordered a wait while this one waited for its share.
+      const { paused, frozenUntilMs } = await control.read();
+      if (paused || frozenUntilMs > clock.now()) continue;
       if (waitMs() === 0 && clock.now() < deadlineMs) {
         spend(notBeforeMs > 0);
         return;

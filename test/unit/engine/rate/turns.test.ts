@@ -198,6 +198,16 @@ describe('a freeze', () => {
     expect(slept).toBe(0);
   });
 
+  test('that is ordered while a caller waits for its share stops this caller too', async () => {
+    held = { share: 0, saves: 0, untilMs: -Infinity };
+    onLook = () => {
+      held = { share: 1, saves: 0, untilMs: Infinity };
+      state = { ...state, frozenUntilMs: clock.now() + 20_000 };
+      onLook = () => undefined;
+    };
+    expect(await take(open(), 1)).toEqual([20_000]);
+  });
+
   test('becomes a pause while a caller sleeps', async () => {
     state = { ...state, frozenUntilMs: clock.now() + 20_000 };
     const turns = open(() => 0, 0, { ...at('unlimited'), onSleep: () => (state = { ...state, paused: true }) });
