@@ -4,7 +4,7 @@
 export type Waiting = {
   /** When the API first ordered it to wait, in milliseconds since 1970; undefined: it has not, since the last replay. */
   waitingSinceMs?: number | undefined;
-  /** How long all calls were stopped because of it since then, in milliseconds. */
+  /** How long all calls were stopped because of it since then, in milliseconds; a re-fire of the sweep begins to count anew. */
   frozenMs?: number | undefined;
   /** The API ordered it alone to wait until then, in milliseconds since 1970. Of a batch: the first of its items. */
   notBeforeMs?: number | undefined;

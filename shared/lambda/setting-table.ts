@@ -79,7 +79,7 @@ export const functionParameters = {
     default: '1800',
     ...wholeNumber(0, 86_400),
     about:
-      'Seconds: one item may stop the calls of all for this long in all. After that it waits alone, and the others are fetched.',
+      'Seconds: one item may stop the calls of all for this long in all. After that it waits alone, and the others are fetched. Each re-fire by the sweep has half as long as the one before: less than twice this in all, until a replay.',
   },
   maxWait: {
     variable: 'MAX_WAIT_SECONDS',

@@ -9,7 +9,7 @@ import type { ChainPlan } from './chain-plan.ts';
 import type { BatchPlace } from './batch-book.ts';
 import { withoutBreaks } from './batch-reader.ts';
 import { BatchWatch } from './batch-watch.ts';
-import type { Life } from './life.ts';
+import type { GivenEvent, Life } from './life.ts';
 import { Ledger } from './ledger.ts';
 import { MarkerWatch } from './marker-watch.ts';
 import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
@@ -178,6 +178,14 @@ export class Checker {
   readonly onDeadLetter = (key: string, by: Life): void => {
     if (this.ledger.batches.placeOf(key)?.is === 'batch') this.batches.deadLetterSent(key, by);
   };
+
+  /** What the invocation that makes a call was given, of the item that it asks for. */
+  eventOf({ node: api, run, life }: Call): GivenEvent | undefined {
+    const node = this.#nodes.get(api)?.get(run);
+    if (node === undefined) return undefined;
+    const keys = node.isInBatch ? this.ledger.batches.batchesWith(node).map(({ key }) => key) : [node.itemKey];
+    return life.events.find(({ key }) => keys.includes(key));
+  }
 
   readonly onWorkBehindAnswer = (what: string): void => {
     this.break('idempotence', `an invocation went on working behind its answer: ${what}`);

@@ -1,8 +1,10 @@
 /**
  * An order to wait stops all calls: those of the environment that received it at once, those of the others when they have read
- * `control/freeze.json`. One item may stop the others so long and no longer; after that it waits alone.
+ * `control/freeze.json`. One item may stop the others so long and no longer; after that it waits alone. However many events an item
+ * has, one after the other, it stops the others for less than twice as long as one of them may.
  */
 import type { Answer, Call } from './api.ts';
+import type { GivenEvent, Life } from './life.ts';
 import type { Settings } from './settings.ts';
 
 /** An environment that waits for a slow S3 knows what it read before. */
@@ -10,38 +12,75 @@ const heardMs = 500_000;
 
 type Freeze = { untilMs: number; writtenMs: number };
 
+/** What one item has done to the others since its last replay. */
+type Stopper = { name: string; event: GivenEvent; frozenMs: number };
+
+type Options = {
+  settings: Pick<Settings, 'maxFreezeMs' | 'maxItemFreezeMs' | 'maxWaitMs'>;
+  /** What the invocation that makes a call was given, of the item that it asks for. */
+  eventOf: (call: Call) => GivenEvent | undefined;
+};
+
 export class FreezeWatch {
-  readonly #settings: Pick<Settings, 'maxFreezeMs' | 'maxItemFreezeMs' | 'maxWaitMs'>;
+  readonly #options: Options;
   readonly #own = new WeakMap<object, number>();
+  /** By item and event: how long the API has kept it waiting, and how long it has stopped all calls. */
   readonly #items = new Map<string, { sinceMs: number; frozenMs: number }>();
+  /** By invocation: the items that were ordered to wait in it. */
+  readonly #ordered = new WeakMap<Life, Map<string, Stopper>>();
+  readonly #stoppers = new Map<string, Stopper>();
+  /** By object, replay, re-fire and wait: how many invocations were given it. */
+  readonly #given = new Map<string, number>();
+  /** By object and replay: those of them that something else had begun before. */
+  readonly #repeated = new Map<string, number>();
   #inBucket: Freeze | undefined;
 
-  constructor(settings: Pick<Settings, 'maxFreezeMs' | 'maxItemFreezeMs' | 'maxWaitMs'>) {
-    this.#settings = settings;
+  constructor(options: Options) {
+    this.#options = options;
   }
 
-  onAnswer({ node, run, life }: Call, answer: Answer, nowMs: number): void {
+  /** An invocation of a level's function begins. */
+  begins({ events }: Life): void {
+    for (const event of events) {
+      const place = `${placeOf(event)} ${event.refires} ${event.waited}`;
+      const given = (this.#given.get(place) ?? 0) + 1;
+      this.#given.set(place, given);
+      if (given > 1) this.#repeated.set(placeOf(event), (this.#repeated.get(placeOf(event)) ?? 0) + 1);
+    }
+  }
+
+  onAnswer(call: Call, answer: Answer, nowMs: number): void {
+    const { node, run, life } = call;
     const orderMs = orderIn(answer, nowMs);
     if (orderMs <= 0) return;
-    const { maxFreezeMs, maxItemFreezeMs, maxWaitMs } = this.#settings;
-    const name = `${run} ${JSON.stringify(node.ids)}`;
-    const item = this.#items.get(name) ?? { sinceMs: nowMs, frozenMs: 0 };
-    this.#items.set(name, item);
-    // The engine counts from the last replay on, so that it can only have more patience than this.
-    if (item.frozenMs >= maxItemFreezeMs || nowMs - item.sinceMs >= maxWaitMs) return;
-    const freezeMs = Math.min(orderMs, maxFreezeMs);
+    const { maxFreezeMs, maxItemFreezeMs, maxWaitMs } = this.#options.settings;
+    const event = this.#options.eventOf(call);
+    const { replays = 0, refires = 0 } = event ?? {};
+    const name = `${run} ${JSON.stringify(node.ids)} ${replays}`;
+    if (event !== undefined) this.#setOrdered(life, { name, event, frozenMs: 0 });
+    const item = this.#items.get(`${name} ${refires}`) ?? { sinceMs: nowMs, frozenMs: 0 };
+    this.#items.set(`${name} ${refires}`, item);
+    // Each copy of an event counts for itself, so that the engine can only have more patience than this.
+    const leftMs = maxItemFreezeMs / 2 ** refires - item.frozenMs;
+    if (leftMs <= 0 || nowMs - item.sinceMs >= maxWaitMs) return;
+    const freezeMs = Math.min(orderMs, maxFreezeMs, leftMs);
     item.frozenMs += freezeMs;
     this.#own.set(life.environment, Math.max(this.#own.get(life.environment) ?? 0, nowMs + freezeMs));
   }
 
-  /** @param body of `control/freeze.json`, as an invocation wrote it; undefined: a person has changed it @returns what is wrong with it */
-  onWrite(body: string | undefined, nowMs: number): string | undefined {
+  /**
+   * @param body of `control/freeze.json`, as an invocation wrote it
+   * @param life undefined: a person has changed it
+   * @returns what is wrong with it
+   */
+  onWrite(body: string | undefined, life: Life | undefined, nowMs: number): string | undefined {
     const before = this.#inBucket?.untilMs ?? 0;
     const untilMs = Date.parse(/"until":"([^"]*)"/.exec(body ?? '')?.[1] ?? '');
-    this.#inBucket = Number.isNaN(untilMs) ? undefined : { untilMs, writtenMs: nowMs };
+    this.#inBucket = life === undefined || Number.isNaN(untilMs) ? undefined : { untilMs, writtenMs: nowMs };
+    if (life === undefined) return undefined;
     return before > nowMs && untilMs < before - 1
       ? `writes a freeze that ends ${(before - untilMs) / 1000} s before the one that it overwrites`
-      : undefined;
+      : this.#stops(life, untilMs - Math.max(before, nowMs));
   }
 
   /** @returns what is wrong with a call */
@@ -55,6 +94,31 @@ export class FreezeWatch {
       return `calls the API ${(atMs - writtenMs) / 1000} s after a freeze was written that holds for ${(untilMs - atMs) / 1000} s more`;
     return undefined;
   }
+
+  #setOrdered(life: Life, stopper: Stopper): void {
+    const name = `${stopper.name} ${stopper.event.key}`;
+    const known = this.#stoppers.get(name) ?? stopper;
+    this.#stoppers.set(name, known);
+    this.#ordered.set(life, (this.#ordered.get(life) ?? new Map<string, Stopper>()).set(name, known));
+  }
+
+  /** @param forMs by which an invocation has put off the calls of all @returns what is wrong with it */
+  #stops(life: Life, forMs: number): string | undefined {
+    const [item, another] = this.#ordered.get(life)?.values() ?? [];
+    // Which of several it was does not show.
+    if (item === undefined || another !== undefined || !(forMs > 0)) return undefined;
+    item.frozenMs += forMs;
+    // Each event that was given out twice, as by AWS or after a failure, may have a count of its own from there on.
+    const allowances = 2 + (this.#repeated.get(placeOf(item.event)) ?? 0);
+    const mostMs = allowances * this.#options.settings.maxItemFreezeMs;
+    return item.frozenMs > mostMs
+      ? `has stopped all calls for ${item.frozenMs / 1000} s in all because of ${item.name}, which may do so for less than ${mostMs / 1000} s`
+      : undefined;
+  }
+}
+
+function placeOf({ key, replays }: GivenEvent): string {
+  return `${key} ${replays}`;
 }
 
 /** How long the API wants no call, in milliseconds; 0: it does not say. */

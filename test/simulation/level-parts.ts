@@ -18,11 +18,13 @@ export type LevelOptions = {
   /** Events of these items are lost each time. */
   isLost: (payload: string) => boolean;
   onWaiting: () => void;
+  /** An invocation of the function begins. */
+  onBegin: (life: Life) => void;
   say: (line: string) => void;
 };
 
 export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
-  const { world, checker, rateWatch, isLost, onWaiting, say } = options;
+  const { world, checker, rateWatch, isLost, onWaiting, onBegin, say } = options;
   const { core, time, faults, settings } = world;
   const { name } = level;
   const environments = new Environments({
@@ -38,13 +40,17 @@ export function buildLevel(level: Level, options: LevelOptions): BuiltLevel {
   const base = { core, time, faults, onRemove };
   const deadLetters = new Queue({ ...base, name: `${name}-dead`, onSent: checker.onDeadLetter });
   const waitingItems = new Queue({ ...base, name: `${name}-waiting`, onAdd: onWaiting });
+  const handle = fetchHandler(world, level);
   const trigger = createTrigger({
     level: name,
     time,
     faults,
     environments,
     deadLetters,
-    handler: fetchHandler(world, level),
+    handler: (payload) => (environment) => {
+      onBegin(environment.life);
+      return handle(payload)(environment);
+    },
     patienceMs: patienceOf(world),
     onConsumed: checker.onConsumed,
     say,

@@ -191,14 +191,17 @@ export function eventKey(key: string): string {
     .join('');
 }
 
-/** What an event asks for: its object, how often that was replayed, and whether it is to be expanded once more. */
-export type EventKey = { key: string; again: boolean; replays: number };
+/**
+ * What an event asks for: its object, how often that was replayed, re-fired since then, and sent to wait since then, and whether it
+ * is to be expanded once more.
+ */
+export type EventKey = { key: string; again: boolean; replays: number; refires: number; waited: number };
 
 /** The keys that an event's text is about; none for a text that is no event. */
 export function keysOfEvent(text: string): EventKey[] {
   try {
     const event = JSON.parse(text) as {
-      Records?: { s3?: { object?: { key?: unknown } }; s3Cascade?: { again?: boolean; replays?: number } }[];
+      Records?: { s3?: { object?: { key?: unknown } }; s3Cascade?: Partial<Omit<EventKey, 'key'>> }[];
     };
     return (event.Records ?? []).flatMap(({ s3, s3Cascade }) => {
       const key = s3?.object?.key;
@@ -208,6 +211,8 @@ export function keysOfEvent(text: string): EventKey[] {
           key: decodeURIComponent(key.replace(/\+/g, '%20')),
           again: s3Cascade?.again === true,
           replays: s3Cascade?.replays ?? 0,
+          refires: s3Cascade?.refires ?? 0,
+          waited: s3Cascade?.waited ?? 0,
         },
       ];
     });

@@ -235,8 +235,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: 'an order to wait stops nobody else',
     file: 'shared/engine/rate/call-gate.ts',
-    from: '    await turns.freeze(freezeMs);\n    return;\n',
+    from: '    await turns.freeze(freezeMs);\n',
     to: '',
+    breaks: ['rate'],
+  },
+  {
+    bug: 'each re-fire of an item may stop all calls as long as the first event',
+    file: 'shared/engine/rate/call-gate.ts',
+    from: 'Math.floor(maxItemFreezeMs / 2 ** refires)',
+    to: 'Math.floor(maxItemFreezeMs / 1 ** refires)',
+    faults: 'poisoned-item=0.7,queue-loses-event=0.3',
     breaks: ['rate'],
   },
   {

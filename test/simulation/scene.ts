@@ -108,7 +108,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
       );
       checker.onBucketChange(key, before, after, by);
       if (key === 'control/freeze.json') {
-        const wrong = freezeWatch.onWrite(by === 'person' ? undefined : after?.body, time.nowMs);
+        const wrong = freezeWatch.onWrite(after?.body, by === 'person' ? undefined : by, time.nowMs);
         if (wrong !== undefined && by !== 'person') checker.break('rate', `${by.name} ${wrong}`);
       }
       if (after !== undefined) notify(key);
@@ -117,7 +117,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   checker.ledger.watch(bucket.objects, wanted);
 
   const rateWatch = new RateWatch(settings);
-  const freezeWatch = new FreezeWatch(settings);
+  const freezeWatch = new FreezeWatch({ settings, eventOf: (call) => checker.eventOf(call) });
   let isWell = false;
   const answers = new Answers({
     time,
@@ -165,7 +165,11 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   for (const level of world.chain.levels)
     levels.set(
       level.name,
-      buildLevel(level, { world, checker, rateWatch, isLost, onWaiting: () => scene.onWaiting(), say }),
+      buildLevel(level, {
+        ...{ world, checker, rateWatch, isLost, say },
+        onWaiting: () => scene.onWaiting(),
+        onBegin: (life) => freezeWatch.begins(life),
+      }),
     );
 
   let dropped = 0;

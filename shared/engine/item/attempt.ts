@@ -102,6 +102,7 @@ export function gateOf({ event, work, deps }: Attempt, patience: Waiting = event
     deadlineMs,
     signal,
     patience,
+    refires: event.refires,
     onCall: (durationMs) => {
       work.apiCalls += 1;
       onCall(durationMs);

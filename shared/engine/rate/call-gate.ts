@@ -18,7 +18,7 @@ export type RetryPolicy = {
   maxFreezeMs: number;
   /**
    * An item that has stopped all calls for so long in all waits alone from then on, in milliseconds: an API that always refuses
-   * one item must not stop the others for ever. The freeze that reaches it is kept whole, since the API ordered it.
+   * one item must not stop the others for ever. See `freezeAllowanceMs`.
    */
   maxItemFreezeMs: number;
   /** An item that the API keeps waiting for longer is given up, in milliseconds. */
@@ -49,6 +49,16 @@ export function backoffMs(retry: number, policy: RetryPolicy, random: () => numb
   return Math.round(random() * Math.min(policy.maxMs, policy.baseMs * 2 ** retry));
 }
 
+/**
+ * How long one event of an item may stop all calls. A sweep that re-fires a lost item can't know what its lost event has used up,
+ * so that each event it makes gets half of what the one before it had: all of them together stop the others for less than twice
+ * `maxItemFreezeMs`, however many there are. After an outage that has lost many events, each of the re-fired ones can still stop
+ * all calls when the API orders it. A replay begins anew: a person asks for it.
+ */
+export function freezeAllowanceMs({ maxItemFreezeMs }: Pick<RetryPolicy, 'maxItemFreezeMs'>, refires: number): number {
+  return Math.floor(maxItemFreezeMs / 2 ** refires);
+}
+
 export type CallGateOptions = {
   policy: RetryPolicy;
   turns: Pick<Turns, 'take' | 'answered' | 'freeze'>;
@@ -60,6 +70,8 @@ export type CallGateOptions = {
   signal: AbortSignal;
   /** How long the API has kept the item waiting, counted here; it travels with the item's event. */
   patience: Waiting;
+  /** How many times the sweep has re-fired the item since its last replay. */
+  refires: number;
   /** After every call, failed ones too. */
   onCall?: (durationMs: number) => void;
 };
@@ -124,11 +136,12 @@ async function takeTurn({ turns, clock, deadlineMs }: CallGateOptions, calls: nu
 }
 
 /**
- * The first orders stop all calls; those of an item that has stopped them for long enough hold for itself only.
+ * The first orders stop all calls; those of an item that has stopped them for long enough hold for itself only. An order that is
+ * longer than what is left of its allowance does both.
  * @param refusals of this call so far, in this invocation
  */
 async function waitAsOrdered(error: RateLimitError, refusals: number, options: CallGateOptions): Promise<void> {
-  const { policy, turns, clock, random, deadlineMs, patience } = options;
+  const { policy, turns, clock, random, deadlineMs, patience, refires } = options;
   const nowMs = clock.now();
   // A clock that jumped back, or a forged event, must not make it wait for a time that is still to come.
   patience.waitingSinceMs = Math.min(patience.waitingSinceMs ?? nowMs, nowMs);
@@ -140,12 +153,13 @@ async function waitAsOrdered(error: RateLimitError, refusals: number, options: C
   // An order of no time at all, again and again, must not become a loop of calls.
   const waitMs = Math.max(error.waitMs, backoffMs(refusals, policy, random));
   const frozenMs = patience.frozenMs ?? 0;
-  if (frozenMs < policy.maxItemFreezeMs) {
-    const freezeMs = Math.min(waitMs, policy.maxFreezeMs);
+  const wantedMs = Math.min(waitMs, policy.maxFreezeMs);
+  const freezeMs = Math.min(wantedMs, freezeAllowanceMs(policy, refires) - frozenMs);
+  if (freezeMs > 0) {
     patience.frozenMs = frozenMs + freezeMs;
-    // It is waited for as a turn, with all other callers.
     await turns.freeze(freezeMs);
-    return;
+    // It is waited for as a turn, with all other callers.
+    if (freezeMs === wantedMs) return;
   }
   if (nowMs + waitMs >= deadlineMs) {
     // Called once more when it has waited long enough to be given up, however long the order is.

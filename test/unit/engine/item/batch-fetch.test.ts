@@ -142,6 +142,18 @@ describe('a batch', () => {
     expect(world.waiting[0]?.event.waits).toEqual({ 1: { waitingSinceMs: until, frozenMs: 60_000 } });
   });
 
+  test('each item of a batch that was re-fired may stop all calls for a part of the time, and keeps what it has used of it', async () => {
+    await world.dropBatch(['a', 'b']);
+    const order = new RateLimitError('HTTP_429', 'wait', { waitMs: 3_600_000 });
+    const freezes: number[] = [];
+    const turns = { ...freeTurns(), freeze: (forMs: number) => Promise.resolve(void freezes.push(forMs)) };
+    // The fifth event of a batch whose first one has ten minutes for each item.
+    await world.fetchPages(() => order, { refires: 4, waits: { 1: { frozenMs: 10_000 } } }, { turns });
+    expect(freezes.sort((a, b) => a - b)).toEqual([27_500, 37_500]);
+    const waits = world.waiting[0]?.event.waits;
+    expect([waits?.[0]?.frozenMs, waits?.[1]?.frozenMs]).toEqual([37_500, 37_500]);
+  });
+
   test('results are stored when they are as many bytes as a part may have', async () => {
     await world.dropBatch(['a', 'b', 'c']);
     await world.fetchPages(() => JSON.stringify('x'.repeat(1000)));
