@@ -41,6 +41,8 @@ export type ApiOptions = {
   /** Its answer takes more memory than the function has. */
   onCrash: (call: Call) => void;
   onAnswer: (call: Call, answer: Answer) => void;
+  /** There is no whole answer: the connection was reset, or it took too long. */
+  onNoAnswer: (call: Call) => void;
 };
 
 export class Api {
@@ -53,7 +55,7 @@ export class Api {
 
   /** @throws TransientError `NETWORK`, `TIMEOUT`, `OUT_OF_TIME` when there is no whole answer */
   ask(question: Question, signal: AbortSignal, life: Life): Promise<Answer> {
-    const { core, time, faults, callTimeoutMs, answers, onCall, onCrash, onAnswer } = this.#options;
+    const { core, time, faults, callTimeoutMs, answers, onCall, onCrash, onAnswer, onNoAnswer } = this.#options;
     const { node, run, cursor } = question;
     life.mustNotHaveEnded('a call of the API');
     return new Promise((resolve, reject) => {
@@ -73,7 +75,12 @@ export class Api {
       };
       if (latencyMs > callTimeoutMs) {
         const late = new core.TransientError('TIMEOUT', `The call was not answered within ${callTimeoutMs} ms.`);
-        time.in(callTimeoutMs, () => arrive(() => reject(late)));
+        time.in(callTimeoutMs, () =>
+          arrive(() => {
+            onNoAnswer(call);
+            reject(late);
+          }),
+        );
         return;
       }
       time.in(latencyMs, () =>
@@ -85,6 +92,7 @@ export class Api {
           }
           const answer = answers.answer(question, site);
           if (answer === 'reset') {
+            onNoAnswer(call);
             reject(new core.TransientError('NETWORK', 'The connection was reset.'));
             return;
           }

@@ -32,6 +32,9 @@ export class Bucket {
   readonly #creating = new WeakMap<Life, number>();
   readonly #onChange: BucketWatch;
   readonly #onTooMany: (what: string) => void;
+  readonly #onAsk: (what: string, life: Life) => void;
+  readonly #onAnswered: (what: string, life: Life) => void;
+  readonly #onFailed: (life: Life) => void;
 
   constructor(options: {
     core: Core;
@@ -41,6 +44,10 @@ export class Bucket {
     /** So many children an invocation may write at a time. */
     writesAtOnce: number;
     onTooMany: (what: string) => void;
+    /** An invocation asks for something, by its verb and its key; and has an answer to it. */
+    onAsk: (what: string, life: Life) => void;
+    onAnswered: (what: string, life: Life) => void;
+    onFailed: (life: Life) => void;
     onChange: BucketWatch;
   }) {
     this.#core = options.core;
@@ -49,6 +56,9 @@ export class Bucket {
     this.#pageSize = options.pageSize;
     this.#writesAtOnce = options.writesAtOnce;
     this.#onTooMany = options.onTooMany;
+    this.#onAsk = options.onAsk;
+    this.#onAnswered = options.onAnswered;
+    this.#onFailed = options.onFailed;
     this.#onChange = options.onChange;
   }
 
@@ -72,20 +82,28 @@ export class Bucket {
   /** As one invocation sees it. */
   storeFor(life: Life): ObjectStore {
     const { objects } = this;
-    const ask = <T>(name: string, act: () => T, more: Partial<Operation<T>> = {}): Promise<T> =>
-      refuseLongKey(name) ??
-      life.operate({
-        name,
-        act,
-        mutates: false,
-        failures: { before: 's3-fails', error: () => this.#failed(name) },
-        latencyMs: [5, 40],
-        ...more,
-      });
+    const ask = <T>(name: string, act: () => T, more: Partial<Operation<T>> = {}): Promise<T> => {
+      if (!life.isDead) this.#onAsk(name, life);
+      const actAndTell = (): T => {
+        this.#onAnswered(name, life);
+        return act();
+      };
+      return (
+        refuseLongKey(name) ??
+        life.operate({
+          name,
+          act: actAndTell,
+          mutates: false,
+          failures: { before: 's3-fails', error: () => this.#failed(name, life) },
+          latencyMs: [5, 40],
+          ...more,
+        })
+      );
+    };
     const change = <T>(name: string, act: () => T): Promise<T> =>
       ask(name, act, {
         mutates: true,
-        failures: { before: 's3-fails', answerLost: 's3-answer-lost', error: () => this.#failed(name) },
+        failures: { before: 's3-fails', answerLost: 's3-answer-lost', error: () => this.#failed(name, life) },
       });
 
     const listPage = (prefix: string, after: string): Promise<Listed[]> =>
@@ -107,7 +125,8 @@ export class Bucket {
       create: async (key, body, metadata) => {
         const name = `create ${key}`;
         // The adapter repeats a write after a 409; this is one that does not end.
-        if (this.#faults.strikes('s3-conflict-409', this.#faults.site(`conflict ${key}`))) throw this.#failed(name);
+        if (this.#faults.strikes('s3-conflict-409', this.#faults.site(`conflict ${key}`)))
+          throw this.#failed(name, life);
         return this.#createBy(life, () =>
           change(name, () => {
             if (objects.has(key)) return 'exists';
@@ -148,7 +167,8 @@ export class Bucket {
     }
   }
 
-  #failed(name: string): Error {
+  #failed(name: string, life: Life): Error {
+    this.#onFailed(life);
     return new this.#core.TransientError('SlowDown', `S3 failed: ${name}.`);
   }
 }

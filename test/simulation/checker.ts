@@ -21,7 +21,7 @@ import type { Settings } from './settings.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 export type PromiseName =
-  'completeness' | 'conservation' | 'idempotence' | 'convergence' | 'termination' | 'rate' | 'truth';
+  'completeness' | 'conservation' | 'idempotence' | 'convergence' | 'termination' | 'rate' | 'truth' | 'economy';
 
 export type Violation = { promise: PromiseName; what: string; atMs: number };
 

@@ -33,6 +33,9 @@ function dropSeeds(scene: Scene, people: People): void {
   }
 }
 
+/** Why items fail. */
+const wantedCodes = ['HTTP_404', 'HTTP_500'];
+
 /** The clock's sweeps, and the people's looks, replays and sweeps, at any moment, two at a time, and crashing too. */
 function setPeople(scene: Scene, people: People): void {
   const { faults, time, startMs, dayMs, runs } = scene;
@@ -77,6 +80,7 @@ function setPeople(scene: Scene, people: People): void {
     { level: scene.plan.rows[1]?.level },
     { from: 'failures' },
     { from: 'failures', force: true },
+    ...wantedCodes.flatMap((code): ReplayRequest[] => [{ code }, { code, from: 'failures' }]),
     { force: true },
   ];
   for (let index = 1; index <= 4; index += 1) {

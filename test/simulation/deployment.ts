@@ -38,6 +38,7 @@ export type World = {
   /** The API's own node for ids that the engine decoded; undefined: the API has no such thing. */
   nodeOf: (ids: readonly string[]) => ApiNode | undefined;
   levels: Map<string, LevelParts>;
+  onOutcome: (life: Life, outcome: Outcome) => void;
   onRefire: (level: string, payload: string, life: Life) => void;
 };
 
@@ -80,7 +81,9 @@ export function fetchHandler(world: World, level: Level): Handler {
     };
     const takeItem = async (item: ItemEvent): Promise<Outcome> => {
       try {
-        return await core.processItem(item, deps);
+        const outcome = await core.processItem(item, deps);
+        world.onOutcome(life, outcome);
+        return outcome;
       } catch (error) {
         throw core.withCode(error);
       }

@@ -122,7 +122,7 @@ function placeOf({ key, replays }: GivenEvent): string {
 }
 
 /** How long the API wants no call, in milliseconds; 0: it does not say. */
-function orderIn({ status, headers }: Answer, nowMs: number): number {
+export function orderIn({ status, headers }: Answer, nowMs: number): number {
   if (status < 400) return 0;
   const after = headers['retry-after'];
   if (after !== undefined) return /^\d+$/.test(after) ? Number(after) * 1000 : Date.parse(after) - nowMs;

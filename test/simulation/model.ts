@@ -195,20 +195,33 @@ export function eventKey(key: string): string {
  * What an event asks for: its object, how often that was replayed, re-fired since then, and sent to wait since then, and whether it
  * is to be expanded once more.
  */
-export type EventKey = { key: string; again: boolean; replays: number; refires: number; waited: number };
+export type EventKey = {
+  key: string;
+  /** When S3 says that the object was written, in milliseconds since 1970. */
+  atMs: number;
+  again: boolean;
+  replays: number;
+  refires: number;
+  waited: number;
+};
 
 /** The keys that an event's text is about; none for a text that is no event. */
 export function keysOfEvent(text: string): EventKey[] {
   try {
     const event = JSON.parse(text) as {
-      Records?: { s3?: { object?: { key?: unknown } }; s3Cascade?: Partial<Omit<EventKey, 'key'>> }[];
+      Records?: {
+        eventTime?: string;
+        s3?: { object?: { key?: unknown } };
+        s3Cascade?: Partial<Omit<EventKey, 'key'>>;
+      }[];
     };
-    return (event.Records ?? []).flatMap(({ s3, s3Cascade }) => {
+    return (event.Records ?? []).flatMap(({ eventTime = '', s3, s3Cascade }) => {
       const key = s3?.object?.key;
       if (typeof key !== 'string') return [];
       return [
         {
           key: decodeURIComponent(key.replace(/\+/g, '%20')),
+          atMs: Date.parse(eventTime),
           again: s3Cascade?.again === true,
           replays: s3Cascade?.replays ?? 0,
           refires: s3Cascade?.refires ?? 0,

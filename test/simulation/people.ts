@@ -3,8 +3,11 @@ import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
+import type { ExplainRequest } from '../../shared/engine/report/explain.ts';
+import type { Explanation } from '../../shared/engine/report/explanation.ts';
 import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
-import { runRate, runReplay, runStatus, runSweep } from './recovery.ts';
+import { runExplain, runRate, runReplay, runStatus, runSweep } from './recovery.ts';
+import { describeEnd } from './environments.ts';
 import { Life, type LifeEnd } from './life.ts';
 import type { Scene } from './scene.ts';
 
@@ -99,6 +102,15 @@ export class People {
         if ('run' in status) checker.onStatus(status, startedMs);
         onAnswer(status);
       },
+    );
+  }
+
+  /** @param onEnd told of what was answered, or why nothing was */
+  explain(request: ExplainRequest, onEnd: (explanation: Explanation | string) => void): void {
+    this.#start(
+      `explain ${JSON.stringify(request)}`,
+      (life) => runExplain(this.#scene.world, request, life),
+      (end) => onEnd(end.how === 'answered' ? (end.answer as Explanation) : describeEnd(end)),
     );
   }
 

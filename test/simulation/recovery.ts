@@ -2,6 +2,8 @@
 import type { EventSink } from '../../shared/engine/ports.ts';
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
+import type { ExplainRequest } from '../../shared/engine/report/explain.ts';
+import type { Explanation } from '../../shared/engine/report/explanation.ts';
 import type { Status, StatusRequest } from '../../shared/engine/report/status.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
 import type { UsingLevel } from '../../shared/engine/rate/rate-use.ts';
@@ -90,6 +92,19 @@ export function runStatus(world: World, request: StatusRequest, life: Life): Pro
     readRate: () =>
       core.readRateNow({ ...{ store, clock: life.clock, limits, maxFreezeMs }, levels: usingLevels(world) }),
     retryingForMs: core.retryingForMs(deployment),
+  });
+}
+
+export function runExplain(world: World, request: ExplainRequest, life: Life): Promise<Explanation> {
+  const { core, chain, bucket, settings } = world;
+  const store = bucket.storeFor(life);
+  return core.explain(request, {
+    chain,
+    store,
+    clock: life.clock,
+    lostAfterMs: () => core.lostAfterMs(settings.deployment),
+    stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits, settings.maxFreezeMs),
+    retryingForMs: core.retryingForMs(settings.deployment),
   });
 }
 

@@ -18,7 +18,7 @@ type Failed = Failure & { node: Node; note: Note; id: string | undefined };
 type Figures = Pick<LevelReport, 'items' | 'done' | 'failed' | 'open' | 'lost' | 'short' | 'stray'>;
 
 /** What is about to get another name within this time has none that is certain. */
-const blurMs = 10_000;
+export const blurMs = 10_000;
 /** A report is good enough for a status for so long. */
 const usefulMs = 60_000;
 
@@ -124,7 +124,7 @@ export class ReportWatch {
   run(report: RunReport): string | undefined {
     const { modelRoots, plan, isTampered } = this.#scene;
     const root = modelRoots.find(({ run }) => run === report.run);
-    if (root === undefined || isTampered || this.#hasForeign(report.run)) return undefined;
+    if (root === undefined || isTampered || this.hasForeign(report.run)) return undefined;
     const atMs = Date.parse(report.at);
     const nodes = [...everyNode(root)].filter((node) => this.#scene.checker.ledger.isThere(node));
     for (const { level } of plan.rows) {
@@ -144,9 +144,9 @@ export class ReportWatch {
     const calls = nodes.reduce((sum, node) => sum + this.#callsOf(node), 0);
     if (report.apiCalls !== calls)
       return `the report of ${report.run} counts ${report.apiCalls} calls, and it were ${calls}`;
-    const isWhole = nodes.length > 0 && nodes.every((node) => this.#isDone(node) && !this.#isShort(node));
+    const isWhole = nodes.length > 0 && nodes.every((node) => this.isDone(node) && !this.#isShort(node));
     if (report.complete !== isWhole) return `the report of ${report.run} says complete: ${report.complete}`;
-    const failed = nodes.flatMap((node) => this.#failureOf(node) ?? []);
+    const failed = nodes.flatMap((node) => this.failureOf(node) ?? []);
     const codes = failed.map(({ node: { level }, code }) => `${level} ${code}`).sort();
     const told = report.reasons
       .flatMap(({ level, code, count }) => Array.from({ length: count }, () => `${level} ${code}`))
@@ -213,19 +213,13 @@ export class ReportWatch {
     const failed = { retrying: 0, dead: 0, parked: 0 };
     const figures = { items: nodes.length, done: 0, failed, open: 0, lost: 0, short: 0, stray: 0 };
     for (const node of nodes) {
-      const note = this.#note(node);
-      const failure = this.#failureOf(node);
-      if (this.#isDone(node)) {
+      const failure = this.failureOf(node);
+      if (this.isDone(node)) {
         figures.done += 1;
         if (this.#isShort(node)) figures.short += 1;
       } else if (failure === undefined) {
         figures.open += 1;
-        const sinceMs = Math.max(
-          this.#object(this.#scene.checker.ledger.objectKeyOf(node))?.modifiedMs ?? 0,
-          note === undefined ? 0 : Date.parse(note.at),
-          this.#stoppedUntilMs(),
-        );
-        if (atMs - sinceMs > core.lostAfterMs(settings.deployment)) figures.lost += 1;
+        if (atMs - this.openSinceMs(node) > core.lostAfterMs(settings.deployment)) figures.lost += 1;
       } else if (failure.note.status === 'parked') failed.parked += 1;
       else {
         const isRetrying =
@@ -236,7 +230,17 @@ export class ReportWatch {
     return figures;
   }
 
-  #isDone(node: Node): boolean {
+  /** Since when an event of an item that is open may be lost. */
+  openSinceMs(node: Node): number {
+    const note = this.#note(node);
+    return Math.max(
+      this.#object(this.#scene.checker.ledger.objectKeyOf(node))?.modifiedMs ?? 0,
+      note === undefined ? 0 : Date.parse(note.at),
+      this.stoppedUntilMs(),
+    );
+  }
+
+  isDone(node: Node): boolean {
     const { itemKey, doneKey, api } = node;
     if (node.isInBatch) return this.#scene.checker.ledger.batches.partsWith(node).length > 0;
     const done = this.#object(doneKey);
@@ -249,14 +253,14 @@ export class ReportWatch {
   }
 
   #callsOf(node: Node): number {
-    if (!this.#isDone(node)) return 0;
+    if (!this.isDone(node)) return 0;
     return node.api.isLeaf ? 1 : Number(this.#object(node.doneKey)?.metadata['api-calls']);
   }
 
   /** A batch's note names those of its items that failed, unless it is about the object as a whole. */
-  #failureOf(node: Node): Failed | undefined {
+  failureOf(node: Node): Failed | undefined {
     const note = this.#note(node);
-    if (this.#isDone(node) || note === undefined) return undefined;
+    if (this.isDone(node) || note === undefined) return undefined;
     if (['failed', 'parked'].includes(note.status) && (note.items === undefined || note.code === 'LOST'))
       return { node, note, id: undefined, class: note.class, code: note.code, at: note.at };
     const failure = note.items?.find(({ id }) => id === node.api.id);
@@ -268,7 +272,7 @@ export class ReportWatch {
     return body === undefined ? undefined : (JSON.parse(body) as Note);
   }
 
-  #stoppedUntilMs(): number {
+  stoppedUntilMs(): number {
     return Math.max(this.#object('control/rate.json')?.modifiedMs ?? 0, this.#frozenUntilMs());
   }
 
@@ -286,7 +290,7 @@ export class ReportWatch {
   }
 
   /** Something that no function has written lies in the run's tree or is a note of it. */
-  #hasForeign(run: string): boolean {
+  hasForeign(run: string): boolean {
     const { plan, bucket, roles, checker } = this.#scene;
     const { batches } = checker.ledger;
     const prefixes = plan.rows.flatMap(({ reads, level }) => [

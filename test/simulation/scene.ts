@@ -3,6 +3,7 @@ import { Answers, type Window } from './answers.ts';
 import { Api } from './api.ts';
 import { Bucket } from './bucket.ts';
 import { drawChain, type ChainChoice, type ChainPlan } from './chain-plan.ts';
+import { CallWatch } from './call-watch.ts';
 import { Checker, strayItem } from './checker.ts';
 import type { Core } from './core.ts';
 import type { World } from './deployment.ts';
@@ -13,6 +14,7 @@ import { Mischief } from './mischief.ts';
 import { everyNode, growTree, keysOfEvent, modelRun, trailOf, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { createNotifications, eventOf } from './notifications.ts';
 import { RateWatch } from './rate-watch.ts';
+import { ReadWatch } from './read-watch.ts';
 import { drawSeeds } from './seed-texts.ts';
 import { drawSettings, type Settings } from './settings.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -94,6 +96,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     faults,
     accept: (level, payload) => levels.get(level)?.trigger.accept(payload),
   });
+  const readWatch = new ReadWatch(core, settings, () => time.nowMs);
   const bucket: Bucket = new Bucket({
     core,
     time,
@@ -102,7 +105,12 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     // A queue gives an invocation several items at a time.
     writesAtOnce: settings.writeConcurrency * (settings.deployment.trigger === 'queue' ? settings.batchSize : 1),
     onTooMany: (what) => checker.break('rate', what),
+    onAsk: (what, life) => checker.tell('economy', readWatch.asks(what, life)),
+    onAnswered: (what, life) => readWatch.answered(what, life),
+    onFailed: (life) => readWatch.failed(life),
     onChange: (key, before, after, by) => {
+      readWatch.changed(key);
+      if (by !== 'person' && before === undefined) callWatch.wrote(key, by);
       say(
         `${by === 'person' ? 'a person' : by.name} ${after === undefined ? 'deletes' : before === undefined ? 'writes' : 'overwrites'} ${key}${key.startsWith('failures/') ? ` ${after?.body ?? ''}` : ''}`,
       );
@@ -117,6 +125,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   checker.ledger.watch(bucket.objects, wanted);
 
   const rateWatch = new RateWatch(settings);
+  const callWatch = new CallWatch(settings, () => time.nowMs);
   const freezeWatch = new FreezeWatch({ settings, eventOf: (call) => checker.eventOf(call) });
   let isWell = false;
   const answers = new Answers({
@@ -133,11 +142,15 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     faults,
     callTimeoutMs: settings.callTimeoutMs,
     answers,
-    onAnswer: (call, answer) => freezeWatch.onAnswer(call, answer, time.nowMs),
+    onAnswer: (call, answer) => {
+      freezeWatch.onAnswer(call, answer, time.nowMs);
+      callWatch.answered(call, answer);
+    },
+    onNoAnswer: (call) => callWatch.answered(call, undefined),
     onCrash: checker.onCrash,
     onCall: (call) => {
       checker.onCall(call);
-      const problem = rateWatch.call(call.atMs) ?? freezeWatch.call(call);
+      const problem = rateWatch.call(call.atMs) ?? freezeWatch.call(call) ?? callWatch.call(call);
       if (problem !== undefined) checker.break('rate', `${call.life.name}: ${problem}`);
     },
   });
@@ -150,6 +163,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     settings,
     bucket,
     api,
+    onOutcome: (life, outcome) => checker.tell('truth', callWatch.outcome(life, outcome)),
     nodeOf: (ids) => byIds.get(JSON.stringify(ids)),
     levels,
     onRefire: (level, payload, life) => {

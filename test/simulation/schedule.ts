@@ -8,6 +8,7 @@ import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { wrongCounts } from './count-check.ts';
 import { planDay } from './day-plan.ts';
+import { ExplainWatch } from './explain-watch.ts';
 import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
 import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
@@ -110,12 +111,18 @@ class Day {
       checker.break('termination', `${when}, something goes on without end`);
   }
 
-  /** What is poisoned is given up: after enough sweeps none has anything left to do. */
+  /** What is poisoned is given up: after enough sweeps that bring nothing new, none has anything left to do. */
   async #mustGiveUp(): Promise<void> {
     const { settings, checker, levels } = this.#scene;
     const count = (): number =>
       [...levels.values()].reduce((sum, { environments }) => sum + environments.invocations, 0);
-    for (let sweeps = 0; sweeps < settings.maxRefires + 2; sweeps += 1) await this.#sweepAndSettle();
+    const there = (): number => this.#scene.modelNodes().filter((node) => checker.ledger.isThere(node)).length;
+    // A sweep that brings on a parent may bring other items: from there on they have sweeps of their own.
+    for (let sweeps = 0; sweeps < settings.maxRefires + 2 && checker.violation === undefined;) {
+      const known = there();
+      await this.#sweepAndSettle();
+      sweeps = there() > known ? 0 : sweeps + 1;
+    }
     const before = count();
     const refires = [...checker.refiresBySweep.values()].reduce((sum, times) => sum + times, 0);
     for (let sweeps = 0; sweeps < 2; sweeps += 1) await this.#sweepAndSettle();
@@ -198,6 +205,12 @@ class Day {
     await this.#settle('after a look at all runs');
     this.#people.rate((report) => checker.tell('truth', watch.rate(report)));
     await this.#settle('after a look at the rate');
+    const explanations = new ExplainWatch(this.#scene, watch);
+    for (const { request, judge } of runs.flatMap((run) => explanations.questions(run)))
+      this.#people.explain(request, (told) =>
+        checker.tell('truth', typeof told === 'string' ? `explain ${JSON.stringify(request)} ${told}` : judge(told)),
+      );
+    await this.#settle('after a look at single items');
   }
 
   async #tryOnCompleteRuns(): Promise<void> {
