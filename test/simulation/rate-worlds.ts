@@ -1,6 +1,7 @@
 /**
  * Many seeds of rate-world.ts, each with a shape, a rate and faults of its own: in any time t there are at most R·t + C calls, C
- * being the environments that may run, or the places that there are for them, and one more for each that crashed; and at no moment the shares in use are more than all.
+ * being the environments that may run, or the places that there are for them, and one more for each that crashed; at no moment the
+ * shares in use are more than all; and where nothing goes wrong, nearly all of the rate is used.
  *
  *     node test/simulation/rate-worlds.ts --seeds 400 [--from 1] [--core FOLDER]
  */
@@ -20,6 +21,11 @@ const trees = [
 /** Parts of a call that rounding to milliseconds costs. */
 const slackCalls = 0.01;
 const slackShares = 1e-9;
+/**
+ * How much longer than at the whole rate a tree takes: its levels begin one after the other, each with an environment that asks for
+ * its share first, and the shares follow what each could use.
+ */
+const longest = { part: 1.25, secondsALevel: 4 };
 /** Of earnings.ts. */
 const timerLateMs = 20;
 
@@ -53,18 +59,24 @@ function drawRateWorld(seed: number): Omit<RateWorldOptions, 'core'> {
 /** @returns what is wrong with a seed; undefined: nothing */
 export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
   const options = drawRateWorld(seed);
-  const { burst, crashes, shares, saves } = await runRateWorld({ core, ...options });
-  const { environments, places } = options;
+  const { burst, crashes, shares, saves, seconds } = await runRateWorld({ core, ...options });
+  const { environments, places, calls, perSecond, atOnce, callMs, faults = {} } = options;
+  const isCalm = places === undefined && Object.values(faults).every((odds) => odds === 0);
+  const mostSeconds = calls.reduce((sum, count, level) => {
+    const busySeconds = (count * (callMs[1] / 1000)) / ((environments[level] ?? 1) * atOnce);
+    return sum + (longest.part * count) / perSecond + busySeconds + longest.secondsALevel;
+  }, 0);
   const running = environments.reduce((sum, count) => sum + count, 0);
   // Where C is small, it shows that a timer that is late does not lose what is earned meanwhile. A place that one which crashed
   // has left begins with nothing.
-  const allowed = places === undefined ? running + crashes : places + (timerLateMs / 1000) * options.perSecond;
+  const allowed = places === undefined ? running + crashes : places + (timerLateMs / 1000) * perSecond;
   const problems = [
     ...(burst > allowed + slackCalls
       ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`]
       : []),
     ...(shares > 1 + slackShares ? [`shares of ${shares.toFixed(4)} in use at one time`] : []),
     ...(saves > slackCalls ? [`${saves.toFixed(2)} calls too many may be saved up`] : []),
+    ...(isCalm && seconds > mostSeconds ? [`${seconds.toFixed(1)} s, and not ${mostSeconds.toFixed(1)}`] : []),
   ];
   return problems.length === 0 ? undefined : `Seed ${seed}: ${problems.join('; ')}. ${JSON.stringify(options)}`;
 }
