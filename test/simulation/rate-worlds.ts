@@ -25,7 +25,7 @@ const slackShares = 1e-9;
  * How much longer than at the whole rate a tree takes: its levels begin one after the other, each with an environment that asks for
  * its share first, and the shares follow what each could use.
  */
-const longest = { part: 1.25, secondsALevel: 4 };
+const longest = { part: 1.35, secondsALevel: 4 };
 /** Of earnings.ts. */
 const timerLateMs = 20;
 

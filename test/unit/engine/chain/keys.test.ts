@@ -23,6 +23,7 @@ import {
   finishedKey,
 } from '../../../../shared/engine/chain/keys.ts';
 import { eightLevels, everyDepth, fourLevels, oneLevel, twoLevels } from '../../../chains.ts';
+import { pages } from '../../../memory/batch-world.ts';
 
 const id = fc.oneof(
   fc.string({ minLength: 1, maxLength: 20, unit: 'binary' }),
@@ -229,6 +230,13 @@ describe('item keys', () => {
     expect(() => parseItemKey(levelNamed(fourLevels, level), key)).toThrow(
       expect.objectContaining({ name: 'ItemError', code: 'BAD_KEY', message: expect.stringContaining(why) }),
     );
+  });
+
+  test('what is no item of a level is told how the keys of its items are', () => {
+    expect(() => parseItemKey(levelNamed(fourLevels, 'shelves'), 'x')).toThrow(
+      /local_shops\/<run>\/<[a-z]+>\/<[a-z]+>\.json/,
+    );
+    expect(() => parseItemKey(pages, 'books/r/s/first.json')).toThrow(/books\/<run>\/<shelf>\/<00000>\.json/);
   });
 
   test('a child whose failure note could not be written is refused, and the longest that fits is not', () => {

@@ -92,6 +92,18 @@ describe('a batch', () => {
     expect(world.store.objects.has(noteKey)).toBe(false);
   });
 
+  test('of which some failed and some wait is not handed on before its note is written', async () => {
+    await world.dropBatch(['a', 'b']);
+    world.store.put = () => Promise.reject(new TransientError('SlowDown', 'S3 is busy'));
+    const take = (() => {
+      let turns = 0;
+      return () => ((turns += 1) > 1 ? Promise.reject(new DeferredError('NO_TURN', 'later')) : Promise.resolve());
+    })();
+    const attempt = world.fetchPages(() => new ItemError('HTTP_404', 'gone'), {}, { turns: { ...freeTurns(), take } });
+    await expect(attempt).rejects.toThrow();
+    expect(world.waiting).toEqual([]);
+  });
+
   test('that waited reads its note: what can not be fetched is not called again', async () => {
     await world.dropBatch(['a', 'b', 'c']);
     const answer: Answer = (id) => (id === 'b' ? new ItemError('HTTP_404', 'not there') : '1');

@@ -101,6 +101,39 @@ describe('an item whose turn at the API does not come', () => {
   });
 });
 
+describe('the note of earlier attempts', () => {
+  test('is not looked for at the first event of an item, and is when a person or the sweep has sent it', async () => {
+    store.drop('regions/r/a.json', '{}');
+    const looks = async (event: Partial<ItemEvent>): Promise<number> => {
+      store.lists.length = 0;
+      await run('shops', 'regions/r/a.json', listing(['x']), { event: { ...eventOf('regions/r/a.json'), ...event } });
+      return store.lists.filter((prefix) => prefix.startsWith('failures/')).length;
+    };
+    expect([await looks({}), await looks({ delivery: 1 })]).toEqual([0, 0]);
+    expect([await looks({ replays: 1 }), await looks({ refires: 1 }), await looks({ waited: 1 })]).toEqual([1, 1, 1]);
+  });
+});
+
+describe('a list that ends early', () => {
+  test('is closed, and what its source has opened is, before the attempt ends', async () => {
+    store.drop('regions/r/a.json', '{}');
+    let isOpen = false;
+    const fetch: Fetch = {
+      async *many() {
+        isOpen = true;
+        try {
+          for (let page = 0; page < 9; page += 1) yield await Promise.resolve({ children: [child(`x${page}`)] });
+        } finally {
+          isOpen = false;
+        }
+      },
+    };
+    store.create = () => Promise.reject(new TransientError('SlowDown', 'S3 is busy'));
+    await expect(run('shops', 'regions/r/a.json', fetch)).rejects.toThrow();
+    expect(isOpen).toBe(false);
+  });
+});
+
 describe('an item that is to be expanded again', () => {
   test('is, unless that was done since the event', async () => {
     store.drop('regions/r/a.json', '{}');

@@ -23,7 +23,7 @@ const policy: RetryPolicy = {
 
 test('408, 425, 429 and 5xx may pass, other answers will not', () => {
   expect([408, 425, 429, 500, 502, 503, 504, 599].every(isRetryableStatus)).toBe(true);
-  expect([200, 301, 400, 401, 403, 404, 409, 418, 422, 600].some(isRetryableStatus)).toBe(false);
+  expect([200, 301, 400, 401, 403, 404, 409, 418, 422, 499, 600].some(isRetryableStatus)).toBe(false);
 });
 
 describe('Retry-After', () => {

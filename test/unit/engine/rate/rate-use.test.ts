@@ -32,6 +32,11 @@ describe('what is used of the rate', () => {
     });
   });
 
+  test('has no time for each call when none was made or none waits for its answer', () => {
+    expect(rateUseOf(now, [entry({ inFlight: 0 })], levels).callMs).toBeUndefined();
+    expect(rateUseOf(now, [entry({ perSecond: 0 })], levels).callMs).toBeUndefined();
+  });
+
   test.each<[string, { paused?: boolean; frozenUntil?: string }, ShareEntry[], string]>([
     ['nothing in a pause', { paused: true }, [], 'the calls are paused'],
     ['nothing in a freeze', { frozenUntil: '2026-01-01T00:00:00.000Z' }, [], 'the API ordered a wait'],

@@ -175,6 +175,10 @@ describe('turns', () => {
     expect(await take(turns, 1)).toEqual([500]);
   });
 
+  test('do not come at the deadline itself, although they are earned', async () => {
+    await expect(open().take(clock.now())).rejects.toMatchObject({ code: 'NO_TURN' });
+  });
+
   test('do not come in a pause', async () => {
     state = { ...state, paused: true };
     await expect(open().take(inAMinute())).rejects.toMatchObject({ code: 'PAUSED' });

@@ -271,6 +271,17 @@ describe('what replay does with an item', () => {
     expect(warnings).toMatchObject([{ run: 'r', level: 'shops', key }]);
   });
 
+  test('that is parked stays of the kind that its note says; without one, it may pass', async () => {
+    const note = { run: 'r', level: 'shops', key: openItem('a'), status: 'failed', class: 'item', code: 'HTTP_404' };
+    const counts = { message: 'gone', attempts: 12, replays: 2, refires: 0, at: '2026-11-20T00:00:00.000Z' };
+    await store.put('failures/shops/r/a.json', JSON.stringify({ ...note, ...counts }), {});
+    await queues.shops.sendRaw(destinationRecord(note.key, { replays: 3 }));
+    await queues.shops.sendRaw(destinationRecord(openItem('b'), { replays: 3 }));
+    expect(await run()).toMatchObject({ parked: 2 });
+    expect(store.json('failures/shops/r/a.json')).toMatchObject({ status: 'parked', class: 'item' });
+    expect(store.json('failures/shops/r/b.json')).toMatchObject({ status: 'parked', class: 'transient' });
+  });
+
   test('that would be parked is replayed when it is forced', async () => {
     await queues.shops.sendRaw(destinationRecord(openItem('a'), { replays: 3 }));
     expect(await run({ force: true })).toMatchObject({ replayed: 1, parked: 0 });

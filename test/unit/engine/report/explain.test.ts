@@ -146,6 +146,8 @@ describe('an open item', () => {
     expect(await ask(key)).toMatchObject({ state: 'stopped', advice: 'To continue: npm run rate -- resume' });
     stoppedMs = clock.now() + 1000;
     expect(await ask(key)).toMatchObject({ state: 'stopped', meaning: expect.stringContaining('00:00:01') });
+    clock.nowMs = stoppedMs;
+    expect(await ask(key)).toMatchObject({ state: 'waiting' });
   });
 
   test('that was dropped again with another content is not done', async () => {
@@ -174,4 +176,8 @@ test('says what the writer left on the item', async () => {
   await completeRun(fourLevels, store, ['a']);
   await store.put(key, '{}', { 'parent-key': 'regions/r/a.json', attempt: '2' });
   expect(await ask(key)).toMatchObject({ lineage: { 'parent-key': 'regions/r/a.json', attempt: '2' } });
+  await store.put(key, '{}', { by: 'hand' });
+  expect(await ask(key)).toMatchObject({ lineage: { by: 'hand' } });
+  await store.put(key, '{}', {});
+  expect((await ask(key)).lineage).toBeUndefined();
 });

@@ -65,7 +65,18 @@ describe("a run's parameters", () => {
   });
 
   test("that something else wrote are an error that says so, and so are those of another chain's types", async () => {
-    for (const body of ['', 'hello', '{}', '[]', 'null', '{"params":{},"only":{"shop":"a"},"given":[]}']) {
+    for (const body of [
+      '',
+      'hello',
+      '5',
+      '"r"',
+      '{}',
+      '[]',
+      'null',
+      '{"params":null,"only":{},"given":[]}',
+      '{"params":{},"only":"a","given":[]}',
+      '{"params":{},"only":{"shop":"a"},"given":[]}',
+    ]) {
       store.drop('params/r.json', body);
       await expect(fix(seedOf())).rejects.toMatchObject({ name: 'ItemError', code: 'BAD_PARAMS' });
       await expect(read()).rejects.toMatchObject({ name: 'ItemError', code: 'BAD_PARAMS' });

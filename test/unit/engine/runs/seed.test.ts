@@ -99,6 +99,10 @@ describe('the parameters of a seed', () => {
   });
 });
 
+test("a seed's message shows no parameters where the chain has none", () => {
+  expect(() => parseSeed('{"run":1}', fourLevels)).toThrow(/^(?!.*params)/s);
+});
+
 test("a seed's message does not show another chain's ids", () => {
   expect(() => parseSeed('{"only":{"shop":["a"]}}', eightLevels)).toThrow(/continentsId.*roomsId/);
   expect(() => parseSeed('{"only":{"continentsId":["a"]}}', fourLevels)).toThrow(/"region".*"shop".*"shelf"/);
