@@ -54,6 +54,30 @@ export async function bringBackMarker(site: Site, { scene, people, settle }: Aft
     checker.break('convergence', `${marker} was deleted, and the sweep does not write it`);
 }
 
+/** What is no item of its level is counted, and keeps its run from being complete until it is gone. */
+export async function countJunk(site: Site, { scene, people, settle }: AfterDay): Promise<void> {
+  const { bucket, checker, faults, plan, runs } = scene;
+  const run = faults.pick(site, 'run', runs);
+  const [, ...below] = plan.rows;
+  if (below.length === 0 || scene.isTampered) return;
+  const { level, reads } = faults.pick(site, 'level', below);
+  const key = `${reads}/${run}/a note.txt`;
+  const marker = checker.ledger.markerOf(run);
+  bucket.write(key, 'of a person', {}, 'person');
+  await settle('after something was left in a complete run');
+  const reports: SweepReport[] = [];
+  people.sweep({ run }, (report) => reports.push(report));
+  await settle('after a sweep of a run in which something was left');
+  const swept = reports[0]?.runs.find((each) => each.run === run);
+  const stray = swept?.levels.map((each) => (each.level === level ? each.stray - 1 : each.stray));
+  if (swept?.complete !== false || stray?.some((count) => count !== 0) === true || bucket.objects.has(marker))
+    checker.break('truth', `${key} was left in ${run}, and its sweep says ${JSON.stringify(swept)}`);
+  bucket.delete(key, 'person');
+  people.sweep({ run });
+  await settle('after a sweep of a run from which something was taken away');
+  if (!bucket.objects.has(marker)) checker.break('convergence', `${key} is gone, and ${run} is not complete again`);
+}
+
 /** A result that is deleted comes back; one that is overwritten is told of by the next sweep that looks at the run. */
 export async function noticeTampering(site: Site, { scene, people, settle, converge }: AfterDay): Promise<void> {
   const { bucket, checker, faults } = scene;

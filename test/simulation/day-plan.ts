@@ -80,6 +80,8 @@ function setPeople(scene: Scene, people: People): void {
     { level: scene.plan.rows[1]?.level },
     { from: 'failures' },
     { from: 'failures', force: true },
+    { from: 'failures', run: runs[0] },
+    { from: 'failures', level: scene.plan.rows.at(-1)?.level },
     ...wantedCodes.flatMap((code): ReplayRequest[] => [{ code }, { code, from: 'failures' }]),
     { force: true },
   ];

@@ -72,6 +72,7 @@ export const faultOdds = {
   'spoilt-report': 0.9,
   'marker-deleted': 0.9,
   'tampered-after': 0.3,
+  'junk-after': 0.3,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,
 } as const;

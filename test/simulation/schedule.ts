@@ -3,7 +3,7 @@
  * must be true by then. Everything follows from the seed.
  */
 import type { Violation } from './checker.ts';
-import { bringBackMarker, noticeTampering, refuseOtherParams } from './after-day.ts';
+import { bringBackMarker, countJunk, noticeTampering, refuseOtherParams } from './after-day.ts';
 import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { wrongCounts } from './count-check.ts';
@@ -12,7 +12,7 @@ import { ExplainWatch } from './explain-watch.ts';
 import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
 import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
-import type { Node } from './model.ts';
+import { eventTextIn, keysOfEvent, type Node } from './model.ts';
 import { People } from './people.ts';
 import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
@@ -93,6 +93,7 @@ class Day {
     if (this.#scene.hasPoison) {
       await this.#mustGiveUp();
       await this.#othersMustFinish();
+      await this.#mustPark();
       await this.#mustKnowWhatCrashes();
       await this.#checkReports();
     }
@@ -151,6 +152,25 @@ class Day {
     const [first] = left();
     if (first !== undefined && checker.violation === undefined)
       checker.break('convergence', `${first.itemKey} is not done, although only others are poisoned`);
+  }
+
+  /** What fails at each replay that is allowed is parked: its letter goes, and its note says so. */
+  async #mustPark(): Promise<void> {
+    const { checker, core, faults, levels, settings, time } = this.#scene;
+    if (checker.violation !== undefined || faults.between(faults.site('day'), 'parks', 0, 1) === 0) return;
+    const isLeft = (): boolean => [...levels.values()].some(({ deadLetters }) => deadLetters.messages.size > 0);
+    for (let replays = 0; replays <= settings.maxReplays && isLeft(); replays += 1) {
+      this.#people.replay({});
+      await this.#settle('after a replay of what fails each time');
+    }
+    for (const { deadLetters } of levels.values())
+      for (const { body } of deadLetters.messages.values())
+        for (const { key, replays } of keysOfEvent(eventTextIn(body)))
+          if (checker.ledger.object(key) !== undefined && replays >= settings.maxReplays)
+            checker.break('termination', `the letter of ${key} is left after ${replays} replays`);
+    // Notes say of what may pass that it is retried, as long as it may be.
+    await time.runTo(time.nowMs + core.retryingForMs(settings.deployment));
+    await this.#checkReports();
   }
 
   /** Of the items of a batch the one that makes its function crash is found, and is the failure. */
@@ -227,6 +247,7 @@ class Day {
       ['mistaken-rate', refuseMistakenRates],
       ['spoilt-report', passOverSpoiltReports],
       ['marker-deleted', bringBackMarker],
+      ['junk-after', countJunk],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
