@@ -27,6 +27,43 @@ export const explainedSurvivors: readonly Explanation[] = [
     was: 'await this.#upcoming?.catch(() => undefined);',
     why: 'A generator works off what it is asked in order: its return comes after the page that is under way, whichever is waited for first.',
   },
+  {
+    file: 'shared/engine/report/merged-listing.ts',
+    rule: 'drop-await',
+    was: 'await this.#pages.return?.().catch(() => undefined);',
+    why: 'No page is under way by then: a listing that is told to end between two of them asks for nothing more.',
+  },
+  {
+    file: 'shared/engine/item/expand.ts',
+    rule: 'drop-call',
+    was: 'await upcoming.catch(() => undefined);',
+    why: 'A generator works off what it is asked in order: its return, which is waited for next, comes after the page that is under way.',
+  },
+  {
+    file: 'shared/engine/item/child-objects.ts',
+    rule: 'swap-statements',
+    was: 'await (this.#listed ??= this.#readExisting());',
+    why: 'Both are done before the next batch is cut, and what one of them finds the other passes over.',
+  },
+  {
+    file: 'shared/engine/item/batch-fetch.ts',
+    rule: 'drop-default',
+    was: 'const sample = failures.find((failure) => failure.class === (kind ?? failure.class)) ?? failures[0];',
+    now: 'const sample = failures.find((failure) => failure.class === (kind)) ?? failures[0];',
+    why: 'Without a kind none is found, and the first one is taken: the same that is found otherwise.',
+  },
+  {
+    file: 'shared/engine/rate/call-gate.ts',
+    rule: 'shift-constant',
+    was: 'calls += 1;',
+    why: 'All that is decided by it is whether a call was made before; the number itself stands only in the text of an error.',
+  },
+  {
+    file: 'shared/engine/recovery/lost-item.ts',
+    rule: 'swap-statements',
+    was: 'await writeFailureNote(level, note, store);',
+    why: 'What trades places with the write are fields for the log.',
+  },
 ];
 
 const firstLine = (lines: string): string => lines.split('\n')[0] ?? '';

@@ -317,7 +317,7 @@ class Day {
 
   /** Every event once more, a sweep and a replay: no call, and no object changes. */
   async #mustStayDone(): Promise<void> {
-    const { bucket, checker, api, notify, runs } = this.#scene;
+    const { bucket, checker, api, notify, runs, time } = this.#scene;
     if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
     const before = { calls: api.calls, objects: new Set(picture(bucket.objects)) };
     for (const key of new Set(this.#scene.modelNodes().map((node) => checker.ledger.objectKeyOf(node))))
@@ -326,6 +326,11 @@ class Day {
     this.#people.sweep({});
     this.#people.replay({});
     await this.#settle('after a last sweep');
+    // The report is some minutes old by then, and good enough.
+    await time.runTo(time.nowMs + 300_000);
+    for (const run of runs)
+      this.#people.status({ run }, (status) => checker.tell('truth', new ReportWatch(this.#scene).status(status)));
+    await this.#settle('after a quick look at a complete run');
     const told = new Set<string>();
     for (const run of runs)
       this.#people.status({ run, fresh: true }, (status) => {

@@ -92,6 +92,21 @@ describe('a batch', () => {
     expect(world.store.objects.has(noteKey)).toBe(false);
   });
 
+  test('whose first items ran out of time has failed; what began later waits', async () => {
+    await world.dropBatch(['a', 'b', 'c', 'd']);
+    const late = new TransientError('OUT_OF_TIME', 'too late');
+    const isFailed = async (bad: string): Promise<unknown> => {
+      const answer: Answer = (id) => (id === bad ? late : '1');
+      return world.fetchPages(answer).catch((error: unknown) => error);
+    };
+    // Two are called at a time.
+    expect(await isFailed('c')).toMatchObject({ outcome: 'deferred', items: { done: 3, failed: 0, deferred: 1 } });
+    world = new BatchWorld();
+    await world.dropBatch(['a', 'b', 'c', 'd']);
+    expect(await isFailed('b')).toMatchObject({ code: 'OUT_OF_TIME' });
+    expect(world.note()).toMatchObject({ items: [{ id: 'b', class: 'transient', attempts: 1 }] });
+  });
+
   test('of which some failed and some wait is not handed on before its note is written', async () => {
     await world.dropBatch(['a', 'b']);
     world.store.put = () => Promise.reject(new TransientError('SlowDown', 'S3 is busy'));

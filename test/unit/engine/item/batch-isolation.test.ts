@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { DeferredError, ItemError, TransientError } from '../../../../shared/engine/errors.ts';
+import { Isolation } from '../../../../shared/engine/item/batch-isolation.ts';
+import type { FailureNote } from '../../../../shared/engine/item/failure-note.ts';
 import { batchKey, BatchWorld, noteKey } from '../../../memory/batch-world.ts';
 import { freeTurns } from '../../../memory/turns.ts';
 
@@ -8,6 +10,13 @@ let world: BatchWorld;
 beforeEach(() => {
   world = new BatchWorld();
 });
+
+/** As a function leaves it whose batch stopped it. */
+const noteOf = (more: Partial<FailureNote>): FailureNote => {
+  const counts = { attempts: 1, replays: 0, refires: 0, at: '2026-11-20T00:00:00.000Z', requestId: 'request-1' };
+  const what = { run: 'r', level: 'pages', key: batchKey, code: 'STOPPED', message: '' };
+  return { ...what, ...counts, status: 'isolating', class: 'transient', ...more };
+};
 
 const manyIds = (count: number): string[] => Array.from({ length: count }, (_, index) => `i${index}`);
 
@@ -132,5 +141,29 @@ describe('an attempt that fails before it comes to the items', () => {
     expect(await world.fetchPages(undefined, event)).toMatchObject({ outcome: 'failed' });
     expect(world.calls).toEqual(['c']);
     expect(world.results()).toEqual(['b', 'c']);
+  });
+});
+
+describe('the groups of a batch', () => {
+  const open = [0, 1, 2, 3];
+
+  test('are one, and not noted, when nothing is suspected and its event is the first', () => {
+    const isolation = new Isolation({ open, note: undefined, isRepeat: false });
+    expect(isolation.isNoted).toBe(false);
+    expect(isolation.groups(open)).toEqual([open]);
+    expect(isolation.groups([])).toEqual([]);
+  });
+
+  test('are noted, and keep apart the only one that is suspected, and come without an empty one', () => {
+    const isolation = new Isolation({ open, note: noteOf({ suspects: [2] }), isRepeat: false });
+    expect(isolation.isNoted).toBe(true);
+    expect(isolation.groups(open)).toEqual([[0, 1, 3], [2]]);
+    expect(isolation.groups([2])).toEqual([[2]]);
+  });
+
+  test('leave out what crashed alone', () => {
+    const isolation = new Isolation({ open, note: noteOf({ suspects: [1, 2], running: [1] }), isRepeat: true });
+    expect(isolation.crashed).toEqual([1]);
+    expect(isolation.groups([0, 2, 3])).toEqual([[0, 3], [2]]);
   });
 });

@@ -60,6 +60,17 @@ describe('an item whose children come in batches', () => {
     expect(Object.values(world.batches()).flat().sort()).toEqual([...nine, 'z']);
   });
 
+  test('a batch that another attempt wrote after this one had listed them keeps its children', async () => {
+    await world.expandShelf([['a', 'b', 'c', 'd']]);
+    world.store.objects.delete('receipts/books/r/s.json');
+    const list = world.store.list.bind(world.store);
+    world.store.list = async function* (prefix) {
+      for await (const page of list(prefix)) yield page.filter(({ key }) => key !== batchKey);
+    };
+    await world.expandShelf([nine]);
+    expect(Object.values(world.batches()).flat().sort()).toEqual(nine);
+  });
+
   test('an object of another kind in the place of a batch is passed over', async () => {
     world.store.drop(batchKey, 'junk');
     await world.expandShelf([nine]);

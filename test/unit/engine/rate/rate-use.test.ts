@@ -93,3 +93,16 @@ test('an environment measures how many of its calls wait for answers', () => {
   meter.waited(500);
   expect(meter.read(2_000, 20)).toMatchObject({ perSecond: 5, waited: 0.25, inFlight: 2 });
 });
+
+test('an environment that works at a steady pace measures the same each time', () => {
+  const meter = createDemandMeter();
+  meter.read(0, 20);
+  for (let look = 1; look <= 5; look += 1) {
+    for (let call = 0; call < 10; call += 1) {
+      meter.called();
+      meter.answered(400);
+    }
+    meter.waited(500);
+    expect(meter.read(look * 2_000, 20)).toMatchObject({ perSecond: 5, waited: 0.25, inFlight: 2 });
+  }
+});

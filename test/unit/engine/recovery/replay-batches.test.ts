@@ -120,10 +120,21 @@ describe('a limit counts items', () => {
 });
 
 describe('from the failure notes', () => {
+  test('a batch that is fetched in groups just now is left to its function', async () => {
+    await world.dropBatch(['a', 'b']);
+    await world.crashAt(['a'], { replays: 1 });
+    expect(world.note()).toMatchObject({ status: 'isolating' });
+    expect(await run({ from: 'failures' })).toMatchObject({ replayed: 0 });
+    expect(refired).toEqual([]);
+    world.clock.nowMs += 24 * 3_600_000;
+    expect(await run({ from: 'failures', force: true })).toMatchObject({ replayed: 2 });
+  });
+
   test('a batch is brought back with the reasons of its items', async () => {
     const key = await dropDead(0, { b0: 'HTTP_404', d0: 'NOT_JSON' });
     const report = await run({ from: 'failures' });
     expect(report).toMatchObject({ replayed: 2, remaining: 0 });
+    expect(report.reasons).toHaveLength(2);
     expect(report.reasons.map(({ code, count, sample }) => [code, count, sample.key, sample.id])).toEqual([
       ['HTTP_404', 1, key, 'b0'],
       ['NOT_JSON', 1, key, 'd0'],

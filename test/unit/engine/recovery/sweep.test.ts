@@ -235,6 +235,22 @@ describe('the success marker', () => {
   });
 });
 
+test('a sweep by name that brings on several items unmarks their run once, before the first', async () => {
+  await completeRun(fourLevels, store, ['a', 'b', 'c']);
+  await run();
+  for (const id of ['a', 'b', 'c']) store.objects.delete(`receipts/shops/r/${id}.json`);
+  clock.nowMs += 7 * hourMs + 1;
+  const removed: string[] = [];
+  const remove = store.remove.bind(store);
+  store.remove = (key) => {
+    if (refired.length === 0) removed.push(key);
+    else removed.push(`${key} late`);
+    return remove(key);
+  };
+  expect(await run({ run: 'r' })).toMatchObject({ runs: [{ refired: 3 }] });
+  expect(removed.filter((key) => key === 'stock/r/_SUCCESS')).toHaveLength(1);
+});
+
 describe('an item that is neither done nor failed', () => {
   beforeEach(async () => {
     await completeRun(fourLevels, store, ['a', 'b']);

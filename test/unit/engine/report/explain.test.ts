@@ -89,6 +89,7 @@ describe('what is asked is refused when it is', () => {
   test.each<[string, ExplainRequest['asked'], string | undefined, RegExp]>([
     ['no key', 'elsewhere/r/a.json', undefined, /is no key of this chain; its items are seeds\/<run>\.json/],
     ['the key of a stray object', 'regions/r/a/b/c.json', undefined, /is no key of this chain/],
+    ['a result with another ending', 'stock/r/a/a/a.docx', undefined, /is no key of this chain/],
     ['ids without a run', ['a'], undefined, /ids need the name of their run/],
     ['more ids than there are levels', ['a', 'b', 'c', 'd'], 'r', /4 ids; an item has at most 3/],
     ['an empty id', ['a', ''], 'r', /2 ids/],
