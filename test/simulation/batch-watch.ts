@@ -207,6 +207,15 @@ export class BatchWatch {
       );
   }
 
+  /** An invocation has sent a batch to wait: nothing of it is under way any more, and its own note says so. */
+  sentToWait(batchKey: string, by: Life): void {
+    const batch = this.#book.batches.get(batchKey);
+    if (batch === undefined || this.#noters.get(batchKey) !== by) return;
+    const note = this.#ledger.object(noteKey(batch, this.#plan));
+    if (note !== undefined && (noteIn(note)?.running.length ?? 0) > 0)
+      this.#break('truth', `${batchKey} waits, and its note says what is under way: ${note.body} (${by.name})`);
+  }
+
   /** The API is asked for an item of a batch. */
   called(leaf: Node, life: Life): void {
     const refusal = this.#refused.get(leaf);

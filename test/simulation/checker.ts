@@ -125,7 +125,7 @@ export class Checker {
   };
 
   readonly onRefire = (level: string, payload: string, life: Life): void => {
-    for (const { key } of keysOfEvent(payload)) {
+    for (const { key, replays } of keysOfEvent(payload)) {
       this.#acceptedAtMs.set(key, this.#time.nowMs);
       const place = this.ledger.batches.placeOf(key);
       const run = (this.#itemNamed(key) ?? place?.parent)?.run;
@@ -138,6 +138,10 @@ export class Checker {
       // A sweep that crashed between the two, each time, would re-fire the item without end.
       if (isKnown && this.#noted.get(key)?.has(life) !== true)
         this.break('termination', `${life.name} re-fires ${key} and has not noted it before`);
+      // Another invocation may have written the note meanwhile.
+      const note = this.ledger.object(this.#noteKeyOf(key))?.body ?? '';
+      if (isKnown && note.includes('"status":"refired"') && !note.includes(`"replays":${replays},`))
+        this.break('conservation', `${life.name} re-fires ${key} with ${replays} replays, and its note is ${note}`);
     }
   };
 

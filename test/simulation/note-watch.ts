@@ -2,7 +2,7 @@
 import type { Life } from './life.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
-type Failure = { class?: unknown; code?: unknown };
+type Failure = { class?: unknown; code?: unknown; attempts?: unknown };
 type Note = Failure & { key?: unknown; status?: unknown; attempts?: unknown; items?: readonly Failure[] };
 
 /** Statuses below 500 that may pass; from 500 on all may. */
@@ -41,6 +41,11 @@ export class NoteWatch {
     const failures = note.items ?? (note.status === 'failed' ? [note] : []);
     const wrong = failures.find(isOfOtherClass);
     if (wrong !== undefined) return `says of ${String(wrong.code)} that it is of the class ${String(wrong.class)}`;
+    const uncounted = note.items?.find(({ attempts }) => !(Number(attempts) > 0));
+    if (uncounted !== undefined) return 'counts no attempt of an item that has failed';
+    const parkedBefore = note.status === 'parked' ? classIn(before) : undefined;
+    if (parkedBefore !== undefined && note.class !== parkedBefore)
+      return `is parked as ${String(note.class)}, and was ${parkedBefore}`;
     // One that began before the last note was written may not know of it. Of a batch that is isolated it is written at once, by
     // what the function knows of the run's failures.
     const unknownMs = note.status === 'isolating' || note.items !== undefined ? failuresAreSeenMs : 0;
@@ -56,6 +61,13 @@ function isOfOtherClass({ class: its, code }: Failure): boolean {
   const [, status] = /^HTTP_(\d+)$/.exec(String(code)) ?? [];
   const mayPass = Number(status) >= 500 || passing.includes(Number(status));
   return status !== undefined && its !== (mayPass ? 'transient' : 'item');
+}
+
+/** @returns undefined for what is no note of a failure */
+function classIn(body: string | undefined): string | undefined {
+  if (attemptsIn(body) === undefined) return undefined;
+  const { class: its, status } = JSON.parse(body ?? '') as Note;
+  return status === 'failed' && typeof its === 'string' ? its : undefined;
 }
 
 /** @returns undefined for what is no note */

@@ -6,6 +6,8 @@ import type { Settings } from './settings.ts';
 /** So old may be what an environment knows of the rate. */
 const rateIsFreshMs = 5_000;
 
+const mostRemoves = 2;
+
 /** `changes`: how often the object had been written by then. */
 type Look = { startedMs: number; isAnswered: boolean; changes: number };
 
@@ -15,6 +17,8 @@ export class ReadWatch {
   readonly #now: () => number;
   /** By environment and request: the latest. */
   readonly #looks = new WeakMap<object, Map<string, Look>>();
+  /** By invocation and request. */
+  readonly #removed = new WeakMap<Life, Map<string, number>>();
   /** By key, how often an object was written or deleted. */
   readonly #changes = new Map<string, number>();
 
@@ -30,6 +34,7 @@ export class ReadWatch {
 
   /** @param what its verb and its key @returns what is wrong with asking for it */
   asks(what: string, life: Life): string | undefined {
+    if (what.startsWith('remove ')) return this.#removes(what, life);
     // What people and the clock start has no environment that stays.
     if (life.events.length === 0) return undefined;
     const looks = this.#looks.get(life.environment) ?? new Map<string, Look>();
@@ -46,6 +51,15 @@ export class ReadWatch {
     return typeof wrong === 'string'
       ? `${life.name} asks for ${what.slice(what.indexOf(' ') + 1)}, but ${wrong}`
       : undefined;
+  }
+
+  /** A sweep removes a run's markers before it gives out the first of its items, and once more with its report. */
+  #removes(what: string, life: Life): string | undefined {
+    const removed = this.#removed.get(life) ?? new Map<string, number>();
+    this.#removed.set(life, removed);
+    const times = (removed.get(what) ?? 0) + 1;
+    removed.set(what, times);
+    return times > mostRemoves ? `${life.name} asks for the same for the ${times}th time: ${what}` : undefined;
   }
 
   /** S3 has refused something: what was read with it may be read again. */

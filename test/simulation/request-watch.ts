@@ -75,6 +75,7 @@ export class RequestWatch {
     const left = retrying + skipped.parked + failedAgain + (force === true ? 0 : missing);
     const wrong =
       (report.dryRun !== dryRun && 'does not say whether it is a dry run') ||
+      (Object.values(skipped).some((count) => count < 0) && 'counts less than nothing') ||
       (!dryRun &&
         !isRight &&
         `counts ${replayed} items, and has re-fired ${given.least} to ${isExact ? given.most : given.all}`) ||

@@ -163,7 +163,10 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     settings,
     bucket,
     api,
-    onOutcome: (life, outcome) => checker.tell('truth', callWatch.outcome(life, outcome)),
+    onOutcome: (life, outcome) => {
+      checker.tell('truth', callWatch.outcome(life, outcome));
+      if (outcome.outcome === 'deferred') for (const { key } of life.events) checker.batches.sentToWait(key, life);
+    },
     nodeOf: (ids) => byIds.get(JSON.stringify(ids)),
     levels,
     onRefire: (level, payload, life) => {

@@ -159,7 +159,8 @@ class Day {
     const { checker, core, faults, levels, settings, time } = this.#scene;
     if (checker.violation !== undefined || faults.between(faults.site('day'), 'parks', 0, 1) === 0) return;
     const isLeft = (): boolean => [...levels.values()].some(({ deadLetters }) => deadLetters.messages.size > 0);
-    for (let replays = 0; replays <= settings.maxReplays && isLeft(); replays += 1) {
+    for (let replays = 0; replays < settings.maxReplays + 3 && isLeft(); replays += 1) {
+      // What a letter says twice, or what fails while a replay runs, is the next one's work.
       this.#people.replay({});
       await this.#settle('after a replay of what fails each time');
     }
@@ -168,6 +169,10 @@ class Day {
         for (const { key, replays } of keysOfEvent(eventTextIn(body)))
           if (checker.ledger.object(key) !== undefined && replays >= settings.maxReplays)
             checker.break('termination', `the letter of ${key} is left after ${replays} replays`);
+    for (const run of this.#scene.runs) {
+      this.#people.replay({ from: 'failures', run });
+      await this.#settle('after a replay of the failures of one run');
+    }
     // Notes say of what may pass that it is retried, as long as it may be.
     await time.runTo(time.nowMs + core.retryingForMs(settings.deployment));
     await this.#checkReports();
