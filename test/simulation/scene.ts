@@ -165,7 +165,10 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     api,
     onOutcome: (life, outcome) => {
       checker.tell('truth', callWatch.outcome(life, outcome));
-      if (outcome.outcome === 'deferred') for (const { key } of life.events) checker.batches.sentToWait(key, life);
+      // Of several items, another one may be under way.
+      const [event, another] = life.events;
+      if (outcome.outcome === 'deferred' && event !== undefined && another === undefined)
+        checker.batches.sentToWait(event.key, life);
     },
     nodeOf: (ids) => byIds.get(JSON.stringify(ids)),
     levels,
