@@ -294,6 +294,16 @@ describe('an item that is neither done nor failed', () => {
     expect(refired).toHaveLength(3);
   });
 
+  test('keeps how often it was replayed, in its event and in its note', async () => {
+    const note = { run: 'r', level: 'shops', key: 'regions/r/a.json', status: 'refired', class: 'item', code: 'LOST' };
+    const counts = { message: '', attempts: 2, replays: 2, refires: 1, at: new Date(clock.now()).toISOString() };
+    store.drop('failures/shops/r/a.json', JSON.stringify({ ...note, ...counts }));
+    clock.nowMs += 8 * hourMs;
+    await run();
+    expect(refired).toMatchObject([{ key: note.key, replays: 2, refires: 2 }]);
+    expect(store.json('failures/shops/r/a.json')).toMatchObject({ replays: 2, refires: 2, attempts: 2 });
+  });
+
   test('is lost at once for who says so', async () => {
     clock.nowMs += 10_000;
     expect(await run({ olderThan: 20 })).toMatchObject({ runs: [{ refired: 0 }] });
