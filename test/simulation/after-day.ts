@@ -61,10 +61,21 @@ export async function countJunk(site: Site, { scene, people, settle }: AfterDay)
   const [, ...below] = plan.rows;
   if (below.length === 0 || scene.isTampered) return;
   const { level, reads } = faults.pick(site, 'level', below);
-  const key = `${reads}/${run}/a note.txt`;
+  const depth = plan.rows.findIndex((row) => row.level === level);
+  const isTooDeep = faults.between(site, 'too deep', 0, 1) === 1;
+  const key = `${reads}/${run}/${isTooDeep ? `${'x/'.repeat(depth)}x.json` : 'a note.txt'}`;
   const marker = checker.ledger.markerOf(run);
   bucket.write(key, 'of a person', {}, 'person');
   await settle('after something was left in a complete run');
+  const names = plan.rows.slice(0, depth).map(({ id }) => `<${id}>`);
+  if (depth === plan.rows.length - 1 && plan.batch > 1) names.splice(-1, 1, '<00000>');
+  const note = [...bucket.objects].find(([each, { body }]) => each.includes('/_stray/') && body.includes(`"${key}"`));
+  // S3 tells of what ends as an item does, and of nothing else.
+  const words = isTooDeep
+    ? [`${reads}/<run>/${names.join('/')}.json`, `has ${depth + 1} ids after the run, not ${depth}`]
+    : [];
+  const missing = words.find((word) => note?.[1].body.includes(word) !== true);
+  if (missing !== undefined) checker.break('truth', `the note of ${key} does not say ${missing}: ${note?.[1].body}`);
   const reports: SweepReport[] = [];
   people.sweep({ run }, (report) => reports.push(report));
   await settle('after a sweep of a run in which something was left');

@@ -179,8 +179,13 @@ export class Checker {
   };
 
   /** An invocation has sent an item to the dead letters. */
-  readonly onDeadLetter = (key: string, by: Life): void => {
-    if (this.ledger.batches.placeOf(key)?.is === 'batch') this.batches.deadLetterSent(key, by);
+  readonly onDeadLetter = (key: string, by: Life, body: string): void => {
+    const isBatch = this.ledger.batches.placeOf(key)?.is === 'batch';
+    if (isBatch) this.batches.deadLetterSent(key, by);
+    // A person who moves the letter of a batch back by hand wants all of it called again.
+    const isItem = this.#itemNamed(key) !== undefined;
+    if ((isBatch || isItem) && isBatch !== eventTextIn(body).includes('"dead":true'))
+      this.break('truth', `the letter of ${key} that ${by.name} sends is ${body}`);
   };
 
   /** What the invocation that makes a call was given, of the item that it asks for. */

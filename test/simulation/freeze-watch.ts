@@ -19,6 +19,8 @@ type Options = {
   settings: Pick<Settings, 'maxFreezeMs' | 'maxItemFreezeMs' | 'maxWaitMs'>;
   /** What the invocation that makes a call was given, of the item that it asks for. */
   eventOf: (call: Call) => GivenEvent | undefined;
+  /** Its object holds no other item: others of a batch may have to be called sooner. */
+  isAlone: (call: Call) => boolean;
 };
 
 export class FreezeWatch {
@@ -33,6 +35,8 @@ export class FreezeWatch {
   readonly #given = new Map<string, number>();
   /** By object and replay: those of them that something else had begun before. */
   readonly #repeated = new Map<string, number>();
+  /** By item and event: until when the next one has to wait. */
+  readonly #alone = new Map<string, number>();
   #inBucket: Freeze | undefined;
 
   constructor(options: Options) {
@@ -60,6 +64,7 @@ export class FreezeWatch {
     if (event !== undefined) this.#setOrdered(life, { name, event, frozenMs: 0 });
     const item = this.#items.get(`${name} ${refires}`) ?? { sinceMs: nowMs, frozenMs: 0 };
     this.#items.set(`${name} ${refires}`, item);
+    this.#waitAlone(call, event, Math.min(nowMs + Math.min(orderMs, maxFreezeMs), item.sinceMs + maxWaitMs));
     // Each copy of an event counts for itself, so that the engine can only have more patience than this.
     const leftMs = maxItemFreezeMs / 2 ** refires - item.frozenMs;
     if (leftMs <= 0 || nowMs - item.sinceMs >= maxWaitMs) return;
@@ -83,8 +88,21 @@ export class FreezeWatch {
       : this.#stops(life, untilMs - Math.max(before, nowMs));
   }
 
+  /** An item of its own, not one of a batch, of which only one event is there: its next one waits as long as it was ordered. */
+  #waitAlone({ node, life }: Call, event: GivenEvent | undefined, untilMs: number): void {
+    if (event === undefined || life.events.length > 1 || this.#repeated.has(placeOf(event))) return;
+    const { key, replays, refires, waited } = event;
+    this.#alone.set(`${JSON.stringify(node.ids)} ${key} ${replays} ${refires} ${waited}`, untilMs);
+  }
+
   /** @returns what is wrong with a call */
-  call({ life, atMs }: Call): string | undefined {
+  call(call: Call): string | undefined {
+    const { life, atMs } = call;
+    const event = this.#options.eventOf(call);
+    const before = event && `${JSON.stringify(call.node.ids)} ${event.key} ${event.replays} ${event.refires}`;
+    const aloneMs = event && !this.#repeated.has(placeOf(event)) ? this.#alone.get(`${before} ${event.waited - 1}`) : 0;
+    if (this.#options.isAlone(call) && atMs < (aloneMs ?? 0) - 1)
+      return `asks for an item ${((aloneMs ?? 0) - atMs) / 1000} s before the end of what it was ordered to wait alone`;
     const ownMs = this.#own.get(life.environment) ?? 0;
     // Times in the bucket are in whole milliseconds.
     if (atMs < ownMs - 1)

@@ -22,6 +22,9 @@ export async function refuseMistakenSeeds(site: Site, { scene, people, settle, c
         'termination',
         `the seed ${text} is no failure with the code ${codes.join(' or ')}; its note: ${note}`,
       );
+    const isToldOfParams = note.includes('\\"params\\": {');
+    if (note.includes('"code":"BAD_SEED"') && isToldOfParams !== Object.keys(plan.params).length > 0)
+      checker.break('truth', `the note of the seed ${text} does not tell what seeds may say: ${note}`);
     if (!codes.includes('UNKNOWN_ID') && api.calls > calls)
       checker.break('idempotence', `the API is called for the seed ${text}`);
     if (checker.violation !== undefined) return;

@@ -31,7 +31,7 @@ export class Queue {
   readonly #faults: Faults;
   readonly #onRemove: (message: Message, by: Life, queue: Queue) => void;
   readonly #onAdd: (() => void) | undefined;
-  readonly #onSent: ((key: string, by: Life) => void) | undefined;
+  readonly #onSent: ((key: string, by: Life, body: string) => void) | undefined;
   #sent = 0;
 
   constructor(options: {
@@ -42,7 +42,7 @@ export class Queue {
     onRemove: (message: Message, by: Life, queue: Queue) => void;
     onAdd?: (() => void) | undefined;
     /** An invocation has sent an item here. */
-    onSent?: ((key: string, by: Life) => void) | undefined;
+    onSent?: ((key: string, by: Life, body: string) => void) | undefined;
   }) {
     this.name = options.name;
     this.#core = options.core;
@@ -71,7 +71,7 @@ export class Queue {
           this.add(body);
           for (const { key } of keysOfEvent(eventTextIn(body))) {
             life.sentFor.add(key);
-            this.#onSent?.(key, life);
+            this.#onSent?.(key, life, body);
           }
         });
       },

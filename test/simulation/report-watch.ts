@@ -68,7 +68,10 @@ export class ReportWatch {
       const stored = this.#stored(run);
       const sum = (what: 'done' | 'items'): number => stored?.levels.reduce((all, level) => all + level[what], 0) ?? 0;
       const figures = stored === undefined ? 'no report yet' : `${sum('done')} of ${sum('items')} items done`;
-      return complete !== stored?.complete || at !== stored?.at || !line.includes(figures);
+      const [, seconds] = /, (\d+) s ago/.exec(line) ?? [];
+      const ageMs = stored === undefined ? Number.NaN : this.#scene.time.nowMs - Date.parse(stored.at);
+      const isOld = stored !== undefined && !(Math.abs(Number(seconds) * 1000 - ageMs) <= blurMs);
+      return complete !== stored?.complete || at !== stored?.at || !line.includes(figures) || isOld;
     });
     return wrong === undefined ? undefined : `the run ${wrong.run} is told to be ${wrong.line}`;
   }

@@ -126,7 +126,11 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
 
   const rateWatch = new RateWatch(settings);
   const callWatch = new CallWatch(settings, () => time.nowMs);
-  const freezeWatch = new FreezeWatch({ settings, eventOf: (call) => checker.eventOf(call) });
+  const freezeWatch = new FreezeWatch({
+    settings,
+    eventOf: (call) => checker.eventOf(call),
+    isAlone: ({ node }) => !node.isLeaf || plan.batch === 1,
+  });
   let isWell = false;
   const answers = new Answers({
     time,

@@ -42,6 +42,8 @@ describe('the text at a path', () => {
     ['{"a":1;"b":2}', ['b']],
     ['[1', [3]],
     ['', []],
+    ['{"a":1', []],
+    ['[1, 2', []],
   ])('of %j at %j is refused', (text, steps) => expect(caught(() => textAt(text, steps))).toMatchObject(notJson));
 });
 

@@ -39,6 +39,21 @@ describe('a batch', () => {
     expect(world.calls).toEqual(['a', 'b']);
   });
 
+  test('knows by the metadata of its parts what is done, and reads none of them', async () => {
+    await world.dropBatch(['a', 'b']);
+    await world.fetchPages((id) => (id === 'b' ? new ItemError('HTTP_404', 'not there') : '1'));
+    const read: string[] = [];
+    const get = world.store.get.bind(world.store);
+    world.store.get = (key, maxBytes) => {
+      read.push(key);
+      return get(key, maxBytes);
+    };
+    await world.fetchPages(undefined, { replays: 1 });
+    expect(world.results()).toEqual(['a', 'b']);
+    expect(read).toContain(batchKey);
+    expect(read).not.toContain(partKey);
+  });
+
   test('one bad item does not keep the others; the note names it, and one letter is sent', async () => {
     await world.dropBatch(['a', 'b', 'c']);
     const outcome = await world.fetchPages((id) => (id === 'b' ? new ItemError('HTTP_404', 'not there') : '1'));

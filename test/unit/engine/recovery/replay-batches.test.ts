@@ -70,6 +70,15 @@ describe('a dead batch', () => {
     expect(await world.reportedPages()).toMatchObject({ items: 4, done: 4 });
   });
 
+  test('whose letter says something else has no reason but those of its items', async () => {
+    await world.dropBatch(['a', 'b']);
+    await world.fetchPages(() => new ItemError('HTTP_404', 'gone'));
+    const [letter] = world.letters;
+    if (letter !== undefined) await queue.send(letter.event, { ...letter.reason, code: 'HTTP_410' });
+    const { reasons } = await run();
+    expect(reasons.map(({ code, count }) => [code, count])).toEqual([['HTTP_404', 2]]);
+  });
+
   test('of which no note tells counts all of its items by its letter’s reason, and names none', async () => {
     await world.dropBatch(['a', 'b', 'c']);
     const reason = { level: 'pages', run: 'r', key: batchKey, code: 'HTTP_503', message: 'busy', at: '2026-11-20' };

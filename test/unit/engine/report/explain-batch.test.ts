@@ -254,6 +254,9 @@ describe('a batch', () => {
     store.drop(batchKey, 'no batch');
     dropNote({ code: 'BAD_BATCH', message: 'it is no list' });
     expect(await ask(batchKey)).toMatchObject({ state: 'dead', failure: { code: 'BAD_BATCH' }, batch: { items: 1 } });
+    expect((await ask(batchKey)).lineage).toBeUndefined();
+    await store.put(batchKey, 'no batch', { by: 'hand' });
+    expect(await ask(batchKey)).toMatchObject({ lineage: { by: 'hand' } });
   });
 
   test('that is not there is absent', async () => {

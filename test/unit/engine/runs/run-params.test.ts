@@ -74,7 +74,8 @@ describe("a run's parameters", () => {
       '[]',
       'null',
       '{"params":null,"only":{},"given":[]}',
-      '{"params":{},"only":"a","given":[]}',
+      '{"params":{},"only":5,"given":[]}',
+      '{"params":5,"only":{},"given":[]}',
       '{"params":{},"only":{"shop":"a"},"given":[]}',
     ]) {
       store.drop('params/r.json', body);
