@@ -62,18 +62,21 @@ export async function countJunk(site: Site, { scene, people, settle }: AfterDay)
   if (below.length === 0 || scene.isTampered) return;
   const { level, reads } = faults.pick(site, 'level', below);
   const depth = plan.rows.findIndex((row) => row.level === level);
-  const isTooDeep = faults.between(site, 'too deep', 0, 1) === 1;
-  const key = `${reads}/${run}/${isTooDeep ? `${'x/'.repeat(depth)}x.json` : 'a note.txt'}`;
+  // How many ids it has; none: S3 tells of what ends as an item does, and of nothing else.
+  const count = faults.pick(
+    site,
+    'ids',
+    [0, 1, depth + 1, depth + 1].filter((each) => each !== depth),
+  );
+  const key = `${reads}/${run}/${count === 0 ? 'a note.txt' : `${'x/'.repeat(count - 1)}x.json`}`;
   const marker = checker.ledger.markerOf(run);
   bucket.write(key, 'of a person', {}, 'person');
   await settle('after something was left in a complete run');
   const names = plan.rows.slice(0, depth).map(({ id }) => `<${id}>`);
   if (depth === plan.rows.length - 1 && plan.batch > 1) names.splice(-1, 1, '<00000>');
   const note = [...bucket.objects].find(([each, { body }]) => each.includes('/_stray/') && body.includes(`"${key}"`));
-  // S3 tells of what ends as an item does, and of nothing else.
-  const words = isTooDeep
-    ? [`${reads}/<run>/${names.join('/')}.json`, `has ${depth + 1} ids after the run, not ${depth}`]
-    : [];
+  const has = `has ${count} ${count === 1 ? 'id' : 'ids'} after the run, not ${depth}`;
+  const words = count === 0 ? [] : [`${reads}/<run>/${names.join('/')}.json`, has];
   const missing = words.find((word) => note?.[1].body.includes(word) !== true);
   if (missing !== undefined) checker.break('truth', `the note of ${key} does not say ${missing}: ${note?.[1].body}`);
   const reports: SweepReport[] = [];
