@@ -64,9 +64,11 @@ export class FreezeWatch {
     if (event !== undefined) this.#setOrdered(life, { name, event, frozenMs: 0 });
     const item = this.#items.get(`${name} ${refires}`) ?? { sinceMs: nowMs, frozenMs: 0 };
     this.#items.set(`${name} ${refires}`, item);
-    this.#waitAlone(call, event, Math.min(nowMs + Math.min(orderMs, maxFreezeMs), item.sinceMs + maxWaitMs));
     // Each copy of an event counts for itself, so that the engine can only have more patience than this.
     const leftMs = maxItemFreezeMs / 2 ** refires - item.frozenMs;
+    // An order that stops all calls for as long as it says is waited for with the others, as far as they hear of it.
+    if (leftMs < Math.min(orderMs, maxFreezeMs))
+      this.#waitAlone(call, event, Math.min(nowMs + orderMs, item.sinceMs + maxWaitMs));
     if (leftMs <= 0 || nowMs - item.sinceMs >= maxWaitMs) return;
     const freezeMs = Math.min(orderMs, maxFreezeMs, leftMs);
     item.frozenMs += freezeMs;
