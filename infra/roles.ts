@@ -4,6 +4,7 @@
  */
 import { firstLevel, isBatched, lastLevel, nextLevel, type Chain, type Level } from '../shared/engine/chain/chain.ts';
 import {
+  apiLimitKey,
   donePrefix,
   failurePrefix,
   freezeKey,
@@ -177,7 +178,8 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
     ...(level.children === 'many' ? [`${done}/*.json`] : []),
     `${failures}/*.json`,
     freezeKey,
-    ...(parameters.rate === 'unlimited' ? [] : [sharesKey]),
+    // A person may set the rate to auto, whatever number is deployed.
+    ...(parameters.rate === 'unlimited' ? [] : [sharesKey, apiLimitKey]),
   ];
   return roleOf(
     deployment,

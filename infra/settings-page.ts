@@ -9,6 +9,7 @@ const sections: readonly [string, readonly (keyof typeof parameters)[]][] = [
     'The rate',
     [
       'rate',
+      'autoRateMost',
       'expectedCallMs',
       'reserve',
       'maxFreeze',

@@ -76,7 +76,10 @@ export type TimelineView = { of: 'run' | 'all'; points: readonly TimelinePoint[]
 export type RateView = {
   /** null: unlimited. */
   rate: number | null;
-  deployed: number | null;
+  /** auto: what the API says that it allows. */
+  deployed: number | 'auto' | null;
+  /** The API's own limit is followed. `told`: what it says, in calls a second; absent: it has told none. */
+  auto?: { told?: number; toldAt?: string; mostPerSecond: number };
   minimumPerSecond: number;
   paused: boolean;
   /** The API has ordered all callers to wait until then, ISO 8601. */

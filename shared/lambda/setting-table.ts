@@ -32,10 +32,12 @@ export const longestRetentionSeconds = 1_209_600;
 /** A dead letter is kept for a day at the least, so that a person or a replay can find it. */
 export const leastLetterSeconds = 86_400;
 
-export const rateKind: Kind<number | 'unlimited'> = orWord(
-  'unlimited',
-  decimal(0.001, maxRate),
-  `a number of requests a second up to ${maxRate}, or unlimited`,
+const rateAllowed = `a number of requests a second up to ${maxRate}, auto, or unlimited`;
+
+export const rateKind: Kind<number | 'auto' | 'unlimited'> = orWord(
+  'auto',
+  orWord('unlimited', decimal(0.001, maxRate), rateAllowed),
+  rateAllowed,
 );
 
 /** "Alphanumeric characters and the following: /_+=.@-" (page API_CreateSecret). */
@@ -59,7 +61,14 @@ export const functionParameters = {
     variable: 'RATE',
     default: '10',
     ...rateKind,
-    about: 'Requests a second to the API, of all levels together, retries included.',
+    about:
+      'Requests a second to the API, of all levels together, retries included. `auto`: what the API says in its answers that it allows.',
+  },
+  autoRateMost: {
+    variable: 'AUTO_RATE_MOST',
+    default: '20',
+    ...decimal(0.001, maxRate),
+    about: '`auto`: no more requests a second, whatever the API says. The environments of the levels follow from it.',
   },
   trigger: {
     variable: 'TRIGGER',
@@ -192,7 +201,7 @@ export const derivedSettings = {
   lambdaTimeScale: { variable: 'LAMBDA_TIME_SCALE', fallback: '1', ...wholeNumber(1, 1_000_000) },
 } satisfies Record<string, Setting<unknown>>;
 
-const { apiUrl, apiTokenSecret, rate, trigger, maxFreeze, maxItemFreeze, maxWait } = functionParameters;
+const { apiUrl, apiTokenSecret, rate, autoRateMost, trigger, maxFreeze, maxItemFreeze, maxWait } = functionParameters;
 const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
@@ -203,7 +212,7 @@ const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSecond
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, minimumRate, environments, places },
+  ...{ bucket, level, rate, autoRateMost, minimumRate, environments, places },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },
@@ -213,7 +222,7 @@ export const fetchSettings = {
 
 /** Of replay, sweep, rate and status, beside those for each level. */
 export const recoverySettings = {
-  ...{ bucket, trigger, rate, minimumRate, maxFreeze, maxReplays, maxRefires },
+  ...{ bucket, trigger, rate, autoRateMost, minimumRate, maxFreeze, maxReplays, maxRefires },
   ...{ fetchTimeoutSeconds, fetchRetryAttempts, maximumEventAge, maxReceives, queueRetention },
   ...{ publish, lambdaTimeScale },
 };

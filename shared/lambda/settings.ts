@@ -82,12 +82,12 @@ type WithLevels = Pick<Chain, 'levels'>;
 /** @throws ConfigError with one line for each setting that is missing or invalid; it never shows a value but a level's */
 export function readFetchSettings(chain: WithLevels, env: Environment = process.env): FetchSettings {
   const read = readSettings(fetchSettings, env);
-  const { level, rate, minimumRate, ...more } = read;
+  const { level, rate, minimumRate, autoRateMost, ...more } = read;
   const { maxFreeze, maxItemFreeze, maxWait, ...others } = more;
   return {
     ...others,
     level: readLevel(chain, level),
-    rate: { deployed: rate, minimumPerSecond: minimumRate },
+    rate: { deployed: rate, minimumPerSecond: minimumRate, autoMostPerSecond: autoRateMost },
     maxFreezeMs: maxFreeze * 1000,
     maxItemFreezeMs: maxItemFreeze * 1000,
     maxWaitMs: maxWait * 1000,
@@ -133,7 +133,7 @@ export function readRecoverySettings(chain: WithLevels, env: Environment = proce
   return {
     bucket: read.bucket,
     trigger: read.trigger,
-    rate: { deployed: read.rate, minimumPerSecond: read.minimumRate },
+    rate: { deployed: read.rate, minimumPerSecond: read.minimumRate, autoMostPerSecond: read.autoRateMost },
     maxFreezeMs: read.maxFreeze * 1000,
     maxReplays: read.maxReplays,
     maxRefires: read.maxRefires,

@@ -31,7 +31,7 @@ export function openMemoryDeployment(chain: Chain, change: MemoryChange = {}): M
   const store = new MemoryObjectStore(clock);
   const asked: MemoryDeployment['asked'] = [];
   let looks = 0;
-  const rates = { deployed: 20, minimumPerSecond: 0.1 } as const;
+  const rates = { deployed: 20, minimumPerSecond: 0.1, autoMostPerSecond: 20 } as const;
   const shared = {
     chain,
     store,

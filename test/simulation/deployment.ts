@@ -167,7 +167,6 @@ function memoryOf(
     control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs }),
     openLease: (onChange) =>
       core.createShareLease({ store, clock, random, log: noLog, level: level.name, environments, onChange }),
-    limits,
     clock,
     random,
     onSleep: () => undefined,

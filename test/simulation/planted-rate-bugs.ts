@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const lease = 'shared/engine/rate/share-lease.ts';
+const limit = 'shared/engine/rate/api-limit.ts';
 const table = 'shared/engine/rate/share-table.ts';
 
 export type PlantedRateBug = Omit<PlantedBug, 'breaks'> & {
@@ -61,6 +62,8 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   },
   {
     bug: 'the reserve is given away twice',
+    // Before, no share is ever given again.
+    firstSeed: 3,
     file: table,
     from: '  const free = Math.max(0, 1 - sharesOf(others));\n',
     to: '  const free = Math.max(0, 1 + 2 * reserve - sharesOf(others));\n',
@@ -70,5 +73,11 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
     file: table,
     from: 'if (free < 0) return undefined;',
     to: 'if (free < 0) return 0;',
+  },
+  {
+    bug: 'the rate auto rises to whatever the API says',
+    file: limit,
+    from: 'Math.min(perSecond, autoMostPerSecond)',
+    to: 'perSecond',
   },
 ];

@@ -1,7 +1,8 @@
 /** How much of the rate is used, and why not more: from what the environments at work say of themselves in control/shares.json. */
 import type { Clock, ObjectStore } from '../ports.ts';
+import { readHeldRate, type HeldRate } from './auto-rate.ts';
 import { readFreeze, readRate } from './rate-control.ts';
-import type { Rate, RateLimits } from './rate-setting.ts';
+import type { RateLimits } from './rate-setting.ts';
 import { readShareTable, type ShareEntry } from './share-table.ts';
 
 /** Why less is used than is allowed. */
@@ -46,9 +47,7 @@ export type RateUse = {
 };
 
 /** What holds of the rate now. */
-export type RateNow = {
-  /** Requests a second, of all levels together. */
-  requestsPerSecond: Rate;
+export type RateNow = HeldRate & {
   paused: boolean;
   /** ISO 8601; absent when there is no freeze. */
   frozenUntil?: string;
@@ -79,9 +78,10 @@ export async function readRateNow(
 ): Promise<RateNow> {
   const { store, clock, limits, maxFreezeMs } = deps;
   const [{ setting }, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store, maxFreezeMs)]);
-  const { requestsPerSecond = limits.deployed, paused } = setting;
+  const held = await readHeldRate(store, setting, limits, clock.now());
+  const { paused } = setting;
   const isFrozen = freezeMs > clock.now();
-  const now = { requestsPerSecond, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
+  const now = { ...held, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
   const use = await readRateUse(now, deps);
   return { ...now, ...(use && { use }) };
 }

@@ -9,7 +9,8 @@ import { createDemandMeter } from './demand.ts';
 import { createEarnings } from './earnings.ts';
 import type { RateControl, RateState } from './rate-control.ts';
 import { staleMs } from './rate-control.ts';
-import type { Rate, RateLimits } from './rate-setting.ts';
+import type { ToldLimit } from './api-limit.ts';
+import type { Rate } from './rate-setting.ts';
 import type { ShareLease } from './share-lease.ts';
 
 export type Turns = {
@@ -22,6 +23,8 @@ export type Turns = {
   answered(ms: number): void;
   /** The API ordered all callers to wait for this long, in milliseconds. */
   freeze(forMs: number): Promise<void>;
+  /** An answer told how many calls the API allows. */
+  told(limit: ToldLimit): void;
   /**
    * Sleeps at an invocation's end until the next call may be made. With it the rate is kept by how many invocations there are at
    * once, whichever environments Lambda gives the next ones to. Nothing is under way afterwards.
@@ -33,7 +36,6 @@ export type TurnsDeps = {
   control: RateControl;
   /** @param onChange to be called before the share changes; see ShareLeaseDeps */
   openLease: (onChange: (isNewPlace: boolean) => void) => ShareLease;
-  limits: Pick<RateLimits, 'deployed'>;
   clock: Clock;
   random: () => number;
   /** After every sleep, with its length in milliseconds. */
@@ -54,14 +56,15 @@ const restMs = 10_000;
 /** An environment whose share is too small waits this long for the others to make room, before its items are requeued. */
 const patienceMs = 8_000;
 
-export function createTurns({ control, openLease, limits, clock, random, onSleep }: TurnsDeps): Turns {
+export function createTurns({ control, openLease, clock, random, onSleep }: TurnsDeps): Turns {
   const earnings = createEarnings(clock.now());
   const meter = createDemandMeter();
   const lease = openLease((isNewPlace) => {
     earn();
     if (isNewPlace) earnings.forfeit();
   });
-  let perSecond: Rate = limits.deployed;
+  /** Nothing is earned before the rate is known. */
+  let perSecond: Rate = 0;
   let lastCallMs = -Infinity;
   let lookedMs = -Infinity;
   let beganMs = -Infinity;
@@ -77,7 +80,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
   async function readControl(): Promise<RateState> {
     const state = await control.read();
     earn();
-    perSecond = state.requestsPerSecond ?? limits.deployed;
+    perSecond = state.perSecond;
     return state;
   }
 
@@ -173,6 +176,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
     },
     answered: (ms) => meter.answered(ms),
     freeze: (forMs) => control.freeze(forMs),
+    told: (limit) => control.told(limit),
     async settle(deadlineMs) {
       try {
         while (lastCallMs > -Infinity) {
@@ -184,6 +188,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
       } finally {
         farSinceMs = undefined;
         await looking;
+        await control.settled();
       }
     },
   };

@@ -64,7 +64,7 @@ describe('what is used of the rate', () => {
     store.drop('control/rate.json', '{"requestsPerSecond": 10}');
     const entries = [entry({ perSecond: 9.5 }), entry({ id: 'old', untilMs: clock.nowMs - 60_000 })];
     store.drop('control/shares.json', shareTableText({ version: 1, entries }));
-    const limits = { deployed: 20, minimumPerSecond: 0 };
+    const limits = { deployed: 20, minimumPerSecond: 0, autoMostPerSecond: 20 };
     const read = await readRateNow({ store, clock, limits, maxFreezeMs: 900_000, levels });
     expect(read).toMatchObject({ requestsPerSecond: 10, paused: false, use: { perSecond: 9.5, part: 0.95 } });
     expect(rateLines(read)).toEqual(['Used: 9.5 of 10 requests a second (95%).']);
@@ -72,7 +72,7 @@ describe('what is used of the rate', () => {
 
   test('is not known of a rate without a limit', async () => {
     const store = new MemoryObjectStore(clock);
-    const limits = { deployed: 'unlimited', minimumPerSecond: 0 } as const;
+    const limits = { deployed: 'unlimited', minimumPerSecond: 0, autoMostPerSecond: 20 } as const;
     const read = await readRateNow({ store, clock, limits, maxFreezeMs: 900_000, levels });
     expect([read, rateLines(read)]).toEqual([{ requestsPerSecond: 'unlimited', paused: false }, []]);
   });
