@@ -149,7 +149,8 @@ function joinNegatives(args: readonly string[], options: OptionTable): string[] 
   const joined: string[] = [];
   for (const arg of args) {
     const before = joined.at(-1) ?? '';
-    const takesNumber = options[before.replace(/^--/, '')]?.kind.startsWith('number') === true;
+    const name = before.replace(/^--/, '');
+    const takesNumber = Object.hasOwn(options, name) && options[name]?.kind.startsWith('number') === true;
     if (takesNumber && /^-\d/.test(arg)) joined[joined.length - 1] = `${before}=${arg}`;
     else joined.push(arg);
   }

@@ -149,6 +149,7 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
         `${failures}/*.json`,
         'control/freeze.json',
         'control/shares.json',
+        'control/api-limit.json',
       ]);
     }
   });
@@ -198,6 +199,17 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
     expect(shared('1')).toEqual(chain.levels.map(() => ['10', '10']));
     expect(shared('100')).toEqual(chain.levels.map(() => [reserved('100'), reserved('100')]));
     expect(shared('unlimited')).toEqual(chain.levels.map(() => ['', '']));
+  });
+
+  test('with auto, the environments are those of the most that it may be', () => {
+    const bounds = (params: Record<string, string>): unknown[] =>
+      chain.levels.flatMap((level) => {
+        const template = compile(deploymentOf(chain, params));
+        const { ENVIRONMENTS, MINIMUM_RATE } = environmentOf(template, functionId(level.function));
+        return [ENVIRONMENTS, MINIMUM_RATE];
+      });
+    expect(bounds({ rate: 'auto', autoRateMost: '50' })).toEqual(bounds({ rate: '50' }));
+    expect(bounds({ rate: 'auto' })).toEqual(bounds({ rate: '20' }));
   });
 
   test.each(['replay', 'sweep', 'rate', 'status'])('%s knows the deployment by its own numbers', (name) => {

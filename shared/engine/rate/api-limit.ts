@@ -33,7 +33,7 @@ export const autoStartPerSecond = 1;
 /** The rate doubles so often, until it is what the API says: each environment has read the object again before. */
 export const autoStepMs = 5_000;
 
-/** What was written so long ago says nothing more: an API's limit may have changed while nobody called it. */
+/** What was written so long ago says nothing more: an API's limit may have changed while no call was made. */
 export const autoValidMs = 600_000;
 
 /** A limit that was just written is not raised for so long: two endpoints with limits of their own must not take turns. */

@@ -122,7 +122,7 @@ describe('the settings of the recovery functions', () => {
     BUCKET: 'b',
     TRIGGER: 'direct',
     RATE: '20',
-  AUTO_RATE_MOST: '20',
+    AUTO_RATE_MOST: '20',
     MINIMUM_RATE: '0.5',
     MAX_FREEZE_SECONDS: '900',
     MAX_REPLAYS: '3',

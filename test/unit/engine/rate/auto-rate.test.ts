@@ -152,9 +152,9 @@ describe('the rate auto', () => {
     const many = Array.from({ length: 20 }, open);
     await Promise.all(many.map((control) => control.read()));
     let writes = 0;
-    const { replace } = store;
+    const replace = store.replace.bind(store);
     store.replace = async (...args) => {
-      const outcome = await replace.apply(store, args);
+      const outcome = await replace(...args);
       if (outcome === 'replaced') writes += 1;
       return outcome;
     };
