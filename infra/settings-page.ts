@@ -11,6 +11,8 @@ const sections: readonly [string, readonly (keyof typeof parameters)[]][] = [
       'rate',
       'autoRateMost',
       'expectedCallMs',
+      'rateBucket',
+      'ratePrefix',
       'reserve',
       'maxFreeze',
       'maxItemFreeze',

@@ -94,9 +94,10 @@ const whyWords: Readonly<Record<string, string>> = {
   latency: 'all functions wait for the API',
 };
 
-function useWords({ perSecond: used, part, why }: RateUseView): string {
+function useWords({ perSecond: used, part, why, others }: RateUseView): string {
+  const shared = others === undefined ? '' : `, and ${perSecond(others.perSecond)} by other stages that share the API`;
   const reason = why === undefined ? '' : `: ${whyWords[why] ?? why}`;
-  return `Used: ${perSecond(used)} a second, ${percent(part, 1)} of what is allowed${reason}.`;
+  return `Used: ${perSecond(used)} a second${shared}, ${percent(part, 1)} of what is allowed${reason}.`;
 }
 
 function waitingWords({ waiting = {} }: RateView): string {

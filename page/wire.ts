@@ -40,7 +40,7 @@ export type RunsView = { runs: readonly RunRow[]; problem?: string };
 export type Report = RunReport & { published?: PublishStatus; rate?: { use?: RateUseView } };
 
 /** `part` of what is allowed, from 0 to 1; `why` no more is used, if it is less than nearly all. */
-export type RateUseView = { perSecond: number; part: number; why?: string };
+export type RateUseView = { perSecond: number; part: number; why?: string; others?: { perSecond: number } };
 
 /** In US dollars. `expected` is for the items that are known now. */
 export type Cost = { soFar: number; expected: number };

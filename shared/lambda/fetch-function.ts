@@ -10,7 +10,7 @@ import type { SQSBatchResponse } from 'aws-lambda';
 import { parseS3Event, type ParsedEvent } from '../aws/event-codec.ts';
 import { withCode } from '../aws/letter-codec.ts';
 import { createFailureSink } from '../aws/message-queue.ts';
-import { createObjectStore } from '../aws/object-store.ts';
+import { createStageStore } from '../aws/object-store.ts';
 import { limited, requestHandlerOptions } from '../aws/request-limits.ts';
 import { createS3Client } from '../aws/s3-client.ts';
 import { createSecret } from '../aws/secret.ts';
@@ -102,13 +102,13 @@ type Services = { sqs: SQSClient; log: Log; metrics: Metrics };
 function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, metrics }: Services) {
   const { level, bucket, rate, maxFreezeMs, callRetries } = settings;
   // Children are written side by side; with fewer sockets than that they would queue up in the client.
-  const store = createObjectStore(createS3Client(settings.writeConcurrency + 2), bucket);
+  const store = createStageStore(createS3Client(settings.writeConcurrency + 2), bucket, settings.ratePlace);
   const turns = createTurns({
     control: createRateControl({ store, clock: systemClock, log, limits: rate, maxFreezeMs }),
     openLease: (onChange) =>
       createShareLease({
         ...{ store, clock: systemClock, random: Math.random, log, onChange },
-        ...{ level: level.name, environments: settings.environments, places: settings.places },
+        ...{ bucket, level: level.name, environments: settings.environments, places: settings.places },
       }),
     clock: systemClock,
     random: Math.random,

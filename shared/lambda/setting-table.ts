@@ -70,6 +70,13 @@ export const functionParameters = {
     ...decimal(0.001, maxRate),
     about: '`auto`: no more requests a second, whatever the API says. The environments of the levels follow from it.',
   },
+  ratePrefix: {
+    variable: 'RATE_PREFIX',
+    default: '',
+    ...orEmpty(matching(/^[\w/=.-]{1,200}$/, 'the beginning of keys: letters, digits and /_=.-'), 'none'),
+    about:
+      'Put before the keys in `rateBucket`, as it is: such as `apis/shop/`. Stages that share an API have the same.',
+  },
   trigger: {
     variable: 'TRIGGER',
     default: 'direct',
@@ -182,6 +189,7 @@ export const functionParameters = {
 /** What infra/ works out. */
 export const derivedSettings = {
   bucket: { variable: 'BUCKET', ...anyText },
+  sharedBucket: { variable: 'RATE_BUCKET', ...orEmpty(anyText, 'the rate is shared with no other stage') },
   level: { variable: 'LEVEL', ...anyText },
   minimumRate: { variable: 'MINIMUM_RATE', ...decimal(0, maxRate) },
   environments: {
@@ -201,18 +209,19 @@ export const derivedSettings = {
   lambdaTimeScale: { variable: 'LAMBDA_TIME_SCALE', fallback: '1', ...wholeNumber(1, 1_000_000) },
 } satisfies Record<string, Setting<unknown>>;
 
-const { apiUrl, apiTokenSecret, rate, autoRateMost, trigger, maxFreeze, maxItemFreeze, maxWait } = functionParameters;
+const { apiUrl, apiTokenSecret, rate, autoRateMost, ratePrefix, trigger, maxFreeze, maxItemFreeze, maxWait } =
+  functionParameters;
 const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires, publish } = functionParameters;
-const { bucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
+const { bucket, sharedBucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, autoRateMost, minimumRate, environments, places },
+  ...{ bucket, sharedBucket, ratePrefix, level, rate, autoRateMost, minimumRate, environments, places },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },
@@ -222,7 +231,7 @@ export const fetchSettings = {
 
 /** Of replay, sweep, rate and status, beside those for each level. */
 export const recoverySettings = {
-  ...{ bucket, trigger, rate, autoRateMost, minimumRate, maxFreeze, maxReplays, maxRefires },
+  ...{ bucket, sharedBucket, ratePrefix, trigger, rate, autoRateMost, minimumRate, maxFreeze, maxReplays, maxRefires },
   ...{ fetchTimeoutSeconds, fetchRetryAttempts, maximumEventAge, maxReceives, queueRetention },
   ...{ publish, lambdaTimeScale },
 };

@@ -37,7 +37,7 @@ export function openMemoryDeployment(chain: Chain, change: MemoryChange = {}): M
     store,
     clock,
     lostAfterMs: () => lostAfterMs,
-    readRate: () => readRateNow({ store, clock, limits: rates, maxFreezeMs: 60_000, levels: [] }),
+    readRate: () => readRateNow({ store, clock, bucket: 'b', limits: rates, maxFreezeMs: 60_000, levels: [] }),
     stoppedUntilMs: () => Promise.resolve(0),
     retryingForMs,
   };

@@ -14,7 +14,7 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   {
     bug: 'an environment that finds no place takes a share',
     file: lease,
-    from: '    if (own === undefined && rest.length >= places) return true;\n',
+    from: '    if (own === undefined && ofStage.length >= places) return true;\n',
     to: '',
   },
   {
@@ -73,6 +73,18 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
     file: table,
     from: 'if (free < 0) return undefined;',
     to: 'if (free < 0) return 0;',
+  },
+  {
+    bug: 'what the other environments of a stage may save up is not counted',
+    file: lease,
+    from: 'const ofStage = entriesOf(rest, bucket);',
+    to: 'const ofStage: ShareEntry[] = [];',
+  },
+  {
+    bug: 'the shares of another stage do not count',
+    file: lease,
+    from: 'shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest)',
+    to: 'shareFor({ wants: demand.wants, held: own?.share ?? 0 }, entriesOf(rest, bucket))',
   },
   {
     bug: 'the rate auto rises to whatever the API says',

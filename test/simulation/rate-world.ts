@@ -27,6 +27,8 @@ export type RateWorldOptions = {
   faults?: Partial<Record<'stalls' | 'dies' | 'recycled' | 'cut' | 'fails' | 'slow' | 'late' | 'silent', number>>;
   /** Clocks differ by this much at most, in milliseconds. */
   skewMs?: number;
+  /** The levels are in turn of two stages, which share the rate. This is what the second one is set to. */
+  secondRate?: number | undefined;
   /** The rate is `auto`: the API says from each of these times on how many calls a second it allows; `perSecond` is the most. */
   told?: readonly ToldFrom[] | undefined;
   /** So late an environment may learn that the API allows less, in milliseconds. */
@@ -69,8 +71,11 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   const strikes = (fault: keyof typeof faults): boolean => next() < (faults[fault] ?? 0);
   const between = (min: number, max: number): number => min + next() * (max - min);
   const startMs = time.nowMs;
-  const { places } = options;
-  const all = places ?? environments.reduce((sum, count) => sum + count, 0);
+  const { places, secondRate } = options;
+  const stageOf = (level: number): number => (secondRate === undefined ? 0 : level % 2);
+  const allOf = (stage: number): number =>
+    places ?? environments.reduce((sum, count, level) => sum + (stageOf(level) === stage ? count : 0), 0);
+  const all = secondRate === undefined ? allOf(0) : allOf(0) + allOf(1);
   const objects = new Map<string, StoredObject>();
   const made: { level: number; atMs: number }[] = [];
   const queues: Item[][] = calls.map(() => []);
@@ -178,13 +183,14 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     if (isMisleading()) end.misled += 1;
     const clock = clockOf(life);
     const store = storeOf(life) as ObjectStore;
-    const deployed = told === undefined ? perSecond : ('auto' as const);
+    const stage = stageOf(level);
+    const deployed = told === undefined ? (stage === 0 ? perSecond : (secondRate ?? perSecond)) : ('auto' as const);
     const limits = { deployed, minimumPerSecond: 0, autoMostPerSecond: perSecond };
     const turns = core.createTurns({
       control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs: 900_000 }),
       openLease: (onChange) => {
-        const its = { store, clock, random: next, log: noLog, level: `level${level}`, environments: all, places };
-        life.lease = core.createShareLease({ ...its, onChange });
+        const its = { store, clock, random: next, log: noLog, level: `level${level}`, bucket: `stage${stage}`, places };
+        life.lease = core.createShareLease({ ...its, environments: allOf(stage), onChange });
         return life.lease;
       },
       clock,
@@ -279,8 +285,9 @@ function toldAt(told: readonly ToldFrom[] | undefined, atMs: number): number | u
 }
 
 /** How many calls the rate earns between two times: with `auto`, the most that the API has said of late. */
-function allowedBetween({ perSecond, told, learnMs = 0 }: RateWorldOptions, fromMs: number, toMs: number): number {
-  if (told === undefined) return ((toMs - fromMs) / 1000) * perSecond;
+function allowedBetween(options: RateWorldOptions, fromMs: number, toMs: number): number {
+  const { perSecond, secondRate = 0, told, learnMs = 0 } = options;
+  if (told === undefined) return ((toMs - fromMs) / 1000) * Math.max(perSecond, secondRate);
   const changes = told.flatMap((each) => [each.fromMs, each.fromMs + learnMs]);
   const times = [fromMs, ...changes.filter((atMs) => atMs > fromMs && atMs < toMs).sort((a, b) => a - b), toMs];
   return times.slice(1).reduce((sum, endMs, index) => {

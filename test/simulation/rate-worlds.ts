@@ -1,5 +1,5 @@
 /**
- * Many seeds of rate-world.ts, each with a shape, a rate and faults of its own: in any time t there are at most R·t + C calls, C
+ * Many seeds of rate-world.ts, each with a shape, a rate and faults of its own, some with two stages that share one API: in any time t there are at most R·t + C calls, C
  * being the environments that may run, or the places that there are for them, and one more for each that crashed; with `auto`, R is what the API has said of late; and at no moment the shares in use are more than all.
  *
  *     node test/simulation/rate-worlds.ts --seeds 400 [--from 1] [--core FOLDER]
@@ -37,6 +37,7 @@ function drawRateWorld(seed: number): Omit<RateWorldOptions, 'core'> {
   return {
     seed,
     told,
+    secondRate: pick('stages', [false, false, true]) ? pick('second rate', [1, 5, 20, 100]) : undefined,
     learnMs: isCalm ? calmLearnMs : faultyLearnMs,
     perSecond: pick('rate', [1, 5, 20, 100]),
     calls,
@@ -73,12 +74,14 @@ function drawTold(seed: number): ToldFrom[] {
 export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
   const options = drawRateWorld(seed);
   const { burst, crashes, misled, shares, saves } = await runRateWorld({ core, ...options });
-  const { environments, places } = options;
+  const { environments, secondRate } = options;
+  const stages = secondRate === undefined ? 1 : 2;
+  const places = options.places === undefined ? undefined : stages * options.places;
+  const rate = Math.max(options.perSecond, secondRate ?? 0);
   const running = environments.reduce((sum, count) => sum + count, 0);
   // Where C is small, it shows that a timer that is late does not lose what is earned meanwhile. A place that one which crashed
   // has left begins with nothing.
-  const allowed =
-    (places === undefined ? running + crashes : places + (timerLateMs / 1000) * options.perSecond) + misled;
+  const allowed = (places === undefined ? running + crashes : places + (timerLateMs / 1000) * rate) + misled;
   const problems = [
     ...(burst > allowed + slackCalls
       ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`]

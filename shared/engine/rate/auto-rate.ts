@@ -7,6 +7,7 @@ import type { Clock, Log, ObjectStore } from '../ports.ts';
 import {
   apiLimitText,
   autoPerSecond,
+  autoStartPerSecond,
   boundedLimit,
   nextLimit,
   readApiLimit,
@@ -23,6 +24,8 @@ export type AutoRate = {
   told(limit: ToldLimit): void;
   /** Calls a second, now. */
   perSecond(): number;
+  /** What it rises to, as far as is known: what other stages are told that share the API. */
+  ceiling(): number;
   /** Nothing is written any more. */
   settled(): Promise<void>;
 };
@@ -88,6 +91,7 @@ export function createAutoRate({ store, clock, log, limits }: AutoRateDeps): Aut
       writing ??= writeAll().finally(() => (writing = undefined));
     },
     perSecond: () => Math.min(heard?.perSecond ?? Infinity, autoPerSecond(known, clock.now(), limits)),
+    ceiling: () => Math.min(heard?.perSecond ?? Infinity, boundedLimit(known?.perSecond ?? autoStartPerSecond, limits)),
     async settled() {
       await writing;
     },

@@ -18,6 +18,8 @@ const keptMs = 30_000;
 export type RateState = {
   /** Calls a second, of all levels together. */
   perSecond: Rate;
+  /** The same without the steps in which `auto` rises: what other stages go by that share the API. */
+  ceiling: Rate;
   paused: boolean;
   /** Milliseconds since 1970 until which no call may be made; in the past when there is no freeze. */
   frozenUntilMs: number;
@@ -80,6 +82,7 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
       const now = wished();
       return {
         perSecond: now === 'auto' ? auto.perSecond() : now,
+        ceiling: now === 'auto' ? auto.ceiling() : now,
         paused: rate?.setting.paused ?? false,
         frozenUntilMs,
       };

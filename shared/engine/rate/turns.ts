@@ -65,6 +65,7 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
   });
   /** Nothing is earned before the rate is known. */
   let perSecond: Rate = 0;
+  let ceiling: Rate = 0;
   let lastCallMs = -Infinity;
   let lookedMs = -Infinity;
   let beganMs = -Infinity;
@@ -80,13 +81,14 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
   async function readControl(): Promise<RateState> {
     const state = await control.read();
     earn();
-    perSecond = state.perSecond;
+    perSecond = state.perSecond === 'unlimited' ? 'unlimited' : Math.min(state.perSecond, lease.slowest);
+    ceiling = state.ceiling;
     return state;
   }
 
   /** Looks at the shares when it is time to, and waits for the answer only when there is no share to go on with. */
   async function keepShare(deadlineMs: number): Promise<void> {
-    if (perSecond === 'unlimited') return;
+    if (perSecond === 'unlimited' || ceiling === 'unlimited') return;
     const nowMs = clock.now();
     if (nowMs - lookedMs > restMs) beganMs = nowMs;
     const isSoon = waitMs() > farMs || nowMs - beganMs < firstMs;
@@ -95,7 +97,7 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
     if (looking === undefined && nowMs - lookedMs >= everyMs) {
       lookedMs = nowMs;
       looking = lease
-        .refresh(meter.read(nowMs, perSecond), deadlineMs, perSecond)
+        .refresh(meter.read(nowMs, perSecond), deadlineMs, ceiling)
         .catch((error: unknown) => void (failure = { error }))
         .finally(() => (looking = undefined));
     }
@@ -195,7 +197,7 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
 }
 
 /** How far apart an environment's calls are when all at work have equal shares, in milliseconds. */
-function spacingMs(perSecond: Rate, { others }: ShareLease): number {
+function spacingMs(perSecond: Rate, { others }: Pick<ShareLease, 'others'>): number {
   return perSecond === 'unlimited' ? 0 : (1000 * (others + 1)) / perSecond;
 }
 

@@ -25,6 +25,8 @@ export type RateReport = RateNow & {
 export type ApplyRateDeps = ResumeDeps & {
   store: ObjectStore;
   limits: RateLimits;
+  /** The stage's own. */
+  bucket: string;
   /** No freeze is longer, in milliseconds. */
   maxFreezeMs: number;
   levels: readonly (WaitingLevel & { environments: number | undefined })[];
@@ -32,7 +34,7 @@ export type ApplyRateDeps = ResumeDeps & {
 
 /** @throws what the store, SQS and Lambda throw */
 export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
-  const { store, limits, maxFreezeMs, levels, clock, log } = deps;
+  const { store, limits, maxFreezeMs, levels, clock, log, bucket } = deps;
   const [rate, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store, maxFreezeMs)]);
   if (rate.problem !== undefined) logInvalidRate(rate, log);
   else if (rate.body !== undefined) await store.put(lastGoodRateKey, rate.body, {});
@@ -45,7 +47,7 @@ export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
   );
   const now = { ...held, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
   const using = levels.map(({ level, environments }): UsingLevel => ({ ...level, environments }));
-  const use = await readRateUse(now, { store, clock, levels: using });
+  const use = await readRateUse(now, { store, clock, bucket, levels: using });
   const report: RateReport = {
     ...now,
     ...(use && { use }),

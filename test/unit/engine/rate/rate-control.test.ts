@@ -42,14 +42,14 @@ const later = (control: RateControl): ReturnType<RateControl['read']> => {
 describe('the rate that is set', () => {
   test('is as deployed without an object, and changes with it within the time that it may be stale', async () => {
     const control = open();
-    expect(await control.read()).toEqual({ perSecond: 20, paused: false, frozenUntilMs: 0 });
+    expect(await control.read()).toEqual({ perSecond: 20, ceiling: 20, paused: false, frozenUntilMs: 0 });
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
-    expect(await control.read()).toEqual({ perSecond: 20, paused: false, frozenUntilMs: 0 });
+    expect(await control.read()).toEqual({ perSecond: 20, ceiling: 20, paused: false, frozenUntilMs: 0 });
     expect(await later(control)).toMatchObject({ perSecond: 5 });
     store.drop('control/rate.json', '{"paused": true}');
-    expect(await later(control)).toEqual({ perSecond: 20, paused: true, frozenUntilMs: 0 });
+    expect(await later(control)).toEqual({ perSecond: 20, ceiling: 20, paused: true, frozenUntilMs: 0 });
     await store.remove('control/rate.json');
-    expect(await later(control)).toEqual({ perSecond: 20, paused: false, frozenUntilMs: 0 });
+    expect(await later(control)).toEqual({ perSecond: 20, ceiling: 20, paused: false, frozenUntilMs: 0 });
   });
 
   test('stays the last valid one when it is invalid, which is logged once', async () => {
@@ -217,7 +217,7 @@ test('a pause with a byte order mark, as an editor on Windows saves it, pauses',
         random: () => 0,
         log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       },
-      ...{ level: 'leaf', environments: 1, onChange: () => undefined },
+      ...{ bucket: 'own', level: 'leaf', environments: 1, onChange: () => undefined },
     });
   const turns = createTurns({
     ...{ control: open(), openLease, limits, clock, random: () => 0, onSleep: () => undefined },

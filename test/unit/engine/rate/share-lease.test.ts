@@ -36,6 +36,7 @@ function open(fate: Fate = (write) => write(), places?: number): ShareLease {
     clock,
     random: Math.random,
     log,
+    bucket: 'own',
     level: 'leaf',
     environments: 8,
     places,
@@ -165,7 +166,18 @@ describe('a write whose answer is lost', () => {
 
 test('a lost race is no failure: the table is read again, and what another has written stays', async () => {
   const other: ShareEntry = {
-    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0, inFlight: 0 },
+    ...{
+      id: 'other',
+      bucket: 'own',
+      level: 'list',
+      rate: 20,
+      share: 0.5,
+      saves: 0,
+      wants: 0.5,
+      perSecond: 1,
+      waited: 0,
+      inFlight: 0,
+    },
     untilMs: clock.nowMs + 10_000,
   };
   let races = 0;

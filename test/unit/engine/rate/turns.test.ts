@@ -11,6 +11,8 @@ let clock: TestClock;
 let state: RateState;
 let slept: number;
 let held: HeldShare;
+/** The slowest rate of another stage. */
+let slowest: number;
 /** Each time that the shares were looked at. */
 let looks: number[];
 /** What a look at the shares changes. */
@@ -22,10 +24,11 @@ let settled: number;
 
 beforeEach(() => {
   clock = new TestClock();
-  state = { perSecond: 1, paused: false, frozenUntilMs: 0 };
+  state = { perSecond: 1, ceiling: 1, paused: false, frozenUntilMs: 0 };
   slept = 0;
   looks = [];
   told = [];
+  slowest = Infinity;
   settled = 0;
   held = { share: 1, saves: 0, untilMs: Infinity };
   onLook = () => undefined;
@@ -45,6 +48,9 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
         return held;
       },
       others,
+      get slowest() {
+        return slowest;
+      },
       refresh() {
         looks.push(clock.now());
         onChange(false);
@@ -58,7 +64,7 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
     ...more,
   });
 const at = (perSecond: Rate): Partial<TurnsDeps> => {
-  state = { ...state, perSecond };
+  state = { ...state, perSecond, ceiling: perSecond };
   return {};
 };
 const inAMinute = (): number => clock.now() + 60_000;

@@ -38,6 +38,7 @@ function run(
 ): Promise<RateReport> {
   return applyRate({
     store,
+    bucket: 'own',
     limits: { deployed: 20, minimumPerSecond: 0.5, autoMostPerSecond: 20 },
     maxFreezeMs: 3_600_000,
     levels: [{ level: levelNamed(fourLevels, 'shops'), environments: 4, waiting, refire: { send } }],
