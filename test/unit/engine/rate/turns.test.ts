@@ -246,3 +246,22 @@ describe("an invocation's end", () => {
     expect(clock.now() - startedMs).toBe(5500);
   });
 });
+
+describe('what an environment learns of the API and of other stages', () => {
+  test('a slower rate of a stage that shares the API holds here, too', async () => {
+    const turns = open(() => 0, 0, at(4));
+    slowest = 2;
+    expect(await take(turns, 3)).toEqual([0, 500, 1000]);
+    slowest = 100;
+    clock.nowMs += 5_000;
+    expect(await take(turns, 3)).toEqual([0, 250, 500]);
+  });
+
+  test("the API's limit is told to the rate's control, and nothing of it is under way once an invocation has ended", async () => {
+    const turns = open();
+    turns.told({ perSecond: 5, startedMs: 1 });
+    expect(told).toEqual([{ perSecond: 5, startedMs: 1 }]);
+    await turns.settle(inAMinute());
+    expect(settled).toBe(1);
+  });
+});
