@@ -62,7 +62,9 @@ export async function startTwoStages(
     };
     return {
       invoke,
-      drop: async (key, body) => void (await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }))),
+      async drop(key, body) {
+        await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
+      },
       async complete(run) {
         for (;;) {
           await engine.idle();
