@@ -8,7 +8,7 @@ import {
   type ServiceModel,
   startLocalAws,
 } from '../local-aws/index.ts';
-import type { Rate } from '../shared/engine/rate/rate-setting.ts';
+import type { DeployedRate } from '../shared/engine/rate/rate-setting.ts';
 import { openPage } from './page/open-page.ts';
 import type { PageServer } from './page/server.ts';
 import { openApi } from './run/api.ts';
@@ -97,7 +97,7 @@ type Place = {
   apiName: string;
   dataDir: string | undefined;
   timeScale: number;
-  rate: Rate;
+  rate: DeployedRate;
   source: Source;
   page: PageServer;
 };
@@ -138,8 +138,9 @@ Their warnings and errors appear below.
 }
 
 /** An unlimited deployment has no bounds on its environments, so it can keep no other rate. */
-function rateLine(rate: Rate): string {
+function rateLine(rate: DeployedRate): string {
   if (rate === 'unlimited') return 'npm run rate -- pause          (start with --rate N to be able to set a rate)';
+  if (rate === 'auto') return 'npm run rate -- 5';
   return `npm run rate -- ${Math.max(1, Math.floor(rate / 2))}`;
 }
 

@@ -1,7 +1,7 @@
 /** `npm run rate`: shows and sets the rate of calls to the API, of a deployment on AWS or of the local engine. */
 import { S3Client } from '@aws-sdk/client-s3';
 import { rateKey } from '../shared/engine/chain/keys.ts';
-import { rateLines } from './terminal/rate-lines.ts';
+import { autoWords, rateLines, rateNumber } from './terminal/rate-lines.ts';
 import { count } from './terminal/format.ts';
 import { askDeployment, createFunctionClient, type FunctionClient } from './run/function-client.ts';
 import { isRate, rateChangeOf, setRate, type RateAnswer } from './run/rate-change.ts';
@@ -20,6 +20,7 @@ const help = `Shows or sets the rate of calls to the API: on AWS, or on the loca
 
   npm run rate                    what holds now, what is used of it, and how many items wait
   npm run rate -- 5               requests a second from now on, of all levels together
+  npm run rate -- auto            what the API says that it allows, up to the deployment's autoRateMost
   npm run rate -- pause           no calls; what is in progress is requeued without counting as an attempt
   npm run rate -- resume          with the rate that held before
   npm run rate -- default         as deployed
@@ -60,11 +61,13 @@ async function main(): Promise<number> {
 }
 
 function pageOf(answer: RateAnswer): string {
-  const { requestsPerSecond, paused, frozenUntil, problem, deployed, waiting, resumed } = answer;
-  const rate = requestsPerSecond === 'unlimited' ? 'unlimited' : `${requestsPerSecond} requests a second`;
+  const { requestsPerSecond, auto, paused, frozenUntil, problem, deployed, waiting, resumed } = answer;
+  const rate = requestsPerSecond === 'unlimited' ? 'unlimited' : `${rateNumber(requestsPerSecond)} requests a second`;
+  const isDeployed = auto === undefined ? requestsPerSecond === deployed : deployed === 'auto';
   const wait = Object.entries(waiting).filter(([, items]) => items > 0);
   const lines = [
-    `${paused ? 'PAUSED; after that ' : ''}${rate}${requestsPerSecond === deployed ? ', as deployed' : `; deployed with ${deployed}`}.`,
+    `${paused ? 'PAUSED; after that ' : ''}${auto === undefined ? '' : 'auto: '}${rate}${isDeployed ? ', as deployed' : `; deployed with ${deployed}`}.`,
+    ...(auto === undefined ? [] : [autoWords(auto)]),
     ...rateLines(answer),
     ...(frozenUntil === undefined ? [] : [`The API ordered a wait until ${frozenUntil}.`]),
     ...(problem === undefined ? [] : [`${rateKey} is invalid, so the last valid rate holds. ${problem}.`]),

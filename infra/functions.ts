@@ -9,7 +9,7 @@ import {
 } from '../shared/lambda/setting-table.ts';
 import type { Settings } from '../shared/lambda/setting.ts';
 import type { Deployment } from './deployment.ts';
-import { arnOf, bucketName, functionId, queueId, ref, roleId, type Intrinsic } from './names.ts';
+import { arnOf, bucketName, functionId, queueId, ref, roleId, sharedBucketName, type Intrinsic } from './names.ts';
 import type { ParameterName, ParameterValues } from './parameters.ts';
 import { publishLevelsOf } from './publishing.ts';
 import { capacityOf } from './rate.ts';
@@ -40,6 +40,7 @@ function fetchVariables(deployment: Deployment, level: Level): Variables {
   const { parameters, rate } = deployment;
   return write(fetchSettings, parameters, {
     bucket: bucketName(deployment),
+    sharedBucket: sharedBucketName(deployment),
     level: level.name,
     minimumRate: String(rate.minimumPerSecond),
     environments: String(rate.environments ?? ''),
@@ -63,6 +64,7 @@ export function recoveryVariables(deployment: Deployment): Variables {
   );
   const own = write(recoverySettings, parameters, {
     bucket: bucketName(deployment),
+    sharedBucket: sharedBucketName(deployment),
     minimumRate: String(rate.minimumPerSecond),
     fetchTimeoutSeconds: String(timeoutSeconds),
     fetchRetryAttempts: String(retryAttempts),

@@ -43,5 +43,16 @@ export const objectArn = (deployment: Pick<Deployment, 'parameters'>, key: strin
 const arnText = ({ parameters }: Pick<Deployment, 'parameters'>): string =>
   `arn:\${AWS::Partition}:s3:::${parameters.bucketName}`;
 
+/** Where stages that share an API have the control objects of their rate; empty: this stage shares it with none. */
+export const sharedBucketName = ({ parameters }: Pick<Deployment, 'parameters'>): string | Intrinsic => {
+  const name = parameters.rateBucket ?? '';
+  return name.includes('${') ? { 'Fn::Sub': name } : name;
+};
+/** @param key within the prefix; without one, the bucket itself */
+export const sharedArn = ({ parameters }: Pick<Deployment, 'parameters'>, key?: string): Intrinsic => {
+  const path = key === undefined ? '' : `/${parameters.ratePrefix ?? ''}${key}`;
+  return { 'Fn::Sub': `arn:\${AWS::Partition}:s3:::${parameters.rateBucket ?? ''}${path}` };
+};
+
 export const arnOf = (id: string): Intrinsic => ({ 'Fn::GetAtt': [id, 'Arn'] });
 export const ref = (id: string): Intrinsic => ({ Ref: id });

@@ -39,6 +39,15 @@ const infraParameters = {
     about:
       'Milliseconds that a call takes: this decides how many environments a level has, so that it can use the whole rate while it is the only one at work. With more of them, each sleeps longer.',
   },
+  rateBucket: {
+    default: '',
+    ...orEmpty(
+      matching(/^([a-z0-9.-]|\$\{AWS::(AccountId|Region|Partition)\})+$/, "a bucket's name"),
+      'the rate is shared with no other stage',
+    ),
+    about:
+      'The bucket in which stages that share one API have the shares of the rate, the freeze and the limit of the API: all of them together keep one rate. docs/deployment.md says what they need.',
+  },
   reserve: {
     default: 'true',
     ...flag,
@@ -156,5 +165,7 @@ export function parseParameters(texts: Readonly<Record<ParameterName, string>>):
     } else if (name === 'apiTokenSecret') problems.push(...secretProblems(text).problems);
     else if ('problem' in read) problems.push(`${name} ${read.problem}, not ${text === '' ? 'empty' : text}.`);
   }
+  if (texts.ratePrefix !== '' && texts.rateBucket === '')
+    problems.push('ratePrefix is of no use without rateBucket: stages that share an API have both.');
   return { values: values as ParameterValues, problems };
 }

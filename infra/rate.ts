@@ -36,19 +36,23 @@ export type Capacity = {
   batchSize: number;
 };
 
-type RateParameters = Pick<ParameterValues, 'rate' | 'trigger' | 'expectedCallMs' | 'batchSize' | 'reserve'>;
+type RateParameters = Pick<ParameterValues, 'trigger' | 'expectedCallMs' | 'batchSize' | 'reserve'> & {
+  /** The most that it may be. */
+  rate: number | 'unlimited';
+};
 
 /** @throws DeploymentError with a line for each level whose environments AWS refuses, or for a rate that is too slow */
 export function shareRate({
   chain,
-  parameters,
+  parameters: given,
   timeoutSeconds,
 }: {
   chain: Chain;
-  parameters: RateParameters;
+  parameters: Omit<RateParameters, 'rate'> & Pick<ParameterValues, 'rate' | 'autoRateMost'>;
   timeoutSeconds: number;
 }): SharedRate {
-  const { rate } = parameters;
+  const rate = given.rate === 'auto' ? given.autoRateMost : given.rate;
+  const parameters: RateParameters = { ...given, rate };
   const problems: string[] = [];
   const levels = chain.levels.map((level): [string, Capacity] => {
     const capacity = capacityFor(level, parameters);
@@ -65,7 +69,12 @@ export function shareRate({
   const places = isReserved || rate === 'unlimited' || wanted === undefined ? undefined : Math.max(wanted, newAccount);
   const environments = places ?? (isReserved ? wanted : undefined);
   return {
-    minimumPerSecond: minimumRate(rate, environments ?? 0, timeoutSeconds),
+    minimumPerSecond: minimumRate(
+      given.rate === 'auto' ? 'autoRateMost' : 'rate',
+      rate,
+      environments ?? 0,
+      timeoutSeconds,
+    ),
     environments,
     places,
     levels: new Map(isReserved ? levels : levels.map(([name, level]) => [name, { ...level, environments: undefined }])),
@@ -87,12 +96,17 @@ function capacityFor(level: Level, { rate, trigger, expectedCallMs, batchSize: m
  * When all environments work, each has an equal share.
  * @throws DeploymentError when the rate is below it
  */
-function minimumRate(rate: number | 'unlimited', environments: number, timeoutSeconds: number): number {
+function minimumRate(
+  name: 'rate' | 'autoRateMost',
+  rate: number | 'unlimited',
+  environments: number,
+  timeoutSeconds: number,
+): number {
   if (rate === 'unlimited') return 0;
   const minimum = Math.ceil((1000 * environments) / (timeoutSeconds * longestSpacing)) / 1000;
   if (rate >= minimum) return minimum;
   throw new DeploymentError([
-    `rate must be at least ${minimum}: slower, the turns of the ${environments} environments of all levels are further apart than a function may run. Lower the chain's environments, or make the functions' timeout longer.`,
+    `${name} must be at least ${minimum}: slower, the turns of the ${environments} environments of all levels are further apart than a function may run. Lower the chain's environments, or make the functions' timeout longer.`,
   ]);
 }
 

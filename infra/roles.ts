@@ -4,6 +4,7 @@
  */
 import { firstLevel, isBatched, lastLevel, nextLevel, type Chain, type Level } from '../shared/engine/chain/chain.ts';
 import {
+  apiLimitKey,
   donePrefix,
   failurePrefix,
   freezeKey,
@@ -12,10 +13,11 @@ import {
   sharesKey,
   successName,
 } from '../shared/engine/chain/keys.ts';
+import { sharedRateKeys } from '../shared/engine/rate/rate-place.ts';
 import { publishLevels, type PublishLevels } from '../shared/engine/publish/publish-levels.ts';
 import { tablesOf } from '../shared/engine/publish/tables.ts';
 import type { Deployment } from './deployment.ts';
-import { arnOf, bucketArn, functionId, functionName, objectArn, queueId, roleId } from './names.ts';
+import { arnOf, bucketArn, functionId, functionName, objectArn, queueId, roleId, sharedArn } from './names.ts';
 import { publishLevelsOf } from './publishing.ts';
 import { merge, type Resources } from './resources.ts';
 
@@ -30,7 +32,7 @@ export function roles(deployment: Deployment): Resources {
   const { control, reports, finished } = recordPrefixes;
   const seeds = firstLevel(chain).reads;
   const readReports = read('ReadReports', reports);
-  const readControl = read('ReadControl', control);
+  const readControl = [read('ReadControl', control), ...readSharedRate(deployment)];
   const noteFailures = write('NoteFailures', `${recordPrefixes.failures}/*.json`);
   const seeSeeds = read('SeeSeeds', seeds);
   // A census lists items and results, and reads what the records say of them.
@@ -64,7 +66,7 @@ export function roles(deployment: Deployment): Resources {
       noteFailures,
       readReports,
       allow('CompareWithMarkers', 's3:GetObject', objectArn(deployment, successMarkers(chain))),
-      readControl,
+      ...readControl,
       write('WriteReportsAndMarkers', `${reports}/*.json`, `${finished}/*.json`, successMarkers(chain)),
       removeMarkers(deployment),
       list,
@@ -72,7 +74,7 @@ export function roles(deployment: Deployment): Resources {
     roleOf(
       deployment,
       'rate',
-      readControl,
+      ...readControl,
       write('KeepTheLastGoodRate', lastGoodRateKey),
       drain(deployment, 'waiting'),
       refire,
@@ -84,7 +86,7 @@ export function roles(deployment: Deployment): Resources {
       seeSeeds,
       takeACensus,
       readReports,
-      readControl,
+      ...readControl,
       ...(publishing.length === 0
         ? []
         : [
@@ -176,8 +178,7 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
   const records = [
     ...(level.children === 'many' ? [`${done}/*.json`] : []),
     `${failures}/*.json`,
-    freezeKey,
-    ...(parameters.rate === 'unlimited' ? [] : [sharesKey]),
+    ...(parameters.rateBucket === undefined ? rateRecords(deployment) : []),
   ];
   return roleOf(
     deployment,
@@ -189,6 +190,8 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
       : []),
     createObjects(deployment, 'WriteChildren', created),
     writeObjects(deployment, 'WriteRecords', records),
+    ...readSharedRate(deployment),
+    ...writeSharedRate(deployment),
     // A seed that is expanded anew makes its run incomplete.
     ...(isFirst ? [removeMarkers(deployment)] : []),
     listBucket(deployment, 'TellMissingFromForbidden'),
@@ -199,6 +202,28 @@ function fetchRole(deployment: Deployment, level: Level): Resources {
     ...(parameters.trigger === 'queue' ? takeMessages(level) : []),
     ...(parameters.apiTokenSecret === undefined ? [] : [readTheToken(parameters.apiTokenSecret)]),
   );
+}
+
+/** What the calls of all environments depend on. A person may set the rate to auto, whatever number is deployed. */
+function rateRecords({ parameters }: Deployment): string[] {
+  return parameters.rate === 'unlimited' ? [freezeKey] : [freezeKey, sharesKey, apiLimitKey];
+}
+
+/** Of a bucket that may be another stage's, or another account's: these objects and no others. */
+function readSharedRate(deployment: Deployment): Statement[] {
+  if (deployment.parameters.rateBucket === undefined) return [];
+  const objects = sharedRateKeys.map((key) => sharedArn(deployment, key));
+  return [
+    allow('ReadSharedRate', 's3:GetObject', objects),
+    // As in `listBucket`: otherwise an object that is not there yet is a refusal.
+    allow('TellMissingFromForbiddenThere', 's3:ListBucket', sharedArn(deployment)),
+  ];
+}
+
+function writeSharedRate(deployment: Deployment): Statement[] {
+  if (deployment.parameters.rateBucket === undefined) return [];
+  const objects = rateRecords(deployment).map((key) => sharedArn(deployment, key));
+  return [allow('WriteSharedRate', 's3:PutObject', objects.length === 1 ? objects[0] : objects)];
 }
 
 function roleOf(deployment: Deployment, name: string, ...statements: readonly Statement[]): Resources {

@@ -9,7 +9,10 @@ const sections: readonly [string, readonly (keyof typeof parameters)[]][] = [
     'The rate',
     [
       'rate',
+      'autoRateMost',
       'expectedCallMs',
+      'rateBucket',
+      'ratePrefix',
       'reserve',
       'maxFreeze',
       'maxItemFreeze',

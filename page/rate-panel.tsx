@@ -45,7 +45,7 @@ export function RatePanel({ use }: { use?: RateUseView | undefined }) {
                   }}
                 />
               )}
-              {view.rate !== view.deployed && <DefaultButton deployed={view.deployed} />}
+              {!isAsDeployed(view) && <DefaultButton deployed={view.deployed} />}
             </>
           )}
         </div>
@@ -54,9 +54,15 @@ export function RatePanel({ use }: { use?: RateUseView | undefined }) {
   );
 }
 
-function RateWords({ view: { rate: set, deployed, paused, frozenUntil } }: { view: RateView }) {
+function isAsDeployed({ rate: set, deployed, auto }: RateView): boolean {
+  return auto === undefined ? set === deployed : deployed === 'auto';
+}
+
+function RateWords({ view }: { view: RateView }) {
+  const { rate: set, deployed, auto, paused, frozenUntil } = view;
   const words = set === null ? 'No limit is set' : `${perSecond(set)} a second`;
-  const origin = set === deployed ? ', as deployed' : deployed === null ? '' : `; deployed with ${perSecond(deployed)}`;
+  const before = deployed === null ? '' : `; deployed with ${deployed === 'auto' ? 'auto' : perSecond(deployed)}`;
+  const origin = isAsDeployed(view) ? ', as deployed' : before;
   return (
     <>
       {paused && <strong class="badge paused">paused</strong>}
@@ -64,9 +70,17 @@ function RateWords({ view: { rate: set, deployed, paused, frozenUntil } }: { vie
         <strong class="badge frozen">the API ordered a wait until {localTime(frozenUntil)}</strong>
       )}
       {paused ? `After the pause: ${words.toLowerCase()}` : words}
-      {origin}.
+      {auto !== undefined && ' (auto)'}
+      {origin}.{auto !== undefined && autoWords(auto)}
     </>
   );
+}
+
+/** Where the rate `auto` has its number from. */
+function autoWords({ told, mostPerSecond }: NonNullable<RateView['auto']>): string {
+  if (told === undefined) return ' The API has told no limit that can be followed, so the rate stays where it begins.';
+  const bound = told > mostPerSecond ? `; autoRateMost allows ${perSecond(mostPerSecond)}` : '';
+  return ` The API says that it allows ${perSecond(told)} a second${bound}.`;
 }
 
 /** Why no more is used. A word that this page does not know is shown as it is. */
@@ -80,9 +94,10 @@ const whyWords: Readonly<Record<string, string>> = {
   latency: 'all functions wait for the API',
 };
 
-function useWords({ perSecond: used, part, why }: RateUseView): string {
+function useWords({ perSecond: used, part, why, others }: RateUseView): string {
+  const shared = others === undefined ? '' : `, and ${perSecond(others.perSecond)} by other stages that share the API`;
   const reason = why === undefined ? '' : `: ${whyWords[why] ?? why}`;
-  return `Used: ${perSecond(used)} a second, ${percent(part, 1)} of what is allowed${reason}.`;
+  return `Used: ${perSecond(used)} a second${shared}, ${percent(part, 1)} of what is allowed${reason}.`;
 }
 
 function waitingWords({ waiting = {} }: RateView): string {
@@ -111,8 +126,9 @@ function ResumeButton() {
   );
 }
 
-function DefaultButton({ deployed }: { deployed: number }) {
-  const effect = `The rate is ${deployed} calls a second again, as deployed.`;
+function DefaultButton({ deployed }: { deployed: number | 'auto' }) {
+  const rate = deployed === 'auto' ? 'what the API says that it allows' : `${deployed} calls a second`;
+  const effect = `The rate is ${rate} again, as deployed.`;
   return (
     <ActionButton
       action={{ label: 'As deployed', request: { action: 'default' }, effect, command: 'npm run rate -- default' }}

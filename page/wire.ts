@@ -40,7 +40,7 @@ export type RunsView = { runs: readonly RunRow[]; problem?: string };
 export type Report = RunReport & { published?: PublishStatus; rate?: { use?: RateUseView } };
 
 /** `part` of what is allowed, from 0 to 1; `why` no more is used, if it is less than nearly all. */
-export type RateUseView = { perSecond: number; part: number; why?: string };
+export type RateUseView = { perSecond: number; part: number; why?: string; others?: { perSecond: number } };
 
 /** In US dollars. `expected` is for the items that are known now. */
 export type Cost = { soFar: number; expected: number };
@@ -76,7 +76,10 @@ export type TimelineView = { of: 'run' | 'all'; points: readonly TimelinePoint[]
 export type RateView = {
   /** null: unlimited. */
   rate: number | null;
-  deployed: number | null;
+  /** auto: what the API says that it allows. */
+  deployed: number | 'auto' | null;
+  /** The API's own limit is followed. `told`: what it says, in calls a second; absent: it has told none. */
+  auto?: { told?: number; toldAt?: string; mostPerSecond: number };
   minimumPerSecond: number;
   paused: boolean;
   /** The API has ordered all callers to wait until then, ISO 8601. */

@@ -8,6 +8,7 @@ import { DeploymentError } from '../run/function-client.ts';
 import { rateChangeOf, type RateAnswer } from '../run/rate-change.ts';
 import { count, plural } from '../terminal/format.ts';
 import { UsageError } from '../terminal/options.ts';
+import { rateNumber } from '../terminal/rate-lines.ts';
 
 const run = v.pipe(v.string(), v.check(isRunName));
 const word = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
@@ -71,8 +72,9 @@ async function messageOf(request: ActionRequest, deployment: Doers): Promise<str
   }
 }
 
-function rateWords({ paused, requestsPerSecond, resumed, frozenUntil }: RateAnswer): string {
-  const rate = requestsPerSecond === 'unlimited' ? 'no limit' : `${requestsPerSecond} calls a second`;
+function rateWords({ paused, requestsPerSecond, auto, resumed, frozenUntil }: RateAnswer): string {
+  const number = requestsPerSecond === 'unlimited' ? 'no limit' : `${rateNumber(requestsPerSecond)} calls a second`;
+  const rate = auto === undefined ? number : `as many as the API says that it allows, now ${number}`;
   const waits = frozenUntil === undefined ? '' : ` The API ordered a wait until ${frozenUntil}.`;
   if (paused) return `Paused: no call from now on, within ten seconds. After that: ${rate}.${waits}`;
   return `Calls are made, ${rate}, within ten seconds.${waits} ${plural(resumed, 'item')} that waited ${resumed === 1 ? 'was' : 'were'} requeued.`;

@@ -1,7 +1,9 @@
 /**
- * What holds for calls to the API, from the control objects: two small reads, so that the page may ask every few seconds;
+ * What holds for calls to the API, from the control objects: a few small reads, so that the page may ask every few seconds;
  * and what waits while calls are stopped.
  */
+import { autoStartPerSecond, boundedLimit } from '../../shared/engine/rate/api-limit.ts';
+import { readHeldRate } from '../../shared/engine/rate/auto-rate.ts';
 import { readFreeze, readRate } from '../../shared/engine/rate/rate-control.ts';
 import type { Rate } from '../../shared/engine/rate/rate-setting.ts';
 import type { RateView } from '../../page/wire.ts';
@@ -17,7 +19,7 @@ const waitingMs = 15_000;
 export function createRateLook(deployment: Pick<OpenDeployment, 'facts' | 'store' | 'rate'>): () => Promise<RateView> {
   const { facts, store } = deployment;
   const { rate: limits, maxFreezeMs } = facts;
-  const deployed = numberOf(limits.deployed);
+  const deployed = limits.deployed === 'unlimited' ? null : limits.deployed;
   let waiting: { askedMs: number; counts: RateView['waiting'] } | undefined;
   /** Only while calls are stopped: the function would give back what waits otherwise, which is not for a look to do. */
   const askWaiting = async (): Promise<RateView['waiting']> => {
@@ -25,19 +27,22 @@ export function createRateLook(deployment: Pick<OpenDeployment, 'facts' | 'store
       waiting = { askedMs: Date.now(), counts: (await deployment.rate()).waiting };
     return waiting.counts;
   };
-  let last: RateView = { rate: deployed, deployed, minimumPerSecond: limits.minimumPerSecond, paused: false };
+  const first = deployed === 'auto' ? boundedLimit(autoStartPerSecond, limits) : deployed;
+  let last: RateView = { rate: first, deployed, minimumPerSecond: limits.minimumPerSecond, paused: false };
   return async () => {
     try {
       const [{ setting, problem }, freezeMs] = await Promise.all([
         readRate(store, limits),
         readFreeze(store, maxFreezeMs),
       ]);
+      const { requestsPerSecond, auto } = await readHeldRate(store, setting, limits, Date.now());
       const isStopped = setting.paused || freezeMs > Date.now();
       if (!isStopped) waiting = undefined;
       const counts = isStopped ? await askWaiting() : undefined;
       last = {
-        rate: numberOf(setting.requestsPerSecond ?? limits.deployed),
+        rate: numberOf(requestsPerSecond),
         deployed,
+        ...(auto && { auto }),
         minimumPerSecond: limits.minimumPerSecond,
         paused: setting.paused,
         ...(freezeMs > 0 && { orderedUntil: new Date(freezeMs).toISOString() }),

@@ -1,6 +1,6 @@
 /** A deployment as the page and `npm run explain` use it: its functions, and its bucket with the caller's own rights. */
 import { S3Client } from '@aws-sdk/client-s3';
-import { createObjectStore } from '../../shared/aws/object-store.ts';
+import { createStageStore } from '../../shared/aws/object-store.ts';
 import type { Chain } from '../../shared/engine/chain/chain.ts';
 import { InputError } from '../../shared/engine/errors.ts';
 import type { ObjectStore } from '../../shared/engine/ports.ts';
@@ -51,8 +51,8 @@ export async function openDeployment(deployment: Deployment): Promise<OpenDeploy
   };
   try {
     const facts = await about.ask({ deployment: true });
-    const { bucket, levels, params } = facts;
-    const store = createObjectStore(s3, bucket);
+    const { bucket, levels, params, ratePlace } = facts;
+    const store = createStageStore(s3, bucket, ratePlace);
     const endpoint = deployment.local?.endpoint ?? process.env['AWS_ENDPOINT_URL'];
     return {
       facts,

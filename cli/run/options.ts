@@ -3,7 +3,7 @@ import {
   flag,
   helpOf,
   list,
-  number,
+  numberOr,
   text,
   UsageError,
   whole,
@@ -28,7 +28,12 @@ export const seedOptions = {
 };
 
 const deploymentOptions = {
-  rate: number(0.1, 100_000, 'requests a second to the API, of all levels together (default: unlimited)'),
+  rate: numberOr(
+    'auto',
+    0.1,
+    100_000,
+    'requests a second to the API, of all levels together; auto: what the API says that it allows (default: unlimited)',
+  ),
   trigger: text(
     'MODE',
     'what starts the functions: direct, S3 itself, or queue, a queue for each level (default: direct)',

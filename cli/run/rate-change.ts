@@ -10,7 +10,7 @@ import { DeploymentError } from './function-client.ts';
 /** What the function `rate` answers. */
 export type RateAnswer = RateReport & { bucket: string };
 
-type Setting = { requestsPerSecond?: number; paused?: boolean };
+type Setting = { requestsPerSecond?: number | 'auto'; paused?: boolean };
 
 export type RateChange = (setting: Setting) => Setting;
 
@@ -21,15 +21,17 @@ export function rateChangeOf(wish: string): (setting: Setting) => Setting {
   if (wish === 'resume')
     return ({ requestsPerSecond: rate }) => (rate === undefined || rate === 0 ? {} : { requestsPerSecond: rate });
   if (wish === 'default') return () => ({});
+  if (wish === 'auto') return () => ({ requestsPerSecond: 'auto' });
   if (/^\d+(\.\d+)?$/.test(wish)) return () => ({ requestsPerSecond: Number(wish) });
   throw new UsageError(
-    `The rate must be a number of requests a second, pause, resume or default, not ${JSON.stringify(wish)}.`,
+    `The rate must be a number of requests a second, auto, pause, resume or default, not ${JSON.stringify(wish)}.`,
   );
 }
 
 /** @throws UsageError for a rate that the deployment can't keep; DeploymentError when the bucket can't be written */
 export async function setRate(report: RateAnswer, change: RateChange, s3: S3Client): Promise<void> {
-  if (report.deployed === 'unlimited' && (change({}).requestsPerSecond ?? 0) > 0)
+  const { requestsPerSecond: wanted = 0 } = change({});
+  if (report.deployed === 'unlimited' && (wanted === 'auto' || wanted > 0))
     throw new UsageError(
       'This deployment has no rate, so nothing bounds its environments and it can keep none: deploy it with --param rate=NUMBER, or start npm run local with --rate NUMBER. pause, resume and default work.',
     );

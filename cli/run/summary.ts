@@ -2,7 +2,7 @@
 import { costOf, s3RequestsOf, usdPerGbSecond, type CostLine, type S3Requests } from './cost.ts';
 import { reasonLines, reasonsOf, type Reason } from '../terminal/drawing.ts';
 import { bytes, count, dollars, plural, seconds, table } from '../terminal/format.ts';
-import type { Rate } from '../../shared/engine/rate/rate-setting.ts';
+import type { DeployedRate } from '../../shared/engine/rate/rate-setting.ts';
 import type { Chain } from '../../shared/engine/chain/chain.ts';
 import type { RunReport } from '../../shared/engine/report/run-report.ts';
 
@@ -11,7 +11,7 @@ export type SqsRequests = { send: number; receive: number; delete: number; other
 /** What was allowed of calls to the API, and what was made of it since this start. */
 export type RateSummary = {
   /** Requests a second; as deployed. */
-  set: Rate;
+  set: DeployedRate;
   /** Calls a second from the first to the last. */
   used: number;
   /** The most calls in any second. */
@@ -236,8 +236,9 @@ function levelsOf(chain: Pick<Chain, 'levels'>, { levels }: RunReport): LevelSum
 }
 
 function rateOf({ set, used, fullestSecond }: RateSummary): string {
-  const of = set === 'unlimited' ? '' : ` of ${set}`;
-  return `${used.toFixed(1)}${of} a second; ${count(fullestSecond)} in the fullest second`;
+  const of = typeof set === 'number' ? ` of ${set}` : '';
+  const auto = set === 'auto' ? ' (auto)' : '';
+  return `${used.toFixed(1)}${of} a second${auto}; ${count(fullestSecond)} in the fullest second`;
 }
 
 /** What it costs to keep the rate by sleeping. */

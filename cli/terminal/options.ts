@@ -11,21 +11,25 @@ export class UsageError extends Error {
 }
 
 type NumberOption = { kind: 'number'; value: string; min: number; max: number; whole: boolean; help: string };
+/** Also one word. */
+type WordOption<Word extends string = string> = Omit<NumberOption, 'kind'> & { kind: 'number or word'; word: Word };
 type TextOption = { kind: 'text'; value: string; help: string };
 type ListOption = { kind: 'list'; value: string; help: string };
 type FlagOption = { kind: 'flag'; help: string };
-export type Option = NumberOption | TextOption | ListOption | FlagOption;
+export type Option = NumberOption | WordOption | TextOption | ListOption | FlagOption;
 export type OptionTable = Readonly<Record<string, Option>>;
 
 /** What was given; an option that was not is absent, so that a command knows the difference to its default. */
 export type Given<Options extends OptionTable> = {
   [Name in keyof Options]?: Options[Name] extends NumberOption
     ? number
-    : Options[Name] extends TextOption
-      ? string
-      : Options[Name] extends ListOption
-        ? string[]
-        : boolean;
+    : Options[Name] extends WordOption<infer Word>
+      ? number | Word
+      : Options[Name] extends TextOption
+        ? string
+        : Options[Name] extends ListOption
+          ? string[]
+          : boolean;
 };
 
 export type GivenValue = number | string | boolean | string[];
@@ -36,6 +40,15 @@ export function whole(min: number, max: number, help: string): NumberOption {
 
 export function number(min: number, max: number, help: string): NumberOption {
   return { kind: 'number', value: 'N', min, max, whole: false, help };
+}
+
+export function numberOr<const Word extends string>(
+  word: Word,
+  min: number,
+  max: number,
+  help: string,
+): WordOption<Word> {
+  return { kind: 'number or word', word, value: `N|${word}`, min, max, whole: false, help };
 }
 
 export function text(value: string, help: string): TextOption {
@@ -114,17 +127,21 @@ function readValue(rawName: string, option: Option, value: string | undefined): 
     if (value !== undefined) throw new UsageError(`${rawName} takes no value.`);
     return true;
   }
-  const allowed = option.kind === 'number' ? rangeOf(option) : option.value;
+  const isNumber = option.kind === 'number' || option.kind === 'number or word';
+  const allowed = isNumber ? rangeOf(option) : option.value;
   if (value === undefined || value === '') throw new UsageError(`${rawName} needs a value: ${allowed}.`);
-  if (option.kind === 'text' || option.kind === 'list') return value;
+  if (!isNumber) return value;
+  if (option.kind === 'number or word' && value === option.word) return value;
   const parsed = /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
   const isRight = parsed >= option.min && parsed <= option.max && (!option.whole || Number.isSafeInteger(parsed));
   if (!isRight) throw new UsageError(`${rawName} must be ${allowed}, not ${JSON.stringify(value)}.`);
   return parsed;
 }
 
-function rangeOf({ whole, min, max }: NumberOption): string {
-  return `${whole ? 'a whole number' : 'a number'} from ${min} to ${max}`;
+function rangeOf(option: NumberOption | WordOption): string {
+  const { kind, whole, min, max } = option;
+  const range = `${whole ? 'a whole number' : 'a number'} from ${min} to ${max}`;
+  return kind === 'number' ? range : `${range}, or ${option.word}`;
 }
 
 /** `--port -1` reads as a value that is out of range, not as two options. */
@@ -132,7 +149,8 @@ function joinNegatives(args: readonly string[], options: OptionTable): string[] 
   const joined: string[] = [];
   for (const arg of args) {
     const before = joined.at(-1) ?? '';
-    const takesNumber = options[before.replace(/^--/, '')]?.kind === 'number';
+    const name = before.replace(/^--/, '');
+    const takesNumber = Object.hasOwn(options, name) && options[name]?.kind.startsWith('number') === true;
     if (takesNumber && /^-\d/.test(arg)) joined[joined.length - 1] = `${before}=${arg}`;
     else joined.push(arg);
   }

@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { ItemError, TransientError } from '../engine/errors.ts';
 import type { Body, Metadata, ObjectStore } from '../engine/ports.ts';
+import { withRatePlace, type RatePlace } from '../engine/rate/rate-place.ts';
 import { explained } from './errors.ts';
 import { createPlainRequests, type Headers } from './plain-requests.ts';
 
@@ -172,6 +173,12 @@ export function createObjectStore(client: S3Client, bucket: string): ObjectStore
       }
     },
   };
+}
+
+/** @param place where the control objects are that stages share; undefined: in the bucket itself */
+export function createStageStore(client: S3Client, bucket: string, place: RatePlace | undefined): ObjectStore {
+  const own = createObjectStore(client, bucket);
+  return place === undefined ? own : withRatePlace(own, createObjectStore(client, place.bucket), place);
 }
 
 function metadataHeaders(metadata: Metadata): Headers {

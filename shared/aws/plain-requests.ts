@@ -53,8 +53,8 @@ export function createPlainRequests(client: S3Client, bucket: string): SendPlain
         address = addressIn(args.request as HttpRequest, key);
       return next(args);
     },
-    // It has its address and its headers then, and no signature.
-    { step: 'finalizeRequest', priority: 'high', name: 'noteAddress' },
+    // It has its address and its headers then, and no signature. Without a name: a client may be for two buckets.
+    { step: 'finalizeRequest', priority: 'high' },
   );
   let signer: Promise<Signer> | undefined;
 

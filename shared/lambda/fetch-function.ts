@@ -10,7 +10,7 @@ import type { SQSBatchResponse } from 'aws-lambda';
 import { parseS3Event, type ParsedEvent } from '../aws/event-codec.ts';
 import { withCode } from '../aws/letter-codec.ts';
 import { createFailureSink } from '../aws/message-queue.ts';
-import { createObjectStore } from '../aws/object-store.ts';
+import { createStageStore } from '../aws/object-store.ts';
 import { limited, requestHandlerOptions } from '../aws/request-limits.ts';
 import { createS3Client } from '../aws/s3-client.ts';
 import { createSecret } from '../aws/secret.ts';
@@ -23,7 +23,7 @@ import { processItem } from '../engine/item/item.ts';
 import type { Log } from '../engine/ports.ts';
 import { createRateControl } from '../engine/rate/rate-control.ts';
 import { createShareLease } from '../engine/rate/share-lease.ts';
-import { createTurns } from '../engine/rate/turns.ts';
+import { createTurns, type Turns } from '../engine/rate/turns.ts';
 import { createRunParamsReader } from '../engine/runs/run-params.ts';
 import type { SourceChain } from '../source/define.ts';
 import { createLevelFetch } from '../source/level-fetch.ts';
@@ -102,27 +102,27 @@ type Services = { sqs: SQSClient; log: Log; metrics: Metrics };
 function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, metrics }: Services) {
   const { level, bucket, rate, maxFreezeMs, callRetries } = settings;
   // Children are written side by side; with fewer sockets than that they would queue up in the client.
-  const store = createObjectStore(createS3Client(settings.writeConcurrency + 2), bucket);
+  const store = createStageStore(createS3Client(settings.writeConcurrency + 2), bucket, settings.ratePlace);
+  const turns = createTurns({
+    control: createRateControl({ store, clock: systemClock, log, limits: rate, maxFreezeMs }),
+    openLease: (onChange) =>
+      createShareLease({
+        ...{ store, clock: systemClock, random: Math.random, log, onChange },
+        ...{ bucket, level: level.name, environments: settings.environments, places: settings.places },
+      }),
+    clock: systemClock,
+    random: Math.random,
+    onSleep: (ms) => metrics.addMetric('WaitedForTurn', MetricUnit.Milliseconds, ms),
+  });
   return {
     chain: source,
     level,
-    fetch: openApi(source, settings),
+    fetch: openApi(source, settings, turns, log),
     store,
     runParams: createRunParamsReader(source, store),
     deadLetters: createFailureSink(sqs, { queueUrl: settings.deadLetterQueueUrl, bucket }),
     waiting: createFailureSink(sqs, { queueUrl: settings.waitingQueueUrl, bucket }),
-    turns: createTurns({
-      control: createRateControl({ store, clock: systemClock, log, limits: rate, maxFreezeMs }),
-      openLease: (onChange) =>
-        createShareLease({
-          ...{ store, clock: systemClock, random: Math.random, log, onChange },
-          ...{ level: level.name, environments: settings.environments, places: settings.places },
-        }),
-      limits: rate,
-      clock: systemClock,
-      random: Math.random,
-      onSleep: (ms) => metrics.addMetric('WaitedForTurn', MetricUnit.Milliseconds, ms),
-    }),
+    turns,
     hasFailures: createFailureWatch(level, store, systemClock, firstRetryMs(settings) / 2),
     clock: systemClock,
     random: Math.random,
@@ -150,7 +150,7 @@ function openSecrets(): SecretsManagerClient {
   return limited(new SecretsManagerClient({ requestHandler: requestHandlerOptions(1) }));
 }
 
-function openApi(source: SourceChain, settings: FetchSettings): Fetch {
+function openApi(source: SourceChain, settings: FetchSettings, turns: Turns, log: Log): Fetch {
   const { level, apiUrl, apiTokenSecret: secretId, callTimeoutMs: timeoutMs, maxBodyBytes } = settings;
   const secret = secretId === undefined ? undefined : createSecret(openSecrets(), secretId, tokenMaxAgeMs, systemClock);
   return createLevelFetch(source, level, {
@@ -159,7 +159,21 @@ function openApi(source: SourceChain, settings: FetchSettings): Fetch {
     timeoutMs,
     maxBodyBytes,
     clock: systemClock,
+    onLimit: (limit) => turns.told(limit),
+    onLimitWithoutWindow: settings.rate.deployed === 'auto' ? logLimitWithoutWindow(log) : () => undefined,
   });
+}
+
+/** Once in each environment: it says so in every answer. */
+function logLimitWithoutWindow(log: Log): (calls: number) => void {
+  let isLogged = false;
+  return (calls) => {
+    if (isLogged) return;
+    isLogged = true;
+    log.warn(
+      `The API allows ${calls} calls and does not say in which time, so the rate stays where it begins. Declare it in the chain: api: { limit: { windowSeconds: 60 } }.`,
+    );
+  };
 }
 
 /**

@@ -22,6 +22,7 @@ export function rateFunction(chain: Chain) {
       const { bucket, rate, maxFreezeMs } = settings;
       const shared = {
         store: openStore(settings, s3Sockets),
+        bucket,
         limits: rate,
         maxFreezeMs,
         levels: openLevels(settings),

@@ -2,7 +2,7 @@
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { createMessageQueue } from '../aws/message-queue.ts';
-import { createObjectStore } from '../aws/object-store.ts';
+import { createStageStore } from '../aws/object-store.ts';
 import { createFunctionSink, createQueueSink } from '../aws/refire.ts';
 import { limited, requestHandlerOptions } from '../aws/request-limits.ts';
 import { createS3Client } from '../aws/s3-client.ts';
@@ -26,8 +26,8 @@ export type LevelServices = {
 const maxSockets = 200;
 
 /** @param s3Sockets connections to S3 at once */
-export function openStore({ bucket }: RecoverySettings, s3Sockets = maxSockets): ObjectStore {
-  return createObjectStore(createS3Client(s3Sockets), bucket);
+export function openStore({ bucket, ratePlace }: RecoverySettings, s3Sockets = maxSockets): ObjectStore {
+  return createStageStore(createS3Client(s3Sockets), bucket, ratePlace);
 }
 
 export function openLevels({ bucket, trigger, levels }: RecoverySettings): LevelServices[] {

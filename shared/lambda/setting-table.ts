@@ -32,10 +32,12 @@ export const longestRetentionSeconds = 1_209_600;
 /** A dead letter is kept for a day at the least, so that a person or a replay can find it. */
 export const leastLetterSeconds = 86_400;
 
-export const rateKind: Kind<number | 'unlimited'> = orWord(
-  'unlimited',
-  decimal(0.001, maxRate),
-  `a number of requests a second up to ${maxRate}, or unlimited`,
+const rateAllowed = `a number of requests a second up to ${maxRate}, auto, or unlimited`;
+
+export const rateKind: Kind<number | 'auto' | 'unlimited'> = orWord(
+  'auto',
+  orWord('unlimited', decimal(0.001, maxRate), rateAllowed),
+  rateAllowed,
 );
 
 /** "Alphanumeric characters and the following: /_+=.@-" (page API_CreateSecret). */
@@ -59,7 +61,21 @@ export const functionParameters = {
     variable: 'RATE',
     default: '10',
     ...rateKind,
-    about: 'Requests a second to the API, of all levels together, retries included.',
+    about:
+      'Requests a second to the API, of all levels together, retries included. `auto`: what the API says in its answers that it allows.',
+  },
+  autoRateMost: {
+    variable: 'AUTO_RATE_MOST',
+    default: '20',
+    ...decimal(0.001, maxRate),
+    about: '`auto`: no more requests a second, whatever the API says. The environments of the levels follow from it.',
+  },
+  ratePrefix: {
+    variable: 'RATE_PREFIX',
+    default: '',
+    ...orEmpty(matching(/^[\w/=.-]{1,200}$/, 'the beginning of keys: letters, digits and /_=.-'), 'none'),
+    about:
+      'Put before the keys in `rateBucket`, as it is: such as `apis/shop/`. Stages that share an API have the same.',
   },
   trigger: {
     variable: 'TRIGGER',
@@ -173,6 +189,7 @@ export const functionParameters = {
 /** What infra/ works out. */
 export const derivedSettings = {
   bucket: { variable: 'BUCKET', ...anyText },
+  sharedBucket: { variable: 'RATE_BUCKET', ...orEmpty(anyText, 'the rate is shared with no other stage') },
   level: { variable: 'LEVEL', ...anyText },
   minimumRate: { variable: 'MINIMUM_RATE', ...decimal(0, maxRate) },
   environments: {
@@ -192,18 +209,19 @@ export const derivedSettings = {
   lambdaTimeScale: { variable: 'LAMBDA_TIME_SCALE', fallback: '1', ...wholeNumber(1, 1_000_000) },
 } satisfies Record<string, Setting<unknown>>;
 
-const { apiUrl, apiTokenSecret, rate, trigger, maxFreeze, maxItemFreeze, maxWait } = functionParameters;
+const { apiUrl, apiTokenSecret, rate, autoRateMost, ratePrefix, trigger, maxFreeze, maxItemFreeze, maxWait } =
+  functionParameters;
 const { callRetries, callTimeoutMs } = functionParameters;
 const { maxChildren, maxBodyBytes, maxBatchBytes, maxPartBytes, writeConcurrency, maximumEventAge } =
   functionParameters;
 const { maxReceives, queueRetention, maxReplays, maxRefires, publish } = functionParameters;
-const { bucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
+const { bucket, sharedBucket, level, minimumRate, environments, places, lambdaTimeScale } = derivedSettings;
 const { deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl, fetchTimeoutSeconds, fetchRetryAttempts } =
   derivedSettings;
 
 /** A fetch function's. */
 export const fetchSettings = {
-  ...{ bucket, level, rate, minimumRate, environments, places },
+  ...{ bucket, sharedBucket, ratePrefix, level, rate, autoRateMost, minimumRate, environments, places },
   ...{ maxFreeze, maxItemFreeze, maxWait },
   ...{ deadLetterQueueUrl, waitingQueueUrl, triggerQueueUrl },
   ...{ apiUrl, apiTokenSecret, callRetries, callTimeoutMs, maxBodyBytes, maxChildren, writeConcurrency },
@@ -213,7 +231,7 @@ export const fetchSettings = {
 
 /** Of replay, sweep, rate and status, beside those for each level. */
 export const recoverySettings = {
-  ...{ bucket, trigger, rate, minimumRate, maxFreeze, maxReplays, maxRefires },
+  ...{ bucket, sharedBucket, ratePrefix, trigger, rate, autoRateMost, minimumRate, maxFreeze, maxReplays, maxRefires },
   ...{ fetchTimeoutSeconds, fetchRetryAttempts, maximumEventAge, maxReceives, queueRetention },
   ...{ publish, lambdaTimeScale },
 };

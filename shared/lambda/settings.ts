@@ -5,6 +5,7 @@
 import { levelNamed, type Chain, type Level } from '../engine/chain/chain.ts';
 import { ConfigError } from '../engine/errors.ts';
 import { listPublishLevels } from '../engine/publish/publish-levels.ts';
+import type { RatePlace } from '../engine/rate/rate-place.ts';
 import type { RateLimits } from '../engine/rate/rate-setting.ts';
 import { readSettings, type Environment, type Settings, type ValuesOf } from './setting.ts';
 import {
@@ -19,6 +20,8 @@ export type FetchSettings = {
   bucket: string;
   level: Level;
   rate: RateLimits;
+  /** undefined: the rate is shared with no other stage. */
+  ratePlace: RatePlace | undefined;
   /** How many may run at once, of all levels; undefined: nothing bounds them. */
   environments: number | undefined;
   /** That may have a share of the rate at once; undefined: AWS bounds them, or there is no rate. */
@@ -51,6 +54,8 @@ export type RecoverySettings = {
   bucket: string;
   trigger: 'direct' | 'queue';
   rate: RateLimits;
+  /** undefined: the rate is shared with no other stage. */
+  ratePlace: RatePlace | undefined;
   maxFreezeMs: number;
   maxReplays: number;
   maxRefires: number;
@@ -82,16 +87,21 @@ type WithLevels = Pick<Chain, 'levels'>;
 /** @throws ConfigError with one line for each setting that is missing or invalid; it never shows a value but a level's */
 export function readFetchSettings(chain: WithLevels, env: Environment = process.env): FetchSettings {
   const read = readSettings(fetchSettings, env);
-  const { level, rate, minimumRate, ...more } = read;
+  const { level, rate, minimumRate, autoRateMost, sharedBucket, ratePrefix, ...more } = read;
   const { maxFreeze, maxItemFreeze, maxWait, ...others } = more;
   return {
     ...others,
     level: readLevel(chain, level),
-    rate: { deployed: rate, minimumPerSecond: minimumRate },
+    rate: { deployed: rate, minimumPerSecond: minimumRate, autoMostPerSecond: autoRateMost },
+    ratePlace: placeOf(sharedBucket, ratePrefix),
     maxFreezeMs: maxFreeze * 1000,
     maxItemFreezeMs: maxItemFreeze * 1000,
     maxWaitMs: maxWait * 1000,
   };
+}
+
+function placeOf(bucket: string | undefined, prefix = ''): RatePlace | undefined {
+  return bucket === undefined ? undefined : { bucket, prefix };
 }
 
 /** @throws ConfigError for a name that is none of the chain's: the function was bundled with another source */
@@ -133,7 +143,8 @@ export function readRecoverySettings(chain: WithLevels, env: Environment = proce
   return {
     bucket: read.bucket,
     trigger: read.trigger,
-    rate: { deployed: read.rate, minimumPerSecond: read.minimumRate },
+    rate: { deployed: read.rate, minimumPerSecond: read.minimumRate, autoMostPerSecond: read.autoRateMost },
+    ratePlace: placeOf(read.sharedBucket, read.ratePrefix),
     maxFreezeMs: read.maxFreeze * 1000,
     maxReplays: read.maxReplays,
     maxRefires: read.maxRefires,

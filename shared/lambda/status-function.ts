@@ -25,9 +25,9 @@ export function statusFunction(chain: Chain) {
     start() {
       const settings = readRecoverySettings(chain);
       const store = openStore(settings, censusSockets);
-      const { rate: limits, maxFreezeMs } = settings;
+      const { bucket, rate: limits, maxFreezeMs } = settings;
       const levels = settings.levels.map(({ level, environments }) => ({ ...level, environments }));
-      const rateDeps = { store, clock: systemClock, limits, maxFreezeMs, levels };
+      const rateDeps = { store, clock: systemClock, bucket, limits, maxFreezeMs, levels };
       const deps: StatusDeps = {
         chain,
         store,
@@ -57,12 +57,13 @@ export function statusFunction(chain: Chain) {
 }
 
 function factsOf({ levels, params }: Chain, settings: RecoverySettings): DeploymentFacts {
-  const { bucket, rate, maxFreezeMs } = settings;
+  const { bucket, rate, ratePlace, maxFreezeMs } = settings;
   return {
     bucket,
     levels,
     params,
     rate,
+    ...(ratePlace && { ratePlace }),
     maxFreezeMs,
     lostAfterMs: lostAfterMs(settings),
     retryingForMs: retryingForMs(settings),

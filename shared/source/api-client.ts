@@ -1,5 +1,6 @@
 /** Calls the API: each call goes through the gate, with the source's auth, and ends as an answer or as an error that says what to do. */
 import type { CallGate, Clock } from '../engine/ports.ts';
+import type { ToldLimit } from '../engine/rate/api-limit.ts';
 import { isWantedStatus, judgeAnswer, type Reader } from './answers.ts';
 import { createAuthenticator } from './auth.ts';
 import type { SecretSource } from './authenticator.ts';
@@ -14,6 +15,7 @@ import type { TokenClient } from './oauth2.ts';
 import type { PageChange } from './paginators.ts';
 import type { ApiRequest } from './request.ts';
 import type { Credentials } from './secret-text.ts';
+import { readToldLimit } from './told-limit.ts';
 import { waitAskedBy } from './waiting-signals.ts';
 
 export type ClientOptions = SecretSource & {
@@ -26,6 +28,10 @@ export type ClientOptions = SecretSource & {
   clock: Pick<Clock, 'now'>;
   /** Told of each answer before it is judged, also of one that is a failure. */
   onReply?: (received: ReplyOf) => void;
+  /** Told of each answer that says how many calls the API allows, also of one that is a failure. */
+  onLimit?: (limit: ToldLimit) => void;
+  /** An answer says how many calls are allowed, and nothing says in which time. */
+  onLimitWithoutWindow?: (calls: number) => void;
 };
 
 /** An answer, and what was asked. */
@@ -77,7 +83,9 @@ export function createApiCall(api: ApiDeclaration, options: ClientOptions): ApiC
       const url = urlOf(baseUrl, request, change, credentials);
       const call = mask(`${request.method} ${url.href}`);
       const outgoing = { ...outgoingOf(request, change, manner, credentials), url, call };
+      const startedMs = clock.now();
       const reply = await exchange(outgoing, signal, (status) => isWantedStatus(status, manner.rules), mask);
+      tellLimit(reply, startedMs, api, options);
       options.onReply?.({ call, mask, url, reply });
       const { rules, reader } = manner;
       const meaning = judgeAnswer(reply, { call, mask, rules, reader, nowMs: clock.now(), maxBodyBytes });
@@ -95,6 +103,12 @@ export function createApiCall(api: ApiDeclaration, options: ClientOptions): ApiC
       }
     }
   };
+}
+
+function tellLimit({ headers }: Reply, startedMs: number, api: ApiDeclaration, options: ClientOptions): void {
+  const told = readToldLimit(headers, api.limit);
+  if (told?.perSecond !== undefined) options.onLimit?.({ perSecond: told.perSecond, startedMs });
+  else if (told !== undefined) options.onLimitWithoutWindow?.(told.calls);
 }
 
 function urlOf(baseUrl: string, request: ApiRequest, change: PageChange, credentials: Credentials): URL {

@@ -96,14 +96,24 @@ export function declarationProblems(declaration: ChainDeclaration): string[] {
 
 const paramFields = { type: oneOf('text', 'number', 'boolean', 'timestamp'), default: anything };
 
+const limitFields = {
+  windowSeconds: wholeNumber(1),
+  header: { allowed: 'the name of a header', fits: isHeaderName },
+};
+
+function isHeaderName(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
+}
+
 function checkApi(api: Readonly<Record<string, unknown>>, params: readonly string[], say: Say): void {
   const sayOfApi: Say = (field, problem) => say(`api.${field}`, problem);
-  checkFields(api, { auth: object, headers: object, query: object, answers: listOf }, [], sayOfApi);
+  checkFields(api, { auth: object, headers: object, query: object, answers: listOf, limit: object }, [], sayOfApi);
   const scope: PlaceholderScope = { ids: [], params, hasItem: false };
   if (isRecord(api['auth'])) authProblems(api['auth'], sayOfApi);
   if (isRecord(api['headers'])) headerProblems(api['headers'], scope, headerOfAuth(api['auth']), sayOfApi);
   if (isRecord(api['query'])) queryProblems(api['query'], scope, sayOfApi);
   if (Array.isArray(api['answers'])) answerProblems(api['answers'], 'api', sayOfApi);
+  if (isRecord(api['limit'])) checkFields(api['limit'], limitFields, ['windowSeconds'], sayOfApi, 'limit.');
 }
 
 function levelProblems(

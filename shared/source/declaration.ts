@@ -41,12 +41,21 @@ export type AnswerRule = {
   message?: JsonPath;
 };
 
+/** How the API tells how many calls it allows, where its headers do not say all of it. Used when the rate is `auto`. */
+export type LimitDeclaration = {
+  /** The time in which the API allows as many calls as its header says. Only for headers that do not say it. */
+  windowSeconds: number;
+  /** A header of another name that holds the number of calls. */
+  header?: string;
+};
+
 export type ApiDeclaration = {
   auth: Auth;
   /** Of every call. `{params.x}` may stand in them. */
   headers: RequestHeaders;
   query: Query;
   answers: readonly AnswerRule[];
+  limit?: LimitDeclaration;
 };
 
 type LevelFields = TableFields & {

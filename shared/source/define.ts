@@ -27,6 +27,7 @@ export type {
   Auth,
   ChainDeclaration,
   LevelDeclaration,
+  LimitDeclaration,
   ListFields,
   ResultFields,
   SourceChain,
@@ -58,8 +59,8 @@ export function defineChain(declaration: ChainDeclaration): SourceChain {
     const problems = [...declarationProblems(declaration), ...chainProblems(spec)];
     if (problems.length > 0) throw new ChainError(problems);
   }
-  const { auth = none(), headers = {}, query = {}, answers = [] } = declaration.api ?? {};
-  const api: ApiDeclaration = { auth, headers, query, answers };
+  const { auth = none(), headers = {}, query = {}, answers = [], limit } = declaration.api ?? {};
+  const api: ApiDeclaration = { auth, headers, query, answers, ...(limit && { limit }) };
   const chain: Chain = createChain(spec);
   return { ...chain, api, declarations: declaration.levels };
 }

@@ -35,6 +35,7 @@ describe('the options of npm start', () => {
     [['--shops', '1e3'], '--shops must be a whole number from 0 to 100000, not "1e3".'],
     [['--port', '-1'], '--port must be a whole number from 0 to 65535, not "-1".'],
     [['--fail-rate', '1.01'], '--fail-rate must be a number from 0 to 1, not "1.01".'],
+    [['--rate', 'fast'], '--rate must be a number from 0.1 to 100000, or auto, not "fast".'],
     [['--json=yes'], '--json takes no value.'],
     [['--shops', '1', '--shops', '2'], '--shops is given twice.'],
     [['--data-dir'], '--data-dir needs a value: DIR.'],

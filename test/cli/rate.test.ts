@@ -61,13 +61,22 @@ test('shows, sets, pauses and resumes; a pause keeps the rate and makes no call'
   expect(JSON.parse((await rate('resume', '--json')).stdout)).toMatchObject({ paused: false, requestsPerSecond: 5 });
   const watched = await status('--run', 'r1', '--watch');
   expect([watched.status, watched.stdout]).toEqual([0, expect.stringMatching(/r1: complete, 4 of 4 items done/)]);
+  expect((await rate('auto')).stdout).toMatch(
+    /^auto: 1 requests a second; deployed with 20\.\nThe API has told no limit that can be followed, /,
+  );
+  expect(await setting()).toEqual({ requestsPerSecond: 'auto' });
+  const limit = '{"perSecond":50,"from":20}';
+  await s3.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'control/api-limit.json', Body: limit }));
+  expect((await rate()).stdout).toMatch(
+    /^auto: 20 requests a second; deployed with 20\.\nThe API says that it allows 50 requests a second \([^)]+\); autoRateMost allows 20\.\n/,
+  );
   expect((await rate('default')).stdout).toMatch(/^20 requests a second, as deployed\.\nUsed: /);
 });
 
 test('refuses what it can not do in one line, and changes nothing', async () => {
   const before = await setting();
   for (const [args, message] of [
-    [['fast'], 'The rate must be a number of requests a second, pause, resume or default, not "fast".'],
+    [['fast'], 'The rate must be a number of requests a second, auto, pause, resume or default, not "fast".'],
     [['0.01'], 'requestsPerSecond must be at least 0.'],
     [['5', '6'], '"6" is not an option.'],
     [['--stage', 'prod'], 'There is no function s3-cascade-prod-rate in us-east-1'],

@@ -38,7 +38,9 @@ test('every default but the address is valid, and is read as what it says', () =
 });
 
 describe.each([
-  ['rate', 'many', 'rate must be a number of requests a second up to 100000, or unlimited, not many.'],
+  ['ratePrefix', 'apis/', 'ratePrefix is of no use without rateBucket'],
+  ['rateBucket', 'My Bucket', "rateBucket must be a bucket's name"],
+  ['rate', 'many', 'rate must be a number of requests a second up to 100000, auto, or unlimited, not many.'],
   ['rate', '0.01', 'rate must be at least'],
   ['trigger', 'sns', 'trigger must be direct or queue, not sns.'],
   ['callRetries', '20', 'callRetries must be a whole number from 0 to 10, not 20.'],

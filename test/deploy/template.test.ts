@@ -149,6 +149,7 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
         `${failures}/*.json`,
         'control/freeze.json',
         'control/shares.json',
+        'control/api-limit.json',
       ]);
     }
   });
@@ -198,6 +199,40 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
     expect(shared('1')).toEqual(chain.levels.map(() => ['10', '10']));
     expect(shared('100')).toEqual(chain.levels.map(() => [reserved('100'), reserved('100')]));
     expect(shared('unlimited')).toEqual(chain.levels.map(() => ['', '']));
+  });
+
+  test('with a bucket for the rate, each function gets and puts its three objects there, and no other', () => {
+    const template = compile(deploymentOf(chain, { rateBucket: 'my-rates', ratePrefix: 'apis/shop/' }));
+    const objects = ['freeze', 'shares', 'api-limit'].map(
+      (name) => `arn:\${AWS::Partition}:s3:::my-rates/apis/shop/control/${name}.json`,
+    );
+    const there = (name: string): [unknown, string[]][] =>
+      statementsOf(template, roleId(name))
+        .filter(({ Resource }) => JSON.stringify(Resource).includes(':my-rates'))
+        .map(({ Action, Resource }) => [Action, listOf(Resource).map((arn) => String(at(arn, 'Fn::Sub')))]);
+    const reads: [unknown, string[]][] = [
+      ['s3:GetObject', objects],
+      ['s3:ListBucket', ['arn:${AWS::Partition}:s3:::my-rates']],
+    ];
+    for (const level of chain.levels) {
+      expect(there(level.function)).toEqual([...reads, ['s3:PutObject', objects]]);
+      expect(keysOf(template, roleId(level.function), 'WriteRecords')).not.toContain('control/shares.json');
+      const { RATE_BUCKET, RATE_PREFIX } = environmentOf(template, functionId(level.function));
+      expect([RATE_BUCKET, RATE_PREFIX]).toEqual(['my-rates', 'apis/shop/']);
+    }
+    for (const name of ['sweep', 'rate', 'status']) expect(there(name)).toEqual(reads);
+    expect(there('replay')).toEqual([]);
+  });
+
+  test('with auto, the environments are those of the most that it may be', () => {
+    const bounds = (params: Record<string, string>): unknown[] =>
+      chain.levels.flatMap((level) => {
+        const template = compile(deploymentOf(chain, params));
+        const { ENVIRONMENTS, MINIMUM_RATE } = environmentOf(template, functionId(level.function));
+        return [ENVIRONMENTS, MINIMUM_RATE];
+      });
+    expect(bounds({ rate: 'auto', autoRateMost: '50' })).toEqual(bounds({ rate: '50' }));
+    expect(bounds({ rate: 'auto' })).toEqual(bounds({ rate: '20' }));
   });
 
   test.each(['replay', 'sweep', 'rate', 'status'])('%s knows the deployment by its own numbers', (name) => {

@@ -126,7 +126,11 @@ export function treeApi(widths: readonly number[], isFaulty: (call: Call) => boo
   };
 }
 
-async function packageSource(source: SourceName, params: Readonly<Record<string, string>>): Promise<string> {
+export async function packageSource(
+  source: SourceName,
+  params: Readonly<Record<string, string>>,
+  stage?: string,
+): Promise<string> {
   const serviceDir = mkdtempSync(join(tmpdir(), 's3-cascade-source-'));
   try {
     for (const name of ['serverless.yml', 'package.json', 'package-lock.json', 'tsconfig.json', 'infra', 'functions'])
@@ -136,13 +140,14 @@ async function packageSource(source: SourceName, params: Readonly<Record<string,
     mkdirSync(join(serviceDir, 'sources', source), { recursive: true });
     writeFileSync(join(serviceDir, 'sources', source, 'chain.ts'), sources[source]);
     const outDir = join(projectDir, '.local', 'package');
-    return (await packageService({ serviceDir, outDir, params: { source, ...params } })).packageDir;
+    return (await packageService({ serviceDir, outDir, ...(stage && { stage }), params: { source, ...params } }))
+      .packageDir;
   } finally {
     rmSync(serviceDir, { recursive: true, force: true });
   }
 }
 
-async function startScriptedApi(): Promise<ScriptedApi> {
+export async function startScriptedApi(): Promise<ScriptedApi> {
   const calls: Call[] = [];
   let reply: (call: Call) => Reply | undefined | Promise<Reply | undefined> = () => undefined;
   const server = createServer((request, response) => {

@@ -148,7 +148,7 @@ describe('a rate that is not understood', () => {
     expect(await rate()).toMatchObject({
       requestsPerSecond: 30,
       deployed: 20,
-      problem: 'Bad input: requestsPerSecond must be a number, 0 to pause',
+      problem: 'Bad input: requestsPerSecond must be a number, 0 to pause, or "auto"',
     });
     expect(await run('r1')).toMatchObject({ complete: true });
   });

@@ -8,6 +8,7 @@ export function freeTurns(): Turns & { freezes: number[] } {
     take: () => Promise.resolve(),
     answered: () => undefined,
     freeze: (forMs) => Promise.resolve(void freezes.push(forMs)),
+    told: () => undefined,
     settle: () => Promise.resolve(),
   };
 }

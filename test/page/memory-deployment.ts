@@ -31,13 +31,13 @@ export function openMemoryDeployment(chain: Chain, change: MemoryChange = {}): M
   const store = new MemoryObjectStore(clock);
   const asked: MemoryDeployment['asked'] = [];
   let looks = 0;
-  const rates = { deployed: 20, minimumPerSecond: 0.1 } as const;
+  const rates = { deployed: 20, minimumPerSecond: 0.1, autoMostPerSecond: 20 } as const;
   const shared = {
     chain,
     store,
     clock,
     lostAfterMs: () => lostAfterMs,
-    readRate: () => readRateNow({ store, clock, limits: rates, maxFreezeMs: 60_000, levels: [] }),
+    readRate: () => readRateNow({ store, clock, bucket: 'b', limits: rates, maxFreezeMs: 60_000, levels: [] }),
     stoppedUntilMs: () => Promise.resolve(0),
     retryingForMs,
   };

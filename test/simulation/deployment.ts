@@ -169,8 +169,16 @@ function memoryOf(
   const turns = core.createTurns({
     control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs }),
     openLease: (onChange) =>
-      core.createShareLease({ store, clock, random, log: noLog, level: level.name, environments, onChange }),
-    limits,
+      core.createShareLease({
+        store,
+        clock,
+        random,
+        log: noLog,
+        bucket: bucketName,
+        level: level.name,
+        environments,
+        onChange,
+      }),
     clock,
     random,
     onSleep: () => undefined,

@@ -2,6 +2,7 @@
 import type { PlantedBug } from './planted-bugs.ts';
 
 const lease = 'shared/engine/rate/share-lease.ts';
+const limit = 'shared/engine/rate/api-limit.ts';
 const table = 'shared/engine/rate/share-table.ts';
 
 export type PlantedRateBug = Omit<PlantedBug, 'breaks'> & {
@@ -13,7 +14,7 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   {
     bug: 'an environment that finds no place takes a share',
     file: lease,
-    from: '    if (own === undefined && rest.length >= places) return true;\n',
+    from: '    if (own === undefined && ofStage.length >= places) return true;\n',
     to: '',
   },
   {
@@ -61,6 +62,8 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   },
   {
     bug: 'the reserve is given away twice',
+    // Before, no share is ever given again.
+    firstSeed: 3,
     file: table,
     from: '  const free = Math.max(0, 1 - sharesOf(others));\n',
     to: '  const free = Math.max(0, 1 + 2 * reserve - sharesOf(others));\n',
@@ -70,5 +73,23 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
     file: table,
     from: 'if (free < 0) return undefined;',
     to: 'if (free < 0) return 0;',
+  },
+  {
+    bug: 'what the other environments of a stage may save up is not counted',
+    file: lease,
+    from: 'const ofStage = entriesOf(rest, bucket);',
+    to: 'const ofStage: ShareEntry[] = [];',
+  },
+  {
+    bug: 'the shares of another stage do not count',
+    file: lease,
+    from: 'shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest)',
+    to: 'shareFor({ wants: demand.wants, held: own?.share ?? 0 }, entriesOf(rest, bucket))',
+  },
+  {
+    bug: 'the rate auto rises to whatever the API says',
+    file: limit,
+    from: 'Math.min(perSecond, autoMostPerSecond)',
+    to: 'perSecond',
   },
 ];

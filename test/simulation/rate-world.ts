@@ -24,18 +24,28 @@ export type RateWorldOptions = {
   atOnce: number;
   callMs: readonly [min: number, max: number];
   /** Odds for each chance: an environment stops for up to a minute, dies, is replaced, is cut off from S3; S3 fails, is slow. */
-  faults?: Partial<Record<'stalls' | 'dies' | 'recycled' | 'cut' | 'fails' | 'slow' | 'late', number>>;
+  faults?: Partial<Record<'stalls' | 'dies' | 'recycled' | 'cut' | 'fails' | 'slow' | 'late' | 'silent', number>>;
   /** Clocks differ by this much at most, in milliseconds. */
   skewMs?: number;
+  /** The levels are in turn of two stages, which share the rate. This is what the second one is set to. */
+  secondRate?: number | undefined;
+  /** The rate is `auto`: the API says from each of these times on how many calls a second it allows; `perSecond` is the most. */
+  told?: readonly ToldFrom[] | undefined;
+  /** So late an environment may learn that the API allows less, in milliseconds. */
+  learnMs?: number;
 };
+
+export type ToldFrom = { fromMs: number; perSecond: number };
 
 export type RateWorldEnd = {
   seconds: number;
   calls: number;
-  /** The smallest number for which in any t seconds there were at most rate × t calls, and this many. */
+  /** The smallest number for which in any t seconds there were at most rate × t calls, and this many; the rate as it held then. */
   burst: number;
   /** Environments that died. */
   crashes: number;
+  /** Environments that began while the bucket still said that the API allows more than it did. */
+  misled: number;
   /** The most that the shares in use added up to at any moment; and what may be saved up, beyond the environments. */
   shares: number;
   saves: number;
@@ -53,7 +63,7 @@ const timeoutMs = 300_000;
 const workMs = 295_000;
 
 export async function runRateWorld(options: RateWorldOptions): Promise<RateWorldEnd> {
-  const { core, perSecond, calls, environments, atOnce, callMs, faults = {}, skewMs = 0 } = options;
+  const { core, perSecond, calls, environments, atOnce, callMs, faults = {}, skewMs = 0, told } = options;
   const time = new VirtualTime();
   time.maxSteps = 3_000_000;
   let drawn = 0;
@@ -61,8 +71,11 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   const strikes = (fault: keyof typeof faults): boolean => next() < (faults[fault] ?? 0);
   const between = (min: number, max: number): number => min + next() * (max - min);
   const startMs = time.nowMs;
-  const { places } = options;
-  const all = places ?? environments.reduce((sum, count) => sum + count, 0);
+  const { places, secondRate } = options;
+  const stageOf = (level: number): number => (secondRate === undefined ? 0 : level % 2);
+  const allOf = (stage: number): number =>
+    places ?? environments.reduce((sum, count, level) => sum + (stageOf(level) === stage ? count : 0), 0);
+  const all = secondRate === undefined ? allOf(0) : allOf(0) + allOf(1);
   const objects = new Map<string, StoredObject>();
   const made: { level: number; atMs: number }[] = [];
   const queues: Item[][] = calls.map(() => []);
@@ -74,6 +87,7 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     calls: 0,
     burst: 0,
     crashes: 0,
+    misled: 0,
     shares: 0,
     saves: -Infinity,
     writes: 0,
@@ -155,20 +169,30 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     };
   }
 
+  function isMisleading(): boolean {
+    const limit = toldAt(told, time.nowMs - startMs) ?? Infinity;
+    const { perSecond: known = 0 } = JSON.parse(objects.get('control/api-limit.json')?.body ?? '{}') as {
+      perSecond?: number;
+    };
+    return known > limit;
+  }
+
   function start(level: number): Warm {
     const life: Life = { isDead: false, stalledToMs: 0, cutToMs: 0, skewMs: between(-skewMs / 2, skewMs / 2) };
     lives.push(life);
+    if (isMisleading()) end.misled += 1;
     const clock = clockOf(life);
     const store = storeOf(life) as ObjectStore;
-    const limits = { deployed: perSecond, minimumPerSecond: 0 };
+    const stage = stageOf(level);
+    const deployed = told === undefined ? (stage === 0 ? perSecond : (secondRate ?? perSecond)) : ('auto' as const);
+    const limits = { deployed, minimumPerSecond: 0, autoMostPerSecond: perSecond };
     const turns = core.createTurns({
       control: core.createRateControl({ store, clock, log: noLog, limits, maxFreezeMs: 900_000 }),
       openLease: (onChange) => {
-        const its = { store, clock, random: next, log: noLog, level: `level${level}`, environments: all, places };
-        life.lease = core.createShareLease({ ...its, onChange });
+        const its = { store, clock, random: next, log: noLog, level: `level${level}`, bucket: `stage${stage}`, places };
+        life.lease = core.createShareLease({ ...its, environments: allOf(stage), onChange });
         return life.lease;
       },
-      limits,
       clock,
       random: next,
       onSleep: () => undefined,
@@ -216,8 +240,12 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
           return;
         }
         if (life.isDead) return;
+        const limit = toldAt(told, time.nowMs - startMs);
+        const startedMs = clockOf(life).now();
         made.push({ level: item.level, atMs: time.nowMs - startMs });
         await new Promise<void>((resolve) => time.in(between(...callMs), () => alive(life, resolve)));
+        // Not every answer has the header.
+        if (limit !== undefined && !strikes('silent')) turns.told({ perSecond: limit, startedMs });
         left.delete(item);
         expand(item);
       }),
@@ -244,10 +272,32 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     let worst = 0;
     let beforeMs = 0;
     for (const { atMs } of made) {
-      undrained = Math.max(0, undrained - ((atMs - beforeMs) / 1000) * perSecond) + 1;
+      undrained = Math.max(0, undrained - allowedBetween(options, beforeMs, atMs)) + 1;
       worst = Math.max(worst, undrained);
       beforeMs = atMs;
     }
     return worst;
   }
+}
+
+function toldAt(told: readonly ToldFrom[] | undefined, atMs: number): number | undefined {
+  return told?.findLast(({ fromMs }) => fromMs <= atMs)?.perSecond;
+}
+
+/** How many calls the rate earns between two times: with `auto`, the most that the API has said of late. */
+function allowedBetween(options: RateWorldOptions, fromMs: number, toMs: number): number {
+  const { perSecond, secondRate = 0, told, learnMs = 0 } = options;
+  if (told === undefined) return ((toMs - fromMs) / 1000) * Math.max(perSecond, secondRate);
+  const changes = told.flatMap((each) => [each.fromMs, each.fromMs + learnMs]);
+  const times = [fromMs, ...changes.filter((atMs) => atMs > fromMs && atMs < toMs).sort((a, b) => a - b), toMs];
+  return times.slice(1).reduce((sum, endMs, index) => {
+    const beginMs = times[index] ?? fromMs;
+    const held = told.filter(({ fromMs: sinceMs }, at) => {
+      const untilMs = told[at + 1]?.fromMs ?? Infinity;
+      return sinceMs <= beginMs && untilMs + learnMs > beginMs;
+    });
+    // Before it is told anything, an environment begins with one call a second.
+    const most = Math.max(...held.map((each) => each.perSecond), beginMs < learnMs ? 1 : 0);
+    return sum + ((endMs - beginMs) / 1000) * Math.min(perSecond, most);
+  }, 0);
 }

@@ -90,7 +90,10 @@ export function runStatus(world: World, request: StatusRequest, life: Life): Pro
     lostAfterMs: () => core.lostAfterMs(deployment),
     stoppedUntilMs: () => core.stoppedUntilMs(store, settings.limits, settings.maxFreezeMs),
     readRate: () =>
-      core.readRateNow({ ...{ store, clock: life.clock, limits, maxFreezeMs }, levels: usingLevels(world) }),
+      core.readRateNow({
+        ...{ store, clock: life.clock, bucket: bucketName, limits, maxFreezeMs },
+        levels: usingLevels(world),
+      }),
     retryingForMs: core.retryingForMs(deployment),
   });
 }
@@ -115,6 +118,7 @@ function usingLevels({ levels, settings }: World): UsingLevel[] {
 export function runRate(world: World, life: Life): Promise<RateReport> {
   const { core, bucket, settings, levels } = world;
   return core.applyRate({
+    bucket: bucketName,
     maxFreezeMs: settings.maxFreezeMs,
     store: bucket.storeFor(life),
     limits: settings.limits,

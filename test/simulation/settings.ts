@@ -1,5 +1,5 @@
 /** What a schedule's deployment is set to: drawn, so that no promise hangs on one number. */
-import type { RateLimits } from '../../shared/engine/rate/rate-setting.ts';
+import type { Rate, RateLimits } from '../../shared/engine/rate/rate-setting.ts';
 import type { lostAfterMs } from '../../shared/lambda/event-life.ts';
 import type { Faults } from './faults.ts';
 import type { ChainPlan } from './chain-plan.ts';
@@ -24,7 +24,7 @@ export type Settings = {
   /** So long the API may keep an item waiting. */
   maxWaitMs: number;
   hasRate: boolean;
-  limits: RateLimits;
+  limits: RateLimits & { deployed: Rate };
   environments: Map<string, number>;
 };
 
@@ -33,7 +33,11 @@ export function drawSettings(faults: Faults, { rows }: ChainPlan): Settings {
   const site = faults.site('settings');
   const pick = <T>(what: string, from: readonly T[]): T => faults.pick(site, what, from);
   const hasRate = pick('has rate', [true, false]);
-  const limits: RateLimits = { deployed: hasRate ? pick('rate', [1, 4, 20, 200]) : 'unlimited', minimumPerSecond: 0.2 };
+  const limits: Settings['limits'] = {
+    deployed: hasRate ? pick('rate', [1, 4, 20, 200]) : 'unlimited',
+    minimumPerSecond: 0.2,
+    autoMostPerSecond: 20,
+  };
   const environments = new Map(levelNames.map((level) => [level, faults.between(site, `environments ${level}`, 1, 5)]));
   return {
     deployment: {

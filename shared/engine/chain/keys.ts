@@ -16,6 +16,7 @@
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
  *     control/freeze.json                                until when the API asked everyone to stay away
+ *     control/api-limit.json                             how many calls a second the API says that it allows; see api-limit.ts
  *     control/shares.json                                which part of the rate each environment at work may use
  *
  * An id from the API is one segment, percent-encoded except `[A-Za-z0-9_-]`:
@@ -216,6 +217,8 @@ export function listingsOf(level: Level, run: string): { items: Listing; done: L
 export const rateKey = `${recordPrefixes.control}/rate.json`;
 export const lastGoodRateKey = `${recordPrefixes.control}/last-good-rate.json`;
 export const freezeKey = `${recordPrefixes.control}/freeze.json`;
+/** Written by the environments that make calls, when the API tells another limit. */
+export const apiLimitKey = `${recordPrefixes.control}/api-limit.json`;
 /** Written by the environments that make calls, every few seconds. */
 export const sharesKey = `${recordPrefixes.control}/shares.json`;
 

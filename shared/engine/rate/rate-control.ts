@@ -1,11 +1,13 @@
 /**
- * The control objects: the rate that people have set, and the freeze that the API has asked for. An environment reads them
+ * The control objects: the rate that people have set, the limit that the API tells, and the freeze that it has asked for. An environment reads them
  * again every few seconds while calls are made, and at no other time.
  */
 import { InputError, ItemError, TransientError } from '../errors.ts';
 import { freezeKey, lastGoodRateKey, rateKey } from '../chain/keys.ts';
 import type { Clock, Log, ObjectStore, StoredObject } from '../ports.ts';
-import { maxSettingBytes, parseRateSetting, type RateLimits, type RateSetting } from './rate-setting.ts';
+import type { ToldLimit } from './api-limit.ts';
+import { createAutoRate, wishedRate } from './auto-rate.ts';
+import { maxSettingBytes, parseRateSetting, type Rate, type RateLimits, type RateSetting } from './rate-setting.ts';
 
 /** As old as what is known may be when a call is made, in milliseconds. */
 export const staleMs = 5_000;
@@ -13,7 +15,12 @@ export const staleMs = 5_000;
 /** So old it may be while it can't be read again: an environment that slept for hours knows nothing of a pause. */
 const keptMs = 30_000;
 
-export type RateState = RateSetting & {
+export type RateState = {
+  /** Calls a second, of all levels together. */
+  perSecond: Rate;
+  /** The same without the steps in which `auto` rises: what other stages go by that share the API. */
+  ceiling: Rate;
+  paused: boolean;
   /** Milliseconds since 1970 until which no call may be made; in the past when there is no freeze. */
   frozenUntilMs: number;
 };
@@ -26,6 +33,10 @@ export type RateControl = {
   read(): Promise<RateState>;
   /** The API ordered all callers to wait. Holds here at once, and elsewhere at the next read. */
   freeze(forMs: number): Promise<void>;
+  /** An answer told how many calls the API allows. Counts when the rate is `auto`. */
+  told(limit: ToldLimit): void;
+  /** Nothing is under way any more that `told` began. */
+  settled(): Promise<void>;
 };
 
 export type RateControlDeps = {
@@ -43,6 +54,8 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
   let triedAtMs = -Infinity;
   let readAtMs = -Infinity;
   let reading: Promise<void> | undefined;
+  const auto = createAutoRate({ store, clock, log, limits });
+  const wished = (): ReturnType<typeof wishedRate> => wishedRate(rate?.setting ?? { paused: false }, limits);
 
   async function readAgain(): Promise<void> {
     const startedMs = clock.now();
@@ -54,6 +67,7 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
       if (next.problem !== undefined && next.eTag !== rate?.eTag) logInvalidRate(next, log);
       rate = next;
       frozenUntilMs = Math.max(frozenUntilMs, freezeMs);
+      if (wished() === 'auto') await auto.read();
       readAtMs = startedMs;
     } catch (error) {
       if (startedMs - readAtMs > keptMs) throw error;
@@ -65,8 +79,18 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
   return {
     async read() {
       if (clock.now() - triedAtMs >= staleMs) await (reading ??= readAgain().finally(() => (reading = undefined)));
-      return { ...(rate?.setting ?? { paused: false }), frozenUntilMs };
+      const now = wished();
+      return {
+        perSecond: now === 'auto' ? auto.perSecond() : now,
+        ceiling: now === 'auto' ? auto.ceiling() : now,
+        paused: rate?.setting.paused ?? false,
+        frozenUntilMs,
+      };
     },
+    told(limit) {
+      if (wished() === 'auto') auto.told(limit);
+    },
+    settled: () => auto.settled(),
     async freeze(forMs) {
       const untilMs = clock.now() + Math.min(forMs, maxFreezeMs);
       if (untilMs <= frozenUntilMs) return;

@@ -6,18 +6,23 @@ import { InputError } from '../errors.ts';
 /** Requests a second to the API, of all levels together. */
 export type Rate = number | 'unlimited';
 
+/** `auto`: what the API says that it allows; see api-limit.ts. */
+export type DeployedRate = Rate | 'auto';
+
 /** A person's wish for the running deployment. */
 export type RateSetting = {
   /** Absent: as deployed. */
-  requestsPerSecond?: number;
+  requestsPerSecond?: number | 'auto';
   paused: boolean;
 };
 
 /** What the deployment allows. */
 export type RateLimits = {
-  deployed: Rate;
+  deployed: DeployedRate;
   /** Slower than this, an environment's turns would be further apart than an invocation lasts. */
   minimumPerSecond: number;
+  /** The rate `auto` rises no higher, whatever the API says. */
+  autoMostPerSecond: number;
 };
 
 /** Some ten characters a number; whatever is larger is no setting. */
@@ -25,8 +30,10 @@ export const maxSettingBytes = 10_000;
 
 const shape = 'such as { "requestsPerSecond": 5 }, { "paused": true }';
 
+type Deployed = Pick<RateLimits, 'deployed' | 'minimumPerSecond'>;
+
 /** @throws InputError listing everything that is wrong, and what is allowed */
-export function parseRateSetting(body: string, { deployed, minimumPerSecond }: RateLimits): RateSetting {
+export function parseRateSetting(body: string, { deployed, minimumPerSecond }: Deployed): RateSetting {
   let value: unknown;
   try {
     // Editors on Windows put a byte order mark before the text.
@@ -41,14 +48,15 @@ export function parseRateSetting(body: string, { deployed, minimumPerSecond }: R
     (field) => `${field} is not known; allowed are requestsPerSecond and paused`,
   );
   if (typeof paused !== 'boolean') problems.push('paused must be true or false');
-  if (rate !== undefined && !(typeof rate === 'number' && Number.isFinite(rate) && rate >= 0))
-    problems.push('requestsPerSecond must be a number, 0 to pause');
-  else if (typeof rate === 'number' && rate > 0) {
+  const isAuto = rate === 'auto';
+  if (rate !== undefined && !isAuto && !(typeof rate === 'number' && Number.isFinite(rate) && rate >= 0))
+    problems.push('requestsPerSecond must be a number, 0 to pause, or "auto"');
+  else if (isAuto || (typeof rate === 'number' && rate > 0)) {
     if (deployed === 'unlimited')
       problems.push(
         'requestsPerSecond can not be kept by a deployment whose rate is unlimited, since nothing bounds its environments: deploy with --param rate=NUMBER (pausing works)',
       );
-    else if (rate < minimumPerSecond)
+    else if (!isAuto && rate < minimumPerSecond)
       problems.push(
         `requestsPerSecond must be at least ${minimumPerSecond}, or 0 to pause: slower, an environment's turns are further apart than its functions may run`,
       );
@@ -56,6 +64,6 @@ export function parseRateSetting(body: string, { deployed, minimumPerSecond }: R
   if (problems.length > 0) throw new InputError(problems);
   return {
     paused: paused === true || rate === 0,
-    ...(typeof rate === 'number' && rate > 0 && { requestsPerSecond: rate }),
+    ...((isAuto || (typeof rate === 'number' && rate > 0)) && { requestsPerSecond: rate }),
   };
 }

@@ -1,8 +1,9 @@
 /** How much of the rate is used, and why not more: from what the environments at work say of themselves in control/shares.json. */
 import type { Clock, ObjectStore } from '../ports.ts';
+import { readHeldRate, type HeldRate } from './auto-rate.ts';
 import { readFreeze, readRate } from './rate-control.ts';
-import type { Rate, RateLimits } from './rate-setting.ts';
-import { readShareTable, type ShareEntry } from './share-table.ts';
+import type { RateLimits } from './rate-setting.ts';
+import { entriesOf, readShareTable, slowestOthers, type ShareEntry } from './share-table.ts';
 
 /** Why less is used than is allowed. */
 export type WhyNotMore =
@@ -34,21 +35,29 @@ export type LevelUse = {
 };
 
 export type RateUse = {
-  /** Calls a second of all environments at work, in the last seconds. */
+  /** Calls a second of all environments of the stage at work, in the last seconds. */
   perSecond: number;
-  /** The part of what is allowed, 0 to 1. */
+  /** The part of what is allowed that is used, by all stages that share it; 0 to 1. */
   part: number;
   /** Absent: (nearly) all is used. */
   why?: WhyNotMore;
   /** How long a call takes, in milliseconds; absent when none is known. */
   callMs?: number;
   levels: LevelUse[];
+  /** Stages that share the API; absent: none is at work. */
+  others?: OtherStages;
+};
+
+export type OtherStages = {
+  stages: number;
+  /** Calls a second of all of them. */
+  perSecond: number;
+  /** The slowest that one is set to, when it is slower than this stage: it holds for all. */
+  slowest?: number;
 };
 
 /** What holds of the rate now. */
-export type RateNow = {
-  /** Requests a second, of all levels together. */
-  requestsPerSecond: Rate;
+export type RateNow = HeldRate & {
   paused: boolean;
   /** ISO 8601; absent when there is no freeze. */
   frozenUntil?: string;
@@ -65,7 +74,7 @@ export type UsingLevel = {
 };
 
 /** More than this is all: a call is earned before it is made. */
-const all = 0.9;
+const nearlyAll = 0.9;
 
 /** Environments that wait for their turns in more of their time would make more calls if they had a larger share. */
 const muchWaited = 0.5;
@@ -79,9 +88,10 @@ export async function readRateNow(
 ): Promise<RateNow> {
   const { store, clock, limits, maxFreezeMs } = deps;
   const [{ setting }, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store, maxFreezeMs)]);
-  const { requestsPerSecond = limits.deployed, paused } = setting;
+  const held = await readHeldRate(store, setting, limits, clock.now());
+  const { paused } = setting;
   const isFrozen = freezeMs > clock.now();
-  const now = { requestsPerSecond, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
+  const now = { ...held, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
   const use = await readRateUse(now, deps);
   return { ...now, ...(use && { use }) };
 }
@@ -89,40 +99,59 @@ export async function readRateNow(
 export type RateUseDeps = {
   store: Pick<ObjectStore, 'get' | 'list'>;
   clock: Clock;
+  /** The stage's own: it tells its environments from those of stages that share the API. */
+  bucket: string;
   levels: readonly UsingLevel[];
 };
 
 /** @throws what the store throws */
 export async function readRateUse(
   now: Omit<RateNow, 'use'>,
-  { store, clock, levels }: RateUseDeps,
+  { store, clock, bucket, levels }: RateUseDeps,
 ): Promise<RateUse | undefined> {
   const { requestsPerSecond } = now;
   if (requestsPerSecond === 'unlimited') return undefined;
   const { table } = await readShareTable(store, clock.now());
-  return rateUseOf({ ...now, requestsPerSecond }, table.entries, levels);
+  return rateUseOf({ ...now, requestsPerSecond }, table.entries, levels, bucket);
 }
 
 export function rateUseOf(
   { requestsPerSecond, paused, frozenUntil }: Omit<RateNow, 'use'> & { requestsPerSecond: number },
-  entries: readonly ShareEntry[],
+  all: readonly ShareEntry[],
   levels: readonly UsingLevel[],
+  bucket: string,
 ): RateUse {
+  const entries = entriesOf(all, bucket);
+  const others = otherStages(all, bucket, requestsPerSecond);
   const uses = levels.flatMap(({ name }) => {
     const own = entries.filter(({ level }) => level === name);
     return own.length === 0 ? [] : [levelUseOf(name, own)];
   });
   const perSecond = sumOf(uses, 'perSecond');
   const inFlight = sumOf(uses, 'inFlight');
-  const part = Math.min(1, perSecond / requestsPerSecond);
+  const used = perSecond + (others?.perSecond ?? 0);
+  const part = Math.min(1, used / (others?.slowest ?? requestsPerSecond));
   const stopped = paused ? 'paused' : frozenUntil === undefined ? undefined : 'frozen';
-  const why = stopped ?? (part >= all ? undefined : reasonOf(uses, levels));
+  const why = stopped ?? (part >= nearlyAll ? undefined : reasonOf(uses, levels));
   return {
     perSecond: rounded(perSecond),
     part: rounded(part),
     ...(why !== undefined && { why }),
     ...(perSecond > 0 && inFlight > 0 && { callMs: Math.round((1000 * inFlight) / perSecond) }),
     levels: uses,
+    ...(others && { others }),
+  };
+}
+
+function otherStages(all: readonly ShareEntry[], bucket: string, requestsPerSecond: number): OtherStages | undefined {
+  const own = entriesOf(all, bucket);
+  const entries = all.filter((entry) => !own.includes(entry));
+  if (entries.length === 0) return undefined;
+  const slowest = slowestOthers(all, bucket);
+  return {
+    stages: new Set(entries.map((entry) => entry.bucket)).size,
+    perSecond: rounded(sumOf(entries, 'perSecond')),
+    ...(slowest < requestsPerSecond && { slowest }),
   };
 }
 

@@ -11,11 +11,13 @@ import { TransientError } from '../errors.ts';
 import { sharesKey } from '../chain/keys.ts';
 import type { Clock, Log, ObjectStore } from '../ports.ts';
 import {
+  entriesOf,
   longestLeaseMs,
   readShareTable,
   savesFor,
   shareFor,
   shareTableText,
+  slowestOthers,
   type ReadTable,
   type ShareEntry,
 } from './share-table.ts';
@@ -30,13 +32,15 @@ export type ShareLease = {
   readonly held: HeldShare;
   /** How many other environments had a share, or wanted one, when the table was last read. */
   readonly others: number;
+  /** The slowest rate that another stage is set to which shares the table, when it was last read; Infinity: none is at work. */
+  readonly slowest: number;
   /**
    * Looks at the table, and asks for what is wanted: keeps, raises, lowers or renews the share.
    * @param deadlineMs after it nothing is written
-   * @param perSecond the whole rate
+   * @param rate what the stage is set to, whatever the others are; in calls a second
    * @throws what the store throws for good; what may pass is logged, and the share stays or ends
    */
-  refresh(demand: Demand, deadlineMs: number, perSecond: number): Promise<void>;
+  refresh(demand: Demand, deadlineMs: number, rate: number): Promise<void>;
 };
 
 export type ShareLeaseDeps = {
@@ -44,8 +48,10 @@ export type ShareLeaseDeps = {
   clock: Clock;
   random: () => number;
   log: Log;
+  /** The stage's own. */
+  bucket: string;
   level: string;
-  /** How many may run at once, of all levels; undefined: nothing bounds them. */
+  /** How many may run at once, of all levels of the stage; undefined: nothing bounds them. */
   environments: number | undefined;
   /**
    * How many may be in the table at once; undefined: AWS bounds how many run. One that finds no place has no share, and makes no
@@ -77,10 +83,11 @@ type Stray = { ifMatch: string | undefined };
 const nothing: HeldShare = { share: 0, saves: 0, untilMs: -Infinity };
 
 export function createShareLease(deps: ShareLeaseDeps): ShareLease {
-  const { store, clock, random, log, level, environments, places = Infinity, onChange } = deps;
+  const { store, clock, random, log, bucket, level, environments, places = Infinity, onChange } = deps;
   const id = [random(), random()].map((part) => Math.floor(part * 2 ** 40).toString(36)).join('-');
   let held = nothing;
   let others = 0;
+  let slowest = Infinity;
   let stray: Stray | undefined;
   let sinceMs = clock.now();
 
@@ -95,26 +102,30 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     const own = table.entries.find((entry) => entry.id === id);
     const rest = table.entries.filter((entry) => entry !== own);
     others = rest.length;
+    slowest = slowestOthers(rest, bucket);
     if (stray !== undefined && stray.ifMatch === eTag) return rest;
     stray = undefined;
     if (own?.share !== held.share || own.saves !== held.saves || own.untilMs !== held.untilMs) hold(own ?? nothing);
     return rest;
   }
 
-  async function attempt(demand: Demand, deadlineMs: number, perSecond: number): Promise<boolean> {
+  async function attempt(demand: Demand, deadlineMs: number, rate: number): Promise<boolean> {
     const nowMs = clock.now();
     const read = await readShareTable(store, nowMs);
     const rest = adopt(read);
     const own = read.table.entries.find((entry) => entry.id === id);
-    if (own === undefined && rest.length >= places) return true;
+    const ofStage = entriesOf(rest, bucket);
+    if (own === undefined && ofStage.length >= places) return true;
     if (held.untilMs <= nowMs) sinceMs = nowMs;
     const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
     const wished = shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest);
-    const saves = savesFor(wished, perSecond, environments, rest);
+    const saves = savesFor(wished, Math.min(rate, slowest), environments, ofStage);
     const share = saves === undefined ? 0 : wished;
     const entry: ShareEntry = {
       id,
+      bucket,
       level,
+      rate,
       share,
       saves: saves ?? 0,
       ...demand,
@@ -142,11 +153,13 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     get others() {
       return others;
     },
-    async refresh(demand, deadlineMs, perSecond) {
+    get slowest() {
+      return slowest;
+    },
+    async refresh(demand, deadlineMs, rate) {
       try {
         for (let writes = 1; ; writes += 1) {
-          if ((await attempt(demand, deadlineMs, perSecond)) || writes >= mostWrites || clock.now() >= deadlineMs)
-            return;
+          if ((await attempt(demand, deadlineMs, rate)) || writes >= mostWrites || clock.now() >= deadlineMs) return;
           // Those that lost must not all come back at the same time.
           await clock.wait(Math.round(random() * 20 * Math.min(writes, 6)));
         }
@@ -164,6 +177,8 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
 function isWorthAWrite(own: ShareEntry, next: ShareEntry, nowMs: number): boolean {
   const leaseMs = next.untilMs - nowMs;
   if (own.untilMs - nowMs < leaseMs / 2) return true;
+  // Other stages go by it.
+  if (Math.abs(next.rate - own.rate) > smallChange * own.rate) return true;
   if (Math.abs(next.share - own.share) > smallChange * own.share) return true;
   if (own.saves - next.saves > smallChange * own.saves + smallChange) return true;
   // The others leave it by what it wants.

@@ -10,8 +10,12 @@ import type { ObjectStore } from '../ports.ts';
 export type ShareEntry = {
   /** Drawn by the environment when it starts. */
   id: string;
+  /** Its stage's bucket: it tells the stages apart that share the table. Empty in what a version before wrote. */
+  bucket: string;
   /** The level that it works for. */
   level: string;
+  /** The whole rate that its stage is set to, in calls a second. Infinity in what a version before wrote. */
+  rate: number;
   /** Its part of the rate, 0 to 1. */
   share: number;
   /** Calls that it may save up beyond one, for the time between two invocations. */
@@ -55,7 +59,7 @@ const leastShare = 1e-4;
 /** Between two invocations of an environment. */
 const longestGapSeconds = 0.25;
 
-/** Some 150 bytes an environment: as many as an account may have. */
+/** Some 200 bytes an environment: as many as an account may have. */
 const maxTableBytes = 500_000;
 
 export type ReadTable = {
@@ -77,7 +81,19 @@ export async function readShareTable(store: Pick<ObjectStore, 'get' | 'list'>, n
   if (table === undefined) {
     // S3 tells times in whole seconds.
     const untilMs = object.modifiedMs + 1_000 + longestLeaseMs;
-    const unknown = { id: '', level: '', share: 1, saves: 0, wants: 1, perSecond: 0, waited: 0, inFlight: 0, untilMs };
+    const unknown = {
+      id: '',
+      bucket: '',
+      level: '',
+      rate: Infinity,
+      share: 1,
+      saves: 0,
+      wants: 1,
+      perSecond: 0,
+      waited: 0,
+      inFlight: 0,
+      untilMs,
+    };
     return { table: { version: 0, entries: liveEntries([unknown], nowMs) }, eTag: object.eTag };
   }
   return { table: { ...table, entries: liveEntries(table.entries, nowMs) }, eTag: object.eTag };
@@ -123,15 +139,27 @@ export function parseShareTable(body: string): ShareTable | undefined {
 }
 
 function entryOf(value: unknown): ShareEntry | undefined {
-  const { id, level, share, saves, wants, perSecond, waited, inFlight, until } = (value ?? {}) as Record<
-    string,
-    unknown
-  >;
+  const {
+    id,
+    bucket = '',
+    level,
+    rate: said,
+    share,
+    saves,
+    wants,
+    perSecond,
+    waited,
+    inFlight,
+    until,
+  } = (value ?? {}) as Record<string, unknown>;
+  // JSON has no Infinity.
+  const rate = said ?? Infinity;
   const untilMs = typeof until === 'string' ? Date.parse(until) : Number.NaN;
-  if (typeof id !== 'string' || typeof level !== 'string' || Number.isNaN(untilMs)) return undefined;
+  if (typeof id !== 'string' || typeof bucket !== 'string' || typeof level !== 'string') return undefined;
+  if (Number.isNaN(untilMs) || typeof rate !== 'number' || !(rate > 0)) return undefined;
   if (!isPart(share) || !isPart(wants) || !isPart(waited)) return undefined;
   if (!isAmount(perSecond) || !isAmount(saves) || !isAmount(inFlight)) return undefined;
-  return { id, level, share, saves, wants, perSecond, waited, inFlight, untilMs };
+  return { id, bucket, level, rate, share, saves, wants, perSecond, waited, inFlight, untilMs };
 }
 
 function isPart(value: unknown): value is number {
@@ -140,6 +168,17 @@ function isPart(value: unknown): value is number {
 
 function isAmount(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && Number.isFinite(value);
+}
+
+/** Of one stage: a table of a version before had one stage only. */
+export function entriesOf(entries: readonly ShareEntry[], bucket: string): ShareEntry[] {
+  return entries.filter((entry) => entry.bucket === bucket || entry.bucket === '');
+}
+
+/** The slowest rate that other stages are set to; Infinity: there are none at work. */
+export function slowestOthers(entries: readonly ShareEntry[], bucket: string): number {
+  const own = entriesOf(entries, bucket);
+  return Math.min(Infinity, ...entries.filter((entry) => !own.includes(entry)).map(({ rate }) => rate));
 }
 
 export function sharesOf(entries: readonly Pick<ShareEntry, 'share'>[]): number {
@@ -187,8 +226,10 @@ export function shareFor({ wants, held }: ShareWish, others: readonly ShareEntry
  * An environment may save up a call, and so may all: C calls for C environments. Those that are not at work leave theirs to those
  * that are, by their shares; half of them, so that others can begin at once; and no more than what is earned between two
  * invocations, since they all may be made at once.
+ * Each stage has its own calls to save up, so that all of them have as many as all their environments.
  * @param perSecond the whole rate
- * @param environments that may run at once
+ * @param environments of the stage that may run at once
+ * @param others of the stage
  * @returns how many more calls an environment may save up; undefined: it may not begin yet, since the others have to save less
  */
 export function savesFor(

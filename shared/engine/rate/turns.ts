@@ -9,7 +9,8 @@ import { createDemandMeter } from './demand.ts';
 import { createEarnings } from './earnings.ts';
 import type { RateControl, RateState } from './rate-control.ts';
 import { staleMs } from './rate-control.ts';
-import type { Rate, RateLimits } from './rate-setting.ts';
+import type { ToldLimit } from './api-limit.ts';
+import type { Rate } from './rate-setting.ts';
 import type { ShareLease } from './share-lease.ts';
 
 export type Turns = {
@@ -22,6 +23,8 @@ export type Turns = {
   answered(ms: number): void;
   /** The API ordered all callers to wait for this long, in milliseconds. */
   freeze(forMs: number): Promise<void>;
+  /** An answer told how many calls the API allows. */
+  told(limit: ToldLimit): void;
   /**
    * Sleeps at an invocation's end until the next call may be made. With it the rate is kept by how many invocations there are at
    * once, whichever environments Lambda gives the next ones to. Nothing is under way afterwards.
@@ -33,7 +36,6 @@ export type TurnsDeps = {
   control: RateControl;
   /** @param onChange to be called before the share changes; see ShareLeaseDeps */
   openLease: (onChange: (isNewPlace: boolean) => void) => ShareLease;
-  limits: Pick<RateLimits, 'deployed'>;
   clock: Clock;
   random: () => number;
   /** After every sleep, with its length in milliseconds. */
@@ -54,14 +56,16 @@ const restMs = 10_000;
 /** An environment whose share is too small waits this long for the others to make room, before its items are requeued. */
 const patienceMs = 8_000;
 
-export function createTurns({ control, openLease, limits, clock, random, onSleep }: TurnsDeps): Turns {
+export function createTurns({ control, openLease, clock, random, onSleep }: TurnsDeps): Turns {
   const earnings = createEarnings(clock.now());
   const meter = createDemandMeter();
   const lease = openLease((isNewPlace) => {
     earn();
     if (isNewPlace) earnings.forfeit();
   });
-  let perSecond: Rate = limits.deployed;
+  /** Nothing is earned before the rate is known. */
+  let perSecond: Rate = 0;
+  let ceiling: Rate = 0;
   let lastCallMs = -Infinity;
   let lookedMs = -Infinity;
   let beganMs = -Infinity;
@@ -77,13 +81,14 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
   async function readControl(): Promise<RateState> {
     const state = await control.read();
     earn();
-    perSecond = state.requestsPerSecond ?? limits.deployed;
+    perSecond = state.perSecond === 'unlimited' ? 'unlimited' : Math.min(state.perSecond, lease.slowest);
+    ceiling = state.ceiling;
     return state;
   }
 
   /** Looks at the shares when it is time to, and waits for the answer only when there is no share to go on with. */
   async function keepShare(deadlineMs: number): Promise<void> {
-    if (perSecond === 'unlimited') return;
+    if (perSecond === 'unlimited' || ceiling === 'unlimited') return;
     const nowMs = clock.now();
     if (nowMs - lookedMs > restMs) beganMs = nowMs;
     const isSoon = waitMs() > farMs || nowMs - beganMs < firstMs;
@@ -92,7 +97,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
     if (looking === undefined && nowMs - lookedMs >= everyMs) {
       lookedMs = nowMs;
       looking = lease
-        .refresh(meter.read(nowMs, perSecond), deadlineMs, perSecond)
+        .refresh(meter.read(nowMs, perSecond), deadlineMs, ceiling)
         .catch((error: unknown) => void (failure = { error }))
         .finally(() => (looking = undefined));
     }
@@ -176,6 +181,7 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
     },
     answered: (ms) => meter.answered(ms),
     freeze: (forMs) => control.freeze(forMs),
+    told: (limit) => control.told(limit),
     async settle(deadlineMs) {
       try {
         while (lastCallMs > -Infinity) {
@@ -187,13 +193,14 @@ export function createTurns({ control, openLease, limits, clock, random, onSleep
       } finally {
         farSinceMs = undefined;
         await looking;
+        await control.settled();
       }
     },
   };
 }
 
 /** How far apart an environment's calls are when all at work have equal shares, in milliseconds. */
-function spacingMs(perSecond: Rate, { others }: ShareLease): number {
+function spacingMs(perSecond: Rate, { others }: Pick<ShareLease, 'others'>): number {
   return perSecond === 'unlimited' ? 0 : (1000 * (others + 1)) / perSecond;
 }
 

@@ -4,15 +4,16 @@
  */
 import { freezeKey, lastGoodRateKey } from '../chain/keys.ts';
 import type { ObjectStore } from '../ports.ts';
+import { readHeldRate } from '../rate/auto-rate.ts';
 import { readFreeze, readRate, logInvalidRate } from '../rate/rate-control.ts';
-import type { Rate, RateLimits } from '../rate/rate-setting.ts';
+import type { DeployedRate, RateLimits } from '../rate/rate-setting.ts';
 import { readRateUse, type RateNow, type UsingLevel } from '../rate/rate-use.ts';
 import { resume, type ResumeDeps, type WaitingLevel } from './resume.ts';
 
 export type RateReport = RateNow & {
   /** Why `control/rate.json` is invalid, so that the last valid one holds. */
   problem?: string;
-  deployed: Rate;
+  deployed: DeployedRate;
   /** The slowest that can be set. */
   minimumPerSecond: number;
   /** Items that wait for calls to be allowed again, by level. SQS calls its counts approximate. */
@@ -24,6 +25,8 @@ export type RateReport = RateNow & {
 export type ApplyRateDeps = ResumeDeps & {
   store: ObjectStore;
   limits: RateLimits;
+  /** The stage's own. */
+  bucket: string;
   /** No freeze is longer, in milliseconds. */
   maxFreezeMs: number;
   levels: readonly (WaitingLevel & { environments: number | undefined })[];
@@ -31,19 +34,20 @@ export type ApplyRateDeps = ResumeDeps & {
 
 /** @throws what the store, SQS and Lambda throw */
 export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
-  const { store, limits, maxFreezeMs, levels, clock, log } = deps;
+  const { store, limits, maxFreezeMs, levels, clock, log, bucket } = deps;
   const [rate, freezeMs] = await Promise.all([readRate(store, limits), readFreeze(store, maxFreezeMs)]);
   if (rate.problem !== undefined) logInvalidRate(rate, log);
   else if (rate.body !== undefined) await store.put(lastGoodRateKey, rate.body, {});
   const isFrozen = freezeMs > clock.now();
-  const { requestsPerSecond = limits.deployed, paused } = rate.setting;
+  const { paused } = rate.setting;
+  const held = await readHeldRate(store, rate.setting, limits, clock.now());
   const resumed = paused || isFrozen ? 0 : await resume(levels, deps);
   const counts = await Promise.all(
     levels.map(async ({ level, waiting }) => [level.name, await waiting.approximateCount()] as const),
   );
-  const now = { requestsPerSecond, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
+  const now = { ...held, paused, ...(isFrozen && { frozenUntil: new Date(freezeMs).toISOString() }) };
   const using = levels.map(({ level, environments }): UsingLevel => ({ ...level, environments }));
-  const use = await readRateUse(now, { store, clock, levels: using });
+  const use = await readRateUse(now, { store, clock, bucket, levels: using });
   const report: RateReport = {
     ...now,
     ...(use && { use }),

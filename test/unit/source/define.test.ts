@@ -153,6 +153,9 @@ describe('a declaration that can not work', () => {
     ],
     [withList({ next: offset({ limit: 0 }) }), 'next.limit must be a whole number from 1'],
     [withList({ next: pageNumber({ stopAtShortPage: true }) }), 'next.stopAtShortPage needs size'],
+    [withApi({ limit: {} }), 'api.limit.windowSeconds is missing'],
+    [withApi({ limit: { windowSeconds: 0 } }), 'api.limit.windowSeconds must be a whole number'],
+    [withApi({ limit: { windowSeconds: 60, header: 'a b' } }), 'api.limit.header must be the name of a header'],
     [withApi({ auth: { type: 'digest' } }), 'api.auth must be one of none(), bearer(), apiKey(…)'],
     [withApi({ auth: { type: 'oauth2ClientCredentials' } }), 'api.auth must name where tokens come from'],
     [

@@ -12,7 +12,7 @@ import { createTurns } from '../../../../shared/engine/rate/turns.ts';
 import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 
-const limits = { deployed: 20, minimumPerSecond: 0.5 };
+const limits = { deployed: 20, minimumPerSecond: 0.5, autoMostPerSecond: 20 };
 const maxFreezeMs = 60_000;
 let clock: TestClock;
 let store: MemoryObjectStore;
@@ -42,14 +42,14 @@ const later = (control: RateControl): ReturnType<RateControl['read']> => {
 describe('the rate that is set', () => {
   test('is as deployed without an object, and changes with it within the time that it may be stale', async () => {
     const control = open();
-    expect(await control.read()).toEqual({ paused: false, frozenUntilMs: 0 });
+    expect(await control.read()).toEqual({ perSecond: 20, ceiling: 20, paused: false, frozenUntilMs: 0 });
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
-    expect(await control.read()).toEqual({ paused: false, frozenUntilMs: 0 });
-    expect(await later(control)).toMatchObject({ requestsPerSecond: 5 });
+    expect(await control.read()).toEqual({ perSecond: 20, ceiling: 20, paused: false, frozenUntilMs: 0 });
+    expect(await later(control)).toMatchObject({ perSecond: 5 });
     store.drop('control/rate.json', '{"paused": true}');
-    expect(await later(control)).toEqual({ paused: true, frozenUntilMs: 0 });
+    expect(await later(control)).toEqual({ perSecond: 20, ceiling: 20, paused: true, frozenUntilMs: 0 });
     await store.remove('control/rate.json');
-    expect(await later(control)).toEqual({ paused: false, frozenUntilMs: 0 });
+    expect(await later(control)).toEqual({ perSecond: 20, ceiling: 20, paused: false, frozenUntilMs: 0 });
   });
 
   test('stays the last valid one when it is invalid, which is logged once', async () => {
@@ -57,8 +57,8 @@ describe('the rate that is set', () => {
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
     await control.read();
     store.drop('control/rate.json', '{"requestsPerSecond": "fast"}');
-    expect(await later(control)).toMatchObject({ requestsPerSecond: 5 });
-    expect(await later(control)).toMatchObject({ requestsPerSecond: 5 });
+    expect(await later(control)).toMatchObject({ perSecond: 5 });
+    expect(await later(control)).toMatchObject({ perSecond: 5 });
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatchObject({ key: 'control/rate.json', kept: { requestsPerSecond: 5 } });
   });
@@ -66,7 +66,7 @@ describe('the rate that is set', () => {
   test('is the last valid one of the bucket for an environment that has just started', async () => {
     store.drop('control/last-good-rate.json', '{"requestsPerSecond": 7}');
     store.drop('control/rate.json', 'x'.repeat(20_000));
-    expect(await open().read()).toMatchObject({ requestsPerSecond: 7 });
+    expect(await open().read()).toMatchObject({ perSecond: 7 });
   });
 
   test('stays when S3 fails; an environment that knows nothing yet tells', async () => {
@@ -74,7 +74,7 @@ describe('the rate that is set', () => {
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');
     await control.read();
     store.get = () => Promise.reject(new TransientError('S3_503', 'SlowDown'));
-    expect(await later(control)).toMatchObject({ requestsPerSecond: 5 });
+    expect(await later(control)).toMatchObject({ perSecond: 5 });
     await expect(open().read()).rejects.toThrow('SlowDown');
     // Awake after hours, it would not know of a pause.
     clock.nowMs += 3_600_000;
@@ -217,7 +217,7 @@ test('a pause with a byte order mark, as an editor on Windows saves it, pauses',
         random: () => 0,
         log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       },
-      ...{ level: 'leaf', environments: 1, onChange: () => undefined },
+      ...{ bucket: 'own', level: 'leaf', environments: 1, onChange: () => undefined },
     });
   const turns = createTurns({
     ...{ control: open(), openLease, limits, clock, random: () => 0, onSleep: () => undefined },

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { InputError } from '../../../../shared/engine/errors.ts';
 import { parseRateSetting } from '../../../../shared/engine/rate/rate-setting.ts';
 
-const limits = { deployed: 20, minimumPerSecond: 0.5 };
+const limits = { deployed: 20, minimumPerSecond: 0.5, autoMostPerSecond: 20 };
 
 describe('control/rate.json', () => {
   test.each([
@@ -38,7 +38,7 @@ describe('control/rate.json', () => {
   });
 
   test('can pause a deployment without a rate, but not give it one', () => {
-    const unlimited = { deployed: 'unlimited', minimumPerSecond: 0 } as const;
+    const unlimited = { deployed: 'unlimited', minimumPerSecond: 0, autoMostPerSecond: 20 } as const;
     expect(parseRateSetting('{"paused": true}', unlimited)).toEqual({ paused: true });
     expect(() => parseRateSetting('{"requestsPerSecond": 5}', unlimited)).toThrow('--param rate=NUMBER');
   });

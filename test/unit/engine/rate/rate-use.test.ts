@@ -12,7 +12,16 @@ const levels = [
   { name: 'leaf', callsInFlight: 10, environments: 1 },
 ];
 const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
-  ...{ id: 'a', level: 'lists', share: 0.25, saves: 0, wants: 0.25, untilMs: clock.nowMs + 5_000 },
+  ...{
+    id: 'a',
+    bucket: 'own',
+    level: 'lists',
+    rate: 20,
+    share: 0.25,
+    saves: 0,
+    wants: 0.25,
+    untilMs: clock.nowMs + 5_000,
+  },
   ...{ perSecond: 4, waited: 0, inFlight: 0.2 },
   ...more,
 });
@@ -21,7 +30,7 @@ const now = { requestsPerSecond: 20, paused: false };
 describe('what is used of the rate', () => {
   test('is what the environments at work say, by level', () => {
     const entries = [entry(), entry({ id: 'b', waited: 0.5 }), entry({ id: 'c', level: 'leaf', perSecond: 11.5 })];
-    expect(rateUseOf(now, entries, levels)).toEqual({
+    expect(rateUseOf(now, entries, levels, 'own')).toEqual({
       perSecond: 19.5,
       part: 0.975,
       callMs: 31,
@@ -58,7 +67,7 @@ describe('what is used of the rate', () => {
     ],
   ])('is %s, and the reason is told', (_, state, entries, reason) => {
     const rate = { ...now, ...state };
-    const use = rateUseOf(rate, entries, levels);
+    const use = rateUseOf(rate, entries, levels, 'own');
     expect(rateLines({ ...rate, use })).toEqual([
       `Used: ${use.perSecond.toFixed(1)} of 20 requests a second (${Math.round(use.part * 100)}%): ${reason}.`,
     ]);
@@ -69,16 +78,16 @@ describe('what is used of the rate', () => {
     store.drop('control/rate.json', '{"requestsPerSecond": 10}');
     const entries = [entry({ perSecond: 9.5 }), entry({ id: 'old', untilMs: clock.nowMs - 60_000 })];
     store.drop('control/shares.json', shareTableText({ version: 1, entries }));
-    const limits = { deployed: 20, minimumPerSecond: 0 };
-    const read = await readRateNow({ store, clock, limits, maxFreezeMs: 900_000, levels });
+    const limits = { deployed: 20, minimumPerSecond: 0, autoMostPerSecond: 20 };
+    const read = await readRateNow({ store, clock, bucket: 'own', limits, maxFreezeMs: 900_000, levels });
     expect(read).toMatchObject({ requestsPerSecond: 10, paused: false, use: { perSecond: 9.5, part: 0.95 } });
     expect(rateLines(read)).toEqual(['Used: 9.5 of 10 requests a second (95%).']);
   });
 
   test('is not known of a rate without a limit', async () => {
     const store = new MemoryObjectStore(clock);
-    const limits = { deployed: 'unlimited', minimumPerSecond: 0 } as const;
-    const read = await readRateNow({ store, clock, limits, maxFreezeMs: 900_000, levels });
+    const limits = { deployed: 'unlimited', minimumPerSecond: 0, autoMostPerSecond: 20 } as const;
+    const read = await readRateNow({ store, clock, bucket: 'own', limits, maxFreezeMs: 900_000, levels });
     expect([read, rateLines(read)]).toEqual([{ requestsPerSecond: 'unlimited', paused: false }, []]);
   });
 });

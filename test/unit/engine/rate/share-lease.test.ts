@@ -26,7 +26,7 @@ beforeEach(() => {
 /** What S3 does with the writes of one environment, instead of carrying them out. */
 type Fate = (write: () => Promise<'replaced' | 'changed'>) => Promise<'replaced' | 'changed'>;
 
-function open(fate: Fate = (write) => write(), places?: number): ShareLease {
+function open(fate: Fate = (write) => write(), places?: number, bucket = 'own'): ShareLease {
   return createShareLease({
     store: {
       get: (name, bytes) => store.get(name, bytes),
@@ -36,6 +36,7 @@ function open(fate: Fate = (write) => write(), places?: number): ShareLease {
     clock,
     random: Math.random,
     log,
+    bucket,
     level: 'leaf',
     environments: 8,
     places,
@@ -165,7 +166,18 @@ describe('a write whose answer is lost', () => {
 
 test('a lost race is no failure: the table is read again, and what another has written stays', async () => {
   const other: ShareEntry = {
-    ...{ id: 'other', level: 'list', share: 0.5, saves: 0, wants: 0.5, perSecond: 1, waited: 0, inFlight: 0 },
+    ...{
+      id: 'other',
+      bucket: 'own',
+      level: 'list',
+      rate: 20,
+      share: 0.5,
+      saves: 0,
+      wants: 0.5,
+      perSecond: 1,
+      waited: 0,
+      inFlight: 0,
+    },
     untilMs: clock.nowMs + 10_000,
   };
   let races = 0;
@@ -183,4 +195,58 @@ test('a lost race is no failure: the table is read again, and what another has w
 test('an error that will not pass is thrown', async () => {
   const lease = open(() => Promise.reject(new Error('AccessDenied')));
   await expect(refresh(lease)).rejects.toThrow('AccessDenied');
+});
+
+describe('stages that share the table', () => {
+  const ofStage = (bucket: string, places?: number): ShareLease => open((write) => write(), places, bucket);
+
+  test('have shares that add up to 1 at most, and know the slowest rate that another one is set to', async () => {
+    const [one, other] = [ofStage('one'), ofStage('two')];
+    expect(one.slowest).toBe(Infinity);
+    for (let looks = 0; looks < 10; looks += 1) {
+      await one.refresh(demand, clock.now() + 60_000, 20);
+      await other.refresh(demand, clock.now() + 60_000, 4);
+      expect(one.held.share + other.held.share).toBeLessThanOrEqual(1);
+      clock.nowMs += 700;
+    }
+    expect(one.held.share).toBeGreaterThan(0.4);
+    expect(other.held.share).toBeGreaterThan(0.4);
+    expect([one.slowest, other.slowest]).toEqual([4, 20]);
+    // A rate that a person has changed is told at the next look.
+    await other.refresh(demand, clock.now() + 60_000, 9);
+    await one.refresh(demand, clock.now() + 60_000, 20);
+    expect(one.slowest).toBe(9);
+    clock.nowMs += 60_000;
+    await one.refresh(demand, clock.now() + 60_000, 20);
+    expect(one.slowest).toBe(Infinity);
+  });
+
+  test('have places of their own, and save up what their own environments may', async () => {
+    const leases = [ofStage('one', 1), ofStage('two', 1), ofStage('two', 1)];
+    for (const lease of leases) await refresh(lease);
+    expect(leases.map(({ held }) => held.share > 0)).toEqual([true, true, false]);
+  });
+
+  test('take what a version before wrote for their own, and write it as they found it', async () => {
+    const before = {
+      id: 'old',
+      level: 'leaf',
+      share: 0.25,
+      saves: 0,
+      wants: 0.25,
+      perSecond: 1,
+      waited: 0,
+      inFlight: 0,
+    };
+    const until = new Date(clock.nowMs + 20_000).toISOString();
+    store.drop(key, JSON.stringify({ version: 1, environments: [{ ...before, until }] }));
+    const lease = ofStage('one');
+    await refresh(lease);
+    expect(lease.held.share).toBeGreaterThan(0);
+    expect(lease.slowest).toBe(Infinity);
+    expect(table()).toMatchObject([
+      { id: 'old', bucket: '', rate: Infinity, share: 0.25 },
+      { bucket: 'one', rate: 20 },
+    ]);
+  });
 });

@@ -18,6 +18,8 @@ const clock = new TestClock();
 const key = 'control/shares.json';
 const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
   id: 'a',
+  bucket: 'own',
+  rate: 20,
   level: 'leaf',
   share: 0.25,
   saves: 0,

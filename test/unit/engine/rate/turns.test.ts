@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { ToldLimit } from '../../../../shared/engine/rate/api-limit.ts';
 import type { RateState } from '../../../../shared/engine/rate/rate-control.ts';
 import type { Rate } from '../../../../shared/engine/rate/rate-setting.ts';
 import type { HeldShare } from '../../../../shared/engine/rate/share-lease.ts';
@@ -10,17 +11,25 @@ let clock: TestClock;
 let state: RateState;
 let slept: number;
 let held: HeldShare;
+/** The slowest rate of another stage. */
+let slowest: number;
 /** Each time that the shares were looked at. */
 let looks: number[];
 /** What a look at the shares changes. */
 let onLook: () => void;
 const freezes: number[] = [];
+let told: ToldLimit[];
+/** How often it was asked whether anything is still written. */
+let settled: number;
 
 beforeEach(() => {
   clock = new TestClock();
-  state = { paused: false, frozenUntilMs: 0 };
+  state = { perSecond: 1, ceiling: 1, paused: false, frozenUntilMs: 0 };
   slept = 0;
   looks = [];
+  told = [];
+  slowest = Infinity;
+  settled = 0;
   held = { share: 1, saves: 0, untilMs: Infinity };
   onLook = () => undefined;
 });
@@ -28,12 +37,20 @@ beforeEach(() => {
 /** With a share that earns a call each second, unless another rate or share is given. */
 const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turns =>
   createTurns({
-    control: { read: () => Promise.resolve(state), freeze: (ms) => Promise.resolve(void freezes.push(ms)) },
+    control: {
+      read: () => Promise.resolve(state),
+      freeze: (ms) => Promise.resolve(void freezes.push(ms)),
+      told: (limit) => void told.push(limit),
+      settled: () => Promise.resolve(void (settled += 1)),
+    },
     openLease: (onChange) => ({
       get held() {
         return held;
       },
       others,
+      get slowest() {
+        return slowest;
+      },
       refresh() {
         looks.push(clock.now());
         onChange(false);
@@ -41,13 +58,15 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
         return Promise.resolve();
       },
     }),
-    limits: { deployed: 1 },
     clock,
     random,
     onSleep: (ms) => (slept += ms),
     ...more,
   });
-const at = (deployed: Rate): Partial<TurnsDeps> => ({ limits: { deployed } });
+const at = (perSecond: Rate): Partial<TurnsDeps> => {
+  state = { ...state, perSecond, ceiling: perSecond };
+  return {};
+};
 const inAMinute = (): number => clock.now() + 60_000;
 
 /** When each of `count` calls, all wanted at once, was let through; in milliseconds from now. */
@@ -86,7 +105,7 @@ describe('turns', () => {
   });
 
   test('come sooner when the rate is raised meanwhile, and what was earned before counts', async () => {
-    const turns = open(() => 0, 1, { onSleep: () => (state = { ...state, requestsPerSecond: 20 }) });
+    const turns = open(() => 0, 1, { onSleep: () => (state = { ...state, perSecond: 20 }) });
     const times = await take(turns, 2);
     // Seven tenths of a call at the old rate, and the rest at the new one.
     expect(times[1]).toBeCloseTo(715, 0);
@@ -239,5 +258,24 @@ describe("an invocation's end", () => {
     clock.nowMs += 5000;
     await turns.settle(inAMinute());
     expect(clock.now() - startedMs).toBe(5500);
+  });
+});
+
+describe('what an environment learns of the API and of other stages', () => {
+  test('a slower rate of a stage that shares the API holds here, too', async () => {
+    const turns = open(() => 0, 0, at(4));
+    slowest = 2;
+    expect(await take(turns, 3)).toEqual([0, 500, 1000]);
+    slowest = 100;
+    clock.nowMs += 5_000;
+    expect(await take(turns, 3)).toEqual([0, 250, 500]);
+  });
+
+  test("the API's limit is told to the rate's control, and nothing of it is under way once an invocation has ended", async () => {
+    const turns = open();
+    turns.told({ perSecond: 5, startedMs: 1 });
+    expect(told).toEqual([{ perSecond: 5, startedMs: 1 }]);
+    await turns.settle(inAMinute());
+    expect(settled).toBe(1);
   });
 });

@@ -38,7 +38,8 @@ function run(
 ): Promise<RateReport> {
   return applyRate({
     store,
-    limits: { deployed: 20, minimumPerSecond: 0.5 },
+    bucket: 'own',
+    limits: { deployed: 20, minimumPerSecond: 0.5, autoMostPerSecond: 20 },
     maxFreezeMs: 3_600_000,
     levels: [{ level: levelNamed(fourLevels, 'shops'), environments: 4, waiting, refire: { send } }],
     clock,
@@ -137,7 +138,7 @@ describe('a rate that was set', () => {
     store.drop('control/rate.json', '{"requestsPerSecond": "ten"}');
     expect(await run()).toMatchObject({
       requestsPerSecond: 5,
-      problem: 'Bad input: requestsPerSecond must be a number, 0 to pause',
+      problem: 'Bad input: requestsPerSecond must be a number, 0 to pause, or "auto"',
     });
     expect(store.json('control/last-good-rate.json')).toEqual({ requestsPerSecond: 5 });
     expect(errors).toHaveLength(1);
