@@ -9,6 +9,7 @@ import {
   freezeKey,
   lastGoodRateKey,
   recordPrefixes,
+  runControlPrefix,
   sharesKey,
   successName,
 } from '../shared/engine/chain/keys.ts';
@@ -51,6 +52,7 @@ export function roles(deployment: Deployment): Resources {
         ...[...chain.levels, ...publishing].flatMap((level) => [level.reads, donePrefix(level), failurePrefix(level)]),
       ),
       noteFailures,
+      read('SeeStoppedRuns', runControlPrefix),
       list,
     ),
     roleOf(

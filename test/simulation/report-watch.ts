@@ -224,6 +224,7 @@ export class ReportWatch {
           this.#object(this.#scene.checker.ledger.objectKeyOf(node))?.modifiedMs ?? 0,
           note === undefined ? 0 : Date.parse(note.at),
           this.#stoppedUntilMs(),
+          this.#resumedMs(node.run),
         );
         if (atMs - sinceMs > core.lostAfterMs(settings.deployment)) figures.lost += 1;
       } else if (failure.note.status === 'parked') failed.parked += 1;
@@ -270,6 +271,12 @@ export class ReportWatch {
 
   #stoppedUntilMs(): number {
     return Math.max(this.#object('control/rate.json')?.modifiedMs ?? 0, this.#frozenUntilMs());
+  }
+
+  /** When the run was resumed. */
+  #resumedMs(run: string): number {
+    const control = this.#object(`control/runs/${run}.json`);
+    return control?.body.startsWith('{"state":"running"') === true ? control.modifiedMs : 0;
   }
 
   #frozenUntilMs(): number {

@@ -3,6 +3,7 @@
  * must be true by then. Everything follows from the seed.
  */
 import type { Violation } from './checker.ts';
+import { stopARun } from './stopped-run.ts';
 import { bringBackMarker, noticeTampering, refuseOtherParams } from './after-day.ts';
 import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
@@ -214,6 +215,7 @@ class Day {
       ['mistaken-rate', refuseMistakenRates],
       ['spoilt-report', passOverSpoiltReports],
       ['marker-deleted', bringBackMarker],
+      ['run-stopped-after', stopARun],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;

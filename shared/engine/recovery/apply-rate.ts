@@ -7,6 +7,7 @@ import type { ObjectStore } from '../ports.ts';
 import { readFreeze, readRate, logInvalidRate } from '../rate/rate-control.ts';
 import type { Rate, RateLimits } from '../rate/rate-setting.ts';
 import { readRateUse, type RateNow, type UsingLevel } from '../rate/rate-use.ts';
+import { createRunControls } from '../runs/run-control.ts';
 import { resume, type ResumeDeps, type WaitingLevel } from './resume.ts';
 
 export type RateReport = RateNow & {
@@ -21,7 +22,7 @@ export type RateReport = RateNow & {
   resumed: number;
 };
 
-export type ApplyRateDeps = ResumeDeps & {
+export type ApplyRateDeps = Omit<ResumeDeps, 'runControls'> & {
   store: ObjectStore;
   limits: RateLimits;
   /** No freeze is longer, in milliseconds. */
@@ -37,7 +38,7 @@ export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
   else if (rate.body !== undefined) await store.put(lastGoodRateKey, rate.body, {});
   const isFrozen = freezeMs > clock.now();
   const { requestsPerSecond = limits.deployed, paused } = rate.setting;
-  const resumed = paused || isFrozen ? 0 : await resume(levels, deps);
+  const resumed = paused || isFrozen ? 0 : await resume(levels, { ...deps, runControls: createRunControls(deps) });
   const counts = await Promise.all(
     levels.map(async ({ level, waiting }) => [level.name, await waiting.approximateCount()] as const),
   );
