@@ -189,7 +189,9 @@ export class Checker {
 
   /** An invocation has sent an item to the dead letters. */
   readonly onDeadLetter = (key: string, by: Life): void => {
-    this.tell('conservation', this.runs.says(key, this.ledger.object(this.#noteKeyOf(key))?.body ?? '', by));
+    const isItem = this.#itemNamed(key) !== undefined || this.ledger.batches.placeOf(key) !== undefined;
+    const note = this.ledger.object(this.#noteKeyOf(key))?.body ?? '';
+    if (isItem) this.tell('conservation', this.runs.says(key, note, by));
     if (this.ledger.batches.placeOf(key)?.is === 'batch') this.batches.deadLetterSent(key, by);
   };
 

@@ -102,16 +102,10 @@ export type Attempt = { event: ItemEvent; work: Work; deps: ItemDeps };
  */
 export function gateOf({ event, work, deps }: Attempt, patience: Waiting = event): CallGate {
   const { settings, turns, clock, random, deadlineMs, signal, onCall } = deps;
-  const throwIfNow = (): Promise<void> => throwIfRunStopped(work, deps);
   return createCallGate({
     policy: settings.retry,
     turns: {
-      async take(untilMs) {
-        // Asked before, so that no turn is taken for nothing; and after, since a turn may be waited for for minutes.
-        await throwIfNow();
-        await turns.take(untilMs);
-        await throwIfNow();
-      },
+      take: (untilMs) => turns.take(untilMs, () => throwIfRunStopped(work, deps)),
       answered: (ms) => turns.answered(ms),
       freeze: (forMs) => turns.freeze(forMs),
     },
