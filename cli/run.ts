@@ -2,7 +2,8 @@
 import { createInterface } from 'node:readline/promises';
 import { openDeployment } from './run/deployment.ts';
 import { askDeployment } from './run/function-client.ts';
-import { changedWords, wishWords } from './run/run-change.ts';
+import { wishWords } from '../page/run-words.ts';
+import { changedWords } from './run/run-change.ts';
 import type { RunWish } from '../shared/engine/runs/run-control.ts';
 import { flag, helpOf, readOptions, refuseSwallowed, text, UsageError } from './terminal/options.ts';
 import { checkRunName } from './terminal/run-name.ts';

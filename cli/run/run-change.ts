@@ -52,15 +52,6 @@ function sentence(message: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
-/** What will be, for a person who is asked. */
-export const wishWords: Readonly<Record<RunWish, string>> = {
-  pause:
-    'No call is made for this run any more, within ten seconds; other runs are not slowed. Its items wait, which counts as no attempt.',
-  resume: 'Calls are made for this run again, within ten seconds. Its items that wait are requeued.',
-  cancel:
-    'No call is made for this run any more, within ten seconds, and what is not done is dropped. What was written stays, and so do its dead letters. It can be resumed: then the sweep brings back what is open.',
-};
-
 /** What came of it. */
 export function changedWords({ run, state, before }: RunChanged): string {
   if (state === before) return `The run ${run} was ${state} already.`;
