@@ -20,7 +20,7 @@ const runOptions = {
   help: flag('this text'),
 };
 
-const help = `Pauses, resumes or cancels one run: on AWS, or on the local engine when its variables are exported. Other runs go on.
+const help = `Pauses, resumes or cancels one run: on AWS, or on the local engine when its variables are exported.
 
   npm run run -- pause --run r1       no calls for it; its items wait, which counts as no attempt
   npm run run -- resume --run r1      calls again; after a cancel, the next sweep brings back what is open

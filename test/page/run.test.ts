@@ -205,11 +205,9 @@ describeInBrowser('the page of npm run local', (open) => {
     await third.press('Cancel this run', /The run r3 is cancelled: no call/);
     await third.heading('cancelled');
     // It takes effect within ten seconds: until no call has come for as long as an environment may not know of it.
-    let calls = -1;
-    while (local.hermes.calls().length > calls) {
-      calls = local.hermes.calls().length;
-      await new Promise((resolve) => setTimeout(resolve, 6_000));
-    }
+    const quietMs = (): number => Date.now() - (local.hermes.calls().at(-1)?.atMs ?? 0);
+    while (quietMs() < 6_000) await third.page.title();
+    const calls = local.hermes.calls().length;
     await third.press('Sweep now', /Swept: the run is not complete, 0 items re-fired/);
     const status = await local.ask('status', '--run', 'r3');
     expect([status.status, status.stdout]).toEqual([1, expect.stringMatching(/^Run r3 is CANCELLED\.\nSince /)]);

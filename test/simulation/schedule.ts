@@ -43,6 +43,8 @@ const hourMs = 3_600_000;
 /** Rounds of sweep and replay until every run must be complete; in the last two a person forces. */
 const rounds = 5;
 const roundsWithoutForce = 3;
+/** Items a second, so that each comes to its function alone. */
+const slowPerSecond = 0.2;
 /** More than this is no schedule, but something that never ends. */
 const maxSteps = 400_000;
 
@@ -135,9 +137,12 @@ class Day {
       this.#scene.modelNodes().filter((node) => this.#isWithoutPoison(node) && !this.#isDone(node));
     for (let round = 1; round <= rounds && left().length > 0 && checker.violation === undefined; round += 1) {
       const force = round > roundsWithoutForce;
-      this.#people.replay({ force });
+      // A message that comes in one invocation with one that makes the function crash dies with it: at last a person gives them
+      // out one by one.
+      const slowly = force ? { rate: slowPerSecond } : {};
+      this.#people.replay({ force, ...slowly });
       await this.#settle('after a replay beside something poisoned');
-      this.#people.replay({ from: 'failures', force });
+      this.#people.replay({ from: 'failures', force, ...slowly });
       await this.#settle('after a replay of failures beside something poisoned');
       if (this.#scene.isTampered) for (const run of this.#scene.runs) this.#people.sweep({ run });
       await this.#sweepAndSettle();
