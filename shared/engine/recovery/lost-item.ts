@@ -59,7 +59,9 @@ export async function refireOrGiveUp(
       : isReturned
         ? "The item's event ended when its run was cancelled; the run was resumed."
         : `The item's event was lost: it was neither done nor failed after ${refires + 1} event${refires === 0 ? '' : 's'}.`,
-    refires: isGivenUp ? refires : isReturned ? Math.max(1, refires) : refires + 1,
+    refires: isGivenUp ? refires : refires + 1,
+    // No event of it was lost.
+    ...(isReturned && { refires: Math.max(1, refires) }),
     at: new Date(clock.now()).toISOString(),
   });
   await writeFailureNote(level, note, store);
