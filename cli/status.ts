@@ -30,7 +30,7 @@ ${helpOf(statusOptions)}
 
 Where and as whom: the usual AWS variables and profile, and AWS_ENDPOINT_URL.
 
-Exit status: 0 when the run is complete, 1 when it has failed (a person has to act), 2 when it is still open, 3 when an option
+Exit status: 0 when the run is complete, 1 when it has failed or is cancelled (a person has to act), 2 when it is still open, 3 when an option
 is wrong or there was no answer.
 `;
 

@@ -10,6 +10,7 @@ import {
   freezeKey,
   lastGoodRateKey,
   recordPrefixes,
+  runControlPrefix,
   sharesKey,
   successName,
 } from '../shared/engine/chain/keys.ts';
@@ -53,6 +54,7 @@ export function roles(deployment: Deployment): Resources {
         ...[...chain.levels, ...publishing].flatMap((level) => [level.reads, donePrefix(level), failurePrefix(level)]),
       ),
       noteFailures,
+      read('SeeStoppedRuns', runControlPrefix),
       list,
     ),
     roleOf(

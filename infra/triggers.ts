@@ -3,7 +3,7 @@
  * `queue`: S3 sends to the level's queue, from which an event source mapping brings batches to the function.
  */
 import type { Level } from '../shared/engine/chain/chain.ts';
-import { rateKey } from '../shared/engine/chain/keys.ts';
+import { rateKey, runControlPrefix } from '../shared/engine/chain/keys.ts';
 import type { Deployment } from './deployment.ts';
 import { arnOf, bucketArn, functionId, permissionId, queueId, ref, roleId } from './names.ts';
 import { publishLevelsOf } from './publishing.ts';
@@ -33,10 +33,13 @@ function invoked(deployment: Deployment): { name: string; prefix: string; suffix
     ...(suffix !== undefined && { suffix }),
   }));
   const fetching = chain.levels.map((level) => ({ name: level.function, prefix: `${level.reads}/` }));
-  // The log says whether control/rate.json is understood, and items that waited are re-fired.
+  // The log says whether control/rate.json is understood, and items that waited are re-fired; so are those of a run that is resumed.
   const rate = { name: 'rate', prefix: rateKey.slice(0, -itemSuffix.length) };
-  return [...(parameters.trigger === 'direct' ? fetching : []), ...publishing, rate];
+  const run = { name: 'rate', prefix: `${runControlPrefix}/` };
+  return [...(parameters.trigger === 'direct' ? fetching : []), ...publishing, rate, run];
 }
+
+const namesOfInvoked = (deployment: Deployment): string[] => [...new Set(invoked(deployment).map(({ name }) => name))];
 
 /** The bucket's notifications. */
 export function notifications(deployment: Deployment): object {
@@ -61,11 +64,13 @@ export function notifications(deployment: Deployment): object {
 export function beforeTheBucket(deployment: Deployment): string[] {
   const { chain, parameters } = deployment;
   const policies = parameters.trigger === 'queue' ? chain.levels.map((level) => queuePolicyId(level, 'trigger')) : [];
-  return [...invoked(deployment).map(({ name }) => permissionId(name)), ...policies];
+  return [...namesOfInvoked(deployment).map(permissionId), ...policies];
 }
 
 export function triggers(deployment: Deployment): Resources {
-  const permissions = invoked(deployment).map(({ name }) => ({ [permissionId(name)]: permission(deployment, name) }));
+  const permissions = namesOfInvoked(deployment).map((name) => ({
+    [permissionId(name)]: permission(deployment, name),
+  }));
   const mappings = deployment.chain.levels.map((level) => ({
     [`${queueId(level, 'trigger')}Mapping`]: mapping(deployment, level),
   }));

@@ -11,6 +11,8 @@ export type Action = {
   effect: string;
   /** The same for a terminal. */
   command: string;
+  /** The other button of the question; default: Cancel. */
+  dismiss?: string;
 };
 
 const asking = signal<Action | undefined>(undefined);
@@ -30,7 +32,7 @@ export function ActionButton({ action, isMain = false }: { action: Action; isMai
   );
 }
 
-/** The one question of the page. Escape, and a click on Cancel, change nothing. */
+/** The one question of the page. Escape, and a click on the other button, change nothing. */
 export function Question() {
   const dialog = useRef<HTMLDialogElement>(null);
   const action = asking.value;
@@ -58,7 +60,7 @@ export function Question() {
               {action.label}
             </button>
             <button type="button" onClick={() => dialog.current?.close()}>
-              Cancel
+              {action.dismiss ?? 'Cancel'}
             </button>
           </div>
         </>

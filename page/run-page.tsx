@@ -9,8 +9,9 @@ import { Levels } from './levels.tsx';
 import { copy, nowMs, run } from './live.ts';
 import { RatePanel } from './rate-panel.tsx';
 import { Results } from './results.tsx';
+import { wishWords, type RunWish } from './run-words.ts';
 import { stateWords } from './runs-page.tsx';
-import type { Report, RunView } from './wire.ts';
+import type { Report, RunState, RunView } from './wire.ts';
 
 export function RunPage({ name }: { name: string }) {
   const view = run.value;
@@ -80,7 +81,9 @@ function Heading({ view }: { view: RunView }) {
           )}
         </dl>
       )}
+      {report?.control !== undefined && state !== 'complete' && <StoppedSince control={report.control} />}
       <div class="buttons">
+        <StopButtons name={name} state={state} />
         <ActionButton
           action={{
             label: 'Sweep now',
@@ -92,6 +95,39 @@ function Heading({ view }: { view: RunView }) {
         />
       </div>
     </section>
+  );
+}
+
+function StoppedSince({ control: { state, at, reason } }: { control: NonNullable<Report['control']> }) {
+  return (
+    <p class="text">
+      It is {state} since {localTime(at)}
+      {reason === undefined ? '' : `: ${reason}`}. No call is made for it.
+    </p>
+  );
+}
+
+/** Of a run that is not over, and not of the others: the rate's own pause stops all. */
+function StopButtons({ name, state }: { name: string; state: RunState }) {
+  const buttonOf = (wish: RunWish, isMain = false) => (
+    <ActionButton
+      isMain={isMain}
+      action={{
+        label: `${wish.charAt(0).toUpperCase()}${wish.slice(1)} this run`,
+        request: { action: `${wish}-run`, run: name },
+        effect: wishWords[wish],
+        command: `npm run run -- ${wish} --run ${name}`,
+        dismiss: 'Back',
+      }}
+    />
+  );
+  if (state === 'complete' || state === 'unknown') return null;
+  const isStopped = state === 'paused' || state === 'cancelled';
+  return (
+    <>
+      {isStopped ? buttonOf('resume', true) : buttonOf('pause')}
+      {state !== 'cancelled' && buttonOf('cancel')}
+    </>
   );
 }
 

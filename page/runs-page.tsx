@@ -56,6 +56,8 @@ export const stateWords: Readonly<Record<RunState, string>> = {
   complete: 'complete',
   failed: 'failed',
   open: 'open',
+  paused: 'paused',
+  cancelled: 'cancelled',
   unknown: 'not counted yet',
 };
 

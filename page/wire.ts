@@ -13,7 +13,7 @@ export type PlaceView = {
   levels: readonly { name: string; ids: readonly string[] }[];
 };
 
-export type RunState = 'complete' | 'failed' | 'open' | 'unknown';
+export type RunState = 'complete' | 'failed' | 'open' | 'paused' | 'cancelled' | 'unknown';
 
 /** A run in a row of the table. Absent figures: no sweep has counted it yet. */
 export type RunRow = {
@@ -101,6 +101,7 @@ export type LiveEvent =
 export type ActionRequest =
   | { action: 'pause' | 'resume' | 'default' }
   | { action: 'rate'; requestsPerSecond: number }
+  | { action: 'pause-run' | 'resume-run' | 'cancel-run'; run: string }
   | { action: 'sweep'; run: string }
   | { action: 'replay'; run: string; level?: string; code?: string; parked?: boolean };
 

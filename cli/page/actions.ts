@@ -6,6 +6,7 @@ import type { ActionOutcome, ActionRequest } from '../../page/wire.ts';
 import type { OpenDeployment } from '../run/deployment.ts';
 import { DeploymentError } from '../run/function-client.ts';
 import { rateChangeOf, type RateAnswer } from '../run/rate-change.ts';
+import { changedWords } from '../run/run-change.ts';
 import { count, plural } from '../terminal/format.ts';
 import { UsageError } from '../terminal/options.ts';
 import { rateNumber } from '../terminal/rate-lines.ts';
@@ -15,6 +16,7 @@ const word = v.pipe(v.string(), v.minLength(1), v.maxLength(200));
 const requests = v.variant('action', [
   v.strictObject({ action: v.picklist(['pause', 'resume', 'default']) }),
   v.strictObject({ action: v.literal('rate'), requestsPerSecond: v.pipe(v.number(), v.finite(), v.gtValue(0)) }),
+  v.strictObject({ action: v.picklist(['pause-run', 'resume-run', 'cancel-run']), run }),
   v.strictObject({ action: v.literal('sweep'), run }),
   v.strictObject({
     action: v.literal('replay'),
@@ -40,7 +42,7 @@ export function parseQuestion(body: unknown): Question | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
-type Doers = Pick<OpenDeployment, 'setRate' | 'sweep' | 'replay'>;
+type Doers = Pick<OpenDeployment, 'setRate' | 'setRun' | 'sweep' | 'replay'>;
 
 /** What a person can act on is an outcome; anything else is thrown. */
 export async function act(request: ActionRequest, deployment: Doers): Promise<ActionOutcome> {
@@ -60,6 +62,12 @@ async function messageOf(request: ActionRequest, deployment: Doers): Promise<str
       return rateWords(await deployment.setRate(rateChangeOf(request.action)));
     case 'rate':
       return rateWords(await deployment.setRate(rateChangeOf(String(request.requestsPerSecond))));
+    case 'pause-run':
+      return changedWords(await deployment.setRun(request.run, { wish: 'pause' }));
+    case 'resume-run':
+      return changedWords(await deployment.setRun(request.run, { wish: 'resume' }));
+    case 'cancel-run':
+      return changedWords(await deployment.setRun(request.run, { wish: 'cancel' }));
     case 'sweep':
       return sweepWords(await deployment.sweep({ run: request.run }));
     case 'replay': {

@@ -80,8 +80,8 @@ function isSettled(published: RunStatus['published']): boolean {
 export function essenceOf(view: RunView): unknown {
   const { timeline, report, ...essence } = view;
   if (report === undefined) return { ...essence, of: timeline.of };
-  const { levels, reasons, apiCalls, complete, problem, published, rate } = report;
-  return { ...essence, levels, reasons, apiCalls, complete, problem, published, use: rate?.use };
+  const { levels, reasons, apiCalls, complete, control, problem, published, rate } = report;
+  return { ...essence, levels, reasons, apiCalls, complete, control, problem, published, use: rate?.use };
 }
 
 /** What was done at a look. */

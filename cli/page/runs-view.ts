@@ -1,13 +1,14 @@
 /**
- * The runs of a deployment, newest first, from three listings: a report or the record of a publication is read once, and again
- * only when it has changed.
+ * The runs of a deployment, newest first, from four listings: a report, the record of a publication, or what is set for a run is
+ * read once, and again only when it has changed.
  */
 import { seedPrefix, type Level } from '../../shared/engine/chain/chain.ts';
-import { recordPrefixes, runOfKey } from '../../shared/engine/chain/keys.ts';
+import { recordPrefixes, runControlPrefix, runOfKey } from '../../shared/engine/chain/keys.ts';
 import { mapConcurrently } from '../../shared/engine/concurrency.ts';
 import type { Listed, ObjectStore } from '../../shared/engine/ports.ts';
 import { readPublication } from '../../shared/engine/publish/publication.ts';
 import { readStoredRun } from '../../shared/engine/report/stored-report.ts';
+import { readRunControl, type RunControlState } from '../../shared/engine/runs/run-control.ts';
 import type { Report, RunRow, RunsView, RunState } from '../../page/wire.ts';
 import { costOfRun } from './run-cost.ts';
 
@@ -21,14 +22,17 @@ type Known = { eTag: string; row: Omit<RunRow, 'run' | 'startedAt' | 'published'
 /** The ETag of a publication's record, and whether it is published. */
 type KnownPublication = { eTag: string; published: boolean };
 
+type KnownControl = { eTag: string; state: RunControlState };
+
 /** @returns looks at all runs; what goes wrong is in the view, with the runs that were seen last */
 export function createRunsLook(store: Store, chain: readonly Level[]): () => Promise<RunsView> {
   const known = new Map<string, Known>();
   const publications = new Map<string, KnownPublication>();
+  const controls = new Map<string, KnownControl>();
   let last: RunsView = { runs: [] };
   return async () => {
     try {
-      last = { runs: await rowsOf(store, { known, publications }, chain) };
+      last = { runs: await rowsOf(store, { known, publications, controls }, chain) };
       return last;
     } catch (error) {
       const { name, message } = error as Error;
@@ -37,13 +41,22 @@ export function createRunsLook(store: Store, chain: readonly Level[]): () => Pro
   };
 }
 
-type Kept = { known: Map<string, Known>; publications: Map<string, KnownPublication> };
+type Kept = {
+  known: Map<string, Known>;
+  publications: Map<string, KnownPublication>;
+  controls: Map<string, KnownControl>;
+};
 
-async function rowsOf(store: Store, { known, publications }: Kept, chain: readonly Level[]): Promise<RunRow[]> {
-  const [seeds, reports, records] = await Promise.all([
+async function rowsOf(
+  store: Store,
+  { known, publications, controls }: Kept,
+  chain: readonly Level[],
+): Promise<RunRow[]> {
+  const [seeds, reports, records, settings] = await Promise.all([
     listedRuns(store, seedPrefix),
     listedRuns(store, recordPrefixes.reports),
     listedRuns(store, recordPrefixes.publications),
+    listedRuns(store, runControlPrefix),
   ]);
   // S3 lists times in whole seconds; of two in the same second the later name is first, as names are mostly dates.
   const latest = [...seeds.values()]
@@ -64,10 +77,11 @@ async function rowsOf(store: Store, { known, publications }: Kept, chain: readon
     publications,
     store,
   );
+  await updateControls(settings, controls, store);
   return latest.map(({ run, modifiedMs }) => ({
     run,
     startedAt: new Date(modifiedMs).toISOString(),
-    ...(known.get(run)?.row ?? { state: 'unknown' as const }),
+    ...rowAsSet(known.get(run)?.row ?? { state: 'unknown' as const }, controls.get(run)),
     ...publishedOf(publications.get(run)),
   }));
 }
@@ -86,6 +100,25 @@ async function updatePublications(
     if (eTag !== undefined) publications.set(run, { eTag, published: publication?.state === 'published' });
 }
 
+async function updateControls(
+  settings: ReadonlyMap<string, Listed>,
+  controls: Map<string, KnownControl>,
+  store: Store,
+): Promise<void> {
+  for (const run of controls.keys()) if (!settings.has(run)) controls.delete(run);
+  const changed = [...settings].filter(([run, { eTag }]) => eTag !== controls.get(run)?.eTag);
+  for await (const [run, { eTag = '', state }] of mapConcurrently(changed, readsAtOnce, async ([each]) => {
+    return [each, await readRunControl(each, store)] as const;
+  }))
+    controls.set(run, { eTag, state });
+}
+
+/** What is set now outranks what the last sweep found to be set. */
+function rowAsSet(row: Known['row'], control: KnownControl | undefined): Known['row'] {
+  const { state = 'running' } = control ?? {};
+  return state === 'running' || row.state === 'complete' ? row : { ...row, state };
+}
+
 function publishedOf(known: KnownPublication | undefined): Pick<RunRow, 'published'> {
   return known === undefined ? {} : { published: known.published };
 }
@@ -97,7 +130,8 @@ function rowOf(report: Report | undefined, problem: string | undefined, chain: r
   const cost = costOfRun(report, chain);
   const failed = levels.reduce((all, { failed: { retrying, dead, parked } }) => all + retrying + dead + parked, 0);
   return {
-    state: stateOf(report),
+    // What is set is read by itself.
+    state: stateOf({ complete, levels }),
     at,
     ...(complete && { endedAt: at }),
     items: levels.reduce((all, { items }) => all + items, 0),
@@ -110,8 +144,9 @@ function rowOf(report: Report | undefined, problem: string | undefined, chain: r
 }
 
 /** As the exit status of `npm run status`: failed, when only a person can bring it on. */
-export function stateOf({ complete, levels }: Pick<Report, 'complete' | 'levels'>): RunState {
+export function stateOf({ complete, levels, control }: Pick<Report, 'complete' | 'levels' | 'control'>): RunState {
   if (complete) return 'complete';
+  if (control !== undefined) return control.state;
   const isMoving = levels.some(({ open, short, failed: { retrying } }) => open + short + retrying > 0);
   const isStuck = levels.some(({ stray, failed: { dead, parked } }) => dead + parked + stray > 0);
   return isStuck && !isMoving ? 'failed' : 'open';

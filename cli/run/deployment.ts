@@ -14,6 +14,7 @@ import type { RunStatus, StatusRequest } from '../../shared/engine/report/status
 import type { DeploymentFacts } from '../../shared/lambda/deployment-facts.ts';
 import type { SweepAnswer } from '../../shared/lambda/sweep-answer.ts';
 import { clientConfigOf, createFunctionClient, DeploymentError, type Deployment } from './function-client.ts';
+import { setRun, type RunChange, type RunChanged } from './run-change.ts';
 import { isRate, setRate, type RateAnswer, type RateChange } from './rate-change.ts';
 
 export type OpenDeployment = {
@@ -30,6 +31,8 @@ export type OpenDeployment = {
   replay: (request: ReplayRequest) => Promise<ReplayReport>;
   rate: () => Promise<RateAnswer>;
   setRate: (change: RateChange) => Promise<RateAnswer>;
+  /** @throws DeploymentError; UsageError when there is no such run, or it can't be so */
+  setRun: (run: string, change: RunChange) => Promise<RunChanged>;
   /** @throws DeploymentError, also for what is no item's key */
   explain: (request: ExplainRequest) => Promise<Explanation>;
   close: () => void;
@@ -69,6 +72,7 @@ export async function openDeployment(deployment: Deployment): Promise<OpenDeploy
         await setRate(await rate.ask({}), change, s3);
         return rate.ask({});
       },
+      setRun: (run, change) => setRun(run, change, { bucket, store }),
       explain: (request) => explainIn(request, facts, store),
       close,
     };

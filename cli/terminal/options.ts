@@ -115,7 +115,7 @@ export function refuseSwallowed(
 ): void {
   for (const name of Object.keys(options)) {
     // npm has options of its own with these names.
-    if (['json', 'help', 'port', 'only'].includes(name)) continue;
+    if (['json', 'help', 'port', 'only', 'yes'].includes(name)) continue;
     if (env[`npm_config_${name.replaceAll('-', '_')}`] !== undefined) {
       throw new UsageError(`npm took --${name} for itself. Put -- before the options: ${command} --${name} …`);
     }

@@ -12,6 +12,8 @@ export type StatusExit = 0 | 1 | 2 | 3;
 export function exitOf(status: Status): StatusExit {
   if ('runs' in status) return 0;
   if (status.complete) return 0;
+  // Nothing brings it on but a person.
+  if (status.control?.state === 'cancelled') return 1;
   const { open, short, retrying, dead, parked, stray } = totalsOf(status);
   // The sweep takes care of a short parent and an open item; a stray object only a person can judge.
   if (open + short + retrying > 0) return 2;
@@ -28,15 +30,21 @@ export function statusLine(status: Status): string {
 
 /** @param width no line is longer, in characters; 80 are enough */
 export function statusPage(status: RunStatus, width = 80): string {
-  const { run, complete, levels, apiCalls, itemsPerSecond, secondsLeft } = status;
-  const verdict = complete ? 'is complete' : exitOf(status) === 1 ? 'has FAILED' : 'is open';
+  const { run, complete, levels, apiCalls, itemsPerSecond, secondsLeft, control } = status;
+  const verdict = complete
+    ? 'is complete'
+    : control !== undefined
+      ? `is ${control.state.toUpperCase()}`
+      : exitOf(status) === 1
+        ? 'has FAILED'
+        : 'is open';
   const pace = [
     `API calls ${count(apiCalls)}`,
     ...(itemsPerSecond === undefined ? [] : [`${itemsPerSecond.toFixed(1)} items a second`]),
     ...(secondsLeft === undefined || complete ? [] : [`about ${duration(secondsLeft)} left for the items known now`]),
   ].join(', ');
   const blocks = [
-    [`Run ${run} ${verdict}.`],
+    [`Run ${run} ${verdict}.`, ...stopLines(status, width)],
     levelTable(levels, width),
     [`${pace}.`, ...rateOf(status), ageLine(status)],
     publishLines(status.published, width),
@@ -67,6 +75,15 @@ function levelTable(levels: RunStatus['levels'], width: number): string[] {
     ['level', '', '>items', '>done', '>failed', '>open', '>lost'],
     figures.map(({ row: [level = '', ...numbers], ...of }) => [level, bar(of, barWidth), ...numbers]),
   );
+}
+
+function stopLines({ run, control }: RunStatus, width: number): string[] {
+  if (control === undefined) return [];
+  const { reason, at } = control;
+  return [
+    oneLine(`Since ${at}${reason === undefined ? '' : `: ${reason}`}`, width),
+    `To continue: npm run run -- resume --run ${run}`,
+  ];
 }
 
 function rateOf({ rate }: RunStatus): string[] {

@@ -5,6 +5,7 @@
  * - `RateLimitError`: the API ordered its callers to wait. All wait, and no attempt is counted.
  * - `ItemError`: a retry can't help. A failure note and a dead letter at once.
  * - `DeferredError`: nothing went wrong, but the API may not be called now. The item is requeued, which counts as no attempt.
+ * - `CancelledError`: a person has cancelled the run. The event ends: no attempt, no note, no dead letter.
  * - `ConfigError`: the deployment is wrong. The function does not start.
  * - `ChainError`: the chain is declared wrongly. It is not packaged.
  *
@@ -58,15 +59,21 @@ export class ItemError extends Error {
 export class DeferredError extends Error {
   override readonly name = 'DeferredError';
   /**
-   * `PAUSED` by a person; `FROZEN`: the API ordered all callers to wait; `RATE_LIMITED`: it orders this item to wait, and lets
+   * `PAUSED` by a person, or `RUN_PAUSED`, the item's run alone; `FROZEN`: the API ordered all callers to wait; `RATE_LIMITED`: it orders this item to wait, and lets
    * others call; `NO_TURN`: the next turn is too far away.
    */
-  readonly code: 'PAUSED' | 'FROZEN' | 'RATE_LIMITED' | 'NO_TURN';
+  readonly code: 'PAUSED' | 'RUN_PAUSED' | 'FROZEN' | 'RATE_LIMITED' | 'NO_TURN';
 
   constructor(code: DeferredError['code'], message: string) {
     super(message);
     this.code = code;
   }
+}
+
+/** A person has cancelled the item's run: nothing is done for it any more, and nothing is said of it. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+  readonly code = 'CANCELLED';
 }
 
 /** One or more settings are missing or bad. Lists all of them, so that one deployment corrects them all. */

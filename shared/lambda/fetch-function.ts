@@ -24,6 +24,7 @@ import type { Log } from '../engine/ports.ts';
 import { createRateControl } from '../engine/rate/rate-control.ts';
 import { createShareLease } from '../engine/rate/share-lease.ts';
 import { createTurns, type Turns } from '../engine/rate/turns.ts';
+import { createRunControls } from '../engine/runs/run-control.ts';
 import { createRunParamsReader } from '../engine/runs/run-params.ts';
 import type { SourceChain } from '../source/define.ts';
 import { createLevelFetch } from '../source/level-fetch.ts';
@@ -120,6 +121,7 @@ function openFetch(source: SourceChain, settings: FetchSettings, { sqs, log, met
     fetch: openApi(source, settings, turns, log),
     store,
     runParams: createRunParamsReader(source, store),
+    runControls: createRunControls({ store, clock: systemClock, log }),
     deadLetters: createFailureSink(sqs, { queueUrl: settings.deadLetterQueueUrl, bucket }),
     waiting: createFailureSink(sqs, { queueUrl: settings.waitingQueueUrl, bucket }),
     turns,
@@ -203,16 +205,18 @@ async function takeRecords(
   return outcomes;
 }
 
-function countItems(metrics: Metrics, { done, failed, deferred }: ItemCounts): void {
+function countItems(metrics: Metrics, { done, failed, deferred, cancelled = 0 }: ItemCounts): void {
   if (done > 0) metrics.addMetric('ItemsDone', MetricUnit.Count, done);
   if (failed > 0) metrics.addMetric('Failures', MetricUnit.Count, failed);
   if (deferred > 0) metrics.addMetric('Deferred', MetricUnit.Count, deferred);
+  if (cancelled > 0) metrics.addMetric('Cancelled', MetricUnit.Count, cancelled);
 }
 
 function countOutcome(metrics: Metrics, { outcome, written }: Outcome): void {
   if (outcome === 'expanded') metrics.addMetric('ItemsDone', MetricUnit.Count, 1);
   if (outcome === 'duplicate') metrics.addMetric('Duplicates', MetricUnit.Count, 1);
   if (outcome === 'deferred') metrics.addMetric('Deferred', MetricUnit.Count, 1);
+  if (outcome === 'cancelled') metrics.addMetric('Cancelled', MetricUnit.Count, 1);
   if (outcome === 'failed') metrics.addMetric('Failures', MetricUnit.Count, 1);
   if (written > 0) metrics.addMetric('ChildrenWritten', MetricUnit.Count, written);
 }

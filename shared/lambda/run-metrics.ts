@@ -11,7 +11,8 @@ export function publishRuns(
   { runs, unsweepable }: Pick<SweepReport, 'runs' | 'unsweepable'>,
   { functionName, isStopped }: { functionName: string; isStopped: boolean },
 ): void {
-  const unfinished = runs.filter(({ complete }) => !complete);
+  // A cancelled run is not waited for.
+  const unfinished = runs.filter(({ complete, control }) => !complete && control?.state !== 'cancelled');
   const sum = (of: (level: SweptRun['levels'][number]) => number): number =>
     unfinished.flatMap(({ levels }) => levels).reduce((all, level) => all + of(level), 0);
   const figures = {
@@ -28,7 +29,7 @@ export function publishRuns(
   metrics.publishStoredMetrics();
 }
 
-/** Something is open, and nothing was done since the report before. Without one it can't be told, so that is not enough by itself. */
-function isStuck({ levels, itemsPerSecond }: SweptRun): boolean {
-  return itemsPerSecond === undefined && levels.some(({ open }) => open > 0);
+/** Something is open in a run that is not paused, and nothing was done since the report before. Without one it can't be told, so that is not enough by itself. */
+function isStuck({ levels, itemsPerSecond, control }: SweptRun): boolean {
+  return control === undefined && itemsPerSecond === undefined && levels.some(({ open }) => open > 0);
 }

@@ -60,7 +60,8 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
 
   test('each level is triggered by the objects under the prefix that it reads, and by nothing else', () => {
     const rules = rulesOf(direct, 'LambdaConfigurations');
-    expect(rules).toHaveLength(depth + 1);
+    // Those of control/rate.json and control/runs/.
+    expect(rules).toHaveLength(depth + 2);
     for (const level of chain.levels) {
       const id = functionId(level.function);
       expect(rules.filter((rule) => at(rule, 'Function', 'Fn::GetAtt', 0) === id)).toEqual([
@@ -75,7 +76,7 @@ describe.each(depths.map((depth) => ({ depth })))('a chain of $depth levels', ({
   });
 
   test('with queues, by batches of its queue, whose failures are named', () => {
-    expect(rulesOf(queue, 'LambdaConfigurations')).toHaveLength(1);
+    expect(rulesOf(queue, 'LambdaConfigurations')).toHaveLength(2);
     expect(rulesOf(queue, 'QueueConfigurations')).toEqual(
       chain.levels.map((level) => ({
         Event: 's3:ObjectCreated:*',

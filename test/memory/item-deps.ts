@@ -4,6 +4,7 @@ import type { FailureReason, ItemEvent } from '../../shared/engine/events.ts';
 import type { ItemDeps } from '../../shared/engine/item/attempt.ts';
 import { createFailureWatch } from '../../shared/engine/item/failure-watch.ts';
 import type { Fetch } from '../../shared/engine/item/fetch.ts';
+import { createRunControls } from '../../shared/engine/runs/run-control.ts';
 import { createRunParamsReader } from '../../shared/engine/runs/run-params.ts';
 import type { TestClock } from './clock.ts';
 import type { MemoryObjectStore } from './object-store.ts';
@@ -28,15 +29,17 @@ export function itemDeps({ deadLetters, waiting, ...world }: World): ItemDeps {
     send: (event: ItemEvent, reason: FailureReason) => Promise.resolve(void list.push({ event, reason })),
   });
   const nothing = (): void => undefined;
+  const log = { info: nothing, warn: nothing, error: nothing };
   return {
     ...world,
     runParams: createRunParamsReader(chain, store),
     deadLetters: sinkTo(deadLetters),
     waiting: sinkTo(waiting),
     turns: freeTurns(),
+    runControls: createRunControls({ store, clock, log }),
     hasFailures: createFailureWatch(level, store, clock, 20_000),
     random: () => 0,
-    log: { info: nothing, warn: nothing, error: nothing },
+    log,
     settings: {
       retry: { retries: 0, baseMs: 1, maxMs: 1, maxFreezeMs: 60_000, maxItemFreezeMs: 600_000, maxWaitMs: 3_600_000 },
       writeConcurrency: 4,

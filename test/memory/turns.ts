@@ -5,7 +5,7 @@ export function freeTurns(): Turns & { freezes: number[] } {
   const freezes: number[] = [];
   return {
     freezes,
-    take: () => Promise.resolve(),
+    take: async (_deadlineMs, check) => check?.(),
     answered: () => undefined,
     freeze: (forMs) => Promise.resolve(void freezes.push(forMs)),
     told: () => undefined,

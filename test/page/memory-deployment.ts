@@ -2,6 +2,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { OpenDeployment } from '../../cli/run/deployment.ts';
 import { DeploymentError } from '../../cli/run/function-client.ts';
+import { setRun } from '../../cli/run/run-change.ts';
 import type { RateAnswer } from '../../cli/run/rate-change.ts';
 import type { Chain } from '../../shared/engine/chain/chain.ts';
 import { rateKey } from '../../shared/engine/chain/keys.ts';
@@ -87,6 +88,7 @@ export function openMemoryDeployment(chain: Chain, change: MemoryChange = {}): M
       await store.put(rateKey, JSON.stringify(makeSetting({})), {});
       return rateAnswer();
     },
+    setRun: (run, change) => setRun(run, change, { bucket: 'bucket', store }),
     explain: (request) => orDeploymentError(() => explain(request, shared)),
     close: () => undefined,
     ...change,

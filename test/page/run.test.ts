@@ -167,6 +167,55 @@ describeInBrowser('the page of npm run local', (open) => {
     await page.getByText('5 a second; deployed with 20.').waitFor(patience);
     expect(page.errors).toEqual([]);
   });
+
+  test('pauses one run while another completes, and resumes it; cancels one, which makes no call any more', async () => {
+    const local = await startLocal({ troops: 1, warriors: 6, groups: 15 }, '--rate', '10');
+    const openRun = async (name: string) => {
+      await local.seed(name);
+      const page = await open(local.addressOf(name));
+      const press = async (button: string, ...outcome: [RegExp]): Promise<void> => {
+        await page.getByRole('button', { name: button }).click(patience);
+        await page.getByRole('dialog').getByRole('button', { name: button }).click();
+        await page.getByText(outcome[0]).first().waitFor(patience);
+      };
+      const heading = (state: string): Promise<void> =>
+        page.getByRole('heading', { level: 1, name: `${name} ${state}`, exact: true }).waitFor(patience);
+      return { page, press, heading };
+    };
+    const first = await openRun('r1');
+    await first.press('Pause this run', /The run r1 is paused: no call/);
+    await first.heading('paused');
+    await first.page.getByText(/^It is paused since /).waitFor(patience);
+    expect(await first.page.getByRole('button', { name: 'Pause this run' }).count()).toBe(0);
+
+    const second = await openRun('r2');
+    await second.heading('complete');
+    expect(await second.page.getByRole('button', { name: /this run$/ }).count()).toBe(0);
+    await second.page.goto(local.address);
+    const row = second.page.getByRole('row', { name: /^r1/ });
+    await row.getByText('paused', { exact: true }).waitFor(patience);
+    await first.heading('paused');
+
+    await first.press('Resume this run', /The run r1 is resumed: its items that waited/);
+    await first.heading('complete');
+
+    const third = await openRun('r3');
+    await third.page.getByRole('button', { name: 'Cancel this run' }).click(patience);
+    await third.page.getByRole('dialog').getByRole('button', { name: 'Back' }).click();
+    await third.press('Cancel this run', /The run r3 is cancelled: no call/);
+    await third.heading('cancelled');
+    // It takes effect within ten seconds: until no call has come for as long as an environment may not know of it.
+    const quietMs = (): number => Date.now() - (local.hermes.calls().at(-1)?.atMs ?? 0);
+    while (quietMs() < 6_000) await third.page.title();
+    const calls = local.hermes.calls().length;
+    await third.press('Sweep now', /Swept: the run is not complete, 0 items re-fired/);
+    const status = await local.ask('status', '--run', 'r3');
+    expect([status.status, status.stdout]).toEqual([1, expect.stringMatching(/^Run r3 is CANCELLED\.\nSince /)]);
+    expect(local.hermes.calls()).toHaveLength(calls);
+    expect((await local.ask('run', 'resume', '--run', 'r3', '--json')).stdout).toMatch(/"state":"running"/);
+    await third.page.getByRole('button', { name: 'Pause this run' }).waitFor(patience);
+    for (const { page } of [first, second, third]) expect(page.errors).toEqual([]);
+  });
 });
 
 async function addressOnStderr({ child, stderr, ended }: Running): Promise<string> {

@@ -80,6 +80,34 @@ describe('the list of runs', () => {
     expect((await look()).runs[1]).not.toHaveProperty('published');
   });
 
+  test('tells what is set for a run now, whatever its last report says, and reads it once', async () => {
+    const store = new MemoryObjectStore(new TestClock());
+    for (const run of ['a', 'b', 'c', 'done']) {
+      store.drop(`seeds/${run}.json`, '{}');
+      const control = run === 'b' ? { control: { state: 'paused', at: '2026-11-20' } as const } : {};
+      store.drop(`runs/${run}.json`, JSON.stringify(report(run, { complete: run === 'done', ...control })));
+    }
+    const gets: string[] = [];
+    const get = store.get.bind(store);
+    store.get = (key, maxBytes) => {
+      gets.push(key);
+      return get(key, maxBytes);
+    };
+    for (const run of ['a', 'done']) store.drop(`control/runs/${run}.json`, '{"state":"paused"}');
+    store.drop('control/runs/b.json', '{"state":"running"}');
+    store.drop('control/runs/c.json', 'no JSON');
+    const look = createRunsLook(store, fourLevels.levels);
+    const states = async () => Object.fromEntries((await look()).runs.map(({ run, state }) => [run, state]));
+    expect(await states()).toEqual({ a: 'paused', b: 'open', c: 'open', done: 'complete' });
+    gets.length = 0;
+    await look();
+    expect(gets).toEqual([]);
+    store.drop('control/runs/a.json', '{"state":"cancelled"}');
+    expect(await states()).toMatchObject({ a: 'cancelled' });
+    store.objects.delete('control/runs/a.json');
+    expect(await states()).toMatchObject({ a: 'open' });
+  });
+
   test('stays as it was when it can not be read, and says why', async () => {
     const store = new MemoryObjectStore(new TestClock());
     store.drop('seeds/r.json', '{}');

@@ -88,6 +88,8 @@ describe('an action', () => {
     '[]',
     '{"action":"cancel"}',
     '{"action":"rate","requestsPerSecond":-1}',
+    '{"action":"cancel-run"}',
+    '{"action":"pause-run","run":"../r"}',
     '{"action":"sweep","run":"../r"}',
     '{"action":"replay","run":"r","limit":1}',
     JSON.stringify({ action: 'sweep', run: 'r', more: 'x'.repeat(30_000) }),
@@ -100,6 +102,23 @@ describe('an action', () => {
     const { body } = await act(JSON.stringify({ action: 'replay', run: 'r', level: 'shops', code: 'HTTP_500' }));
     expect(JSON.parse(body)).toEqual({ ok: false, message: 'The function replay is not deployed.' });
     expect(page.deployment.asked).toEqual([{ run: 'r', level: 'shops', code: 'HTTP_500' }]);
+  });
+
+  test('stops and resumes one run, which has to be there', async () => {
+    const stop = async (action: string): Promise<unknown> =>
+      JSON.parse((await act(`{"action":"${action}","run":"r"}`)).body);
+    expect(await stop('pause-run')).toEqual({
+      ok: false,
+      message: 'There is no run r: there is no seed s3://bucket/seeds/r.json.',
+    });
+    page.deployment.store.drop('seeds/r.json', '{}');
+    expect(await stop('pause-run')).toEqual({ ok: true, message: expect.stringMatching(/^The run r is paused/) });
+    expect(await stop('pause-run')).toEqual({ ok: true, message: 'The run r was paused already.' });
+    expect(page.deployment.store.json('control/runs/r.json')).toMatchObject({ state: 'paused' });
+    expect(await stop('cancel-run')).toEqual({ ok: true, message: expect.stringMatching(/^The run r is cancelled/) });
+    expect(await stop('pause-run')).toEqual({ ok: false, message: expect.stringContaining('resume it before') });
+    expect(await stop('resume-run')).toEqual({ ok: true, message: expect.stringContaining('the next sweep') });
+    expect(page.deployment.store.json('control/runs/r.json')).toMatchObject({ state: 'running' });
   });
 
   test('on parked items works from their notes', async () => {

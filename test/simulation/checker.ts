@@ -10,13 +10,14 @@ import type { BatchPlace } from './batch-book.ts';
 import { withoutBreaks } from './batch-reader.ts';
 import { BatchWatch } from './batch-watch.ts';
 import type { GivenEvent, Life } from './life.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type ObjectItems } from './ledger.ts';
 import { MarkerWatch } from './marker-watch.ts';
 import { eventTextIn, keysOfEvent, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { NoteWatch } from './note-watch.ts';
 import { ParamsWatch } from './params-watch.ts';
 import type { Message } from './queue.ts';
 import { RequestWatch } from './request-watch.ts';
+import { RunWatch } from './run-watch.ts';
 import type { Settings } from './settings.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -26,6 +27,8 @@ export type PromiseName =
 export type Violation = { promise: PromiseName; what: string; atMs: number };
 
 export type CheckerOptions = {
+  /** So old must an item be before a sweep takes it for lost. */
+  lostAfterMs: number;
   time: VirtualTime;
   plan: ChainPlan;
   settings: Settings;
@@ -43,8 +46,10 @@ export class Checker {
   readonly batches: BatchWatch;
   readonly refiresBySweep = new Map<string, number>();
   readonly requests: RequestWatch;
+  readonly runs: RunWatch;
   readonly #time: VirtualTime;
   readonly #plan: ChainPlan;
+  readonly #lostAfterMs: number;
   readonly #params: ParamsWatch;
   readonly #markers: MarkerWatch;
   readonly #roles: ReadonlyMap<string, KeyRole>;
@@ -54,7 +59,9 @@ export class Checker {
   /** Which invocations have written a failure note, by the key of what failed. */
   readonly #noted = new Map<string, WeakSet<Life>>();
 
-  constructor({ time, plan, settings, roles, nodes, given }: CheckerOptions) {
+  constructor({ time, plan, settings, roles, nodes, given, lostAfterMs }: CheckerOptions) {
+    this.#lostAfterMs = lostAfterMs;
+    this.runs = new RunWatch(time);
     this.#time = time;
     this.#plan = plan;
     this.#params = new ParamsWatch(plan, given);
@@ -87,6 +94,7 @@ export class Checker {
   }
 
   readonly onBucketChange = (key: string, before: Stored | undefined, after: Stored | undefined, by: Actor): void => {
+    this.runs.changed(key, after?.body);
     const role = this.#roles.get(key);
     const place = role === undefined ? this.ledger.batches.placeOf(key) : undefined;
     this.tell('truth', this.#markers.changed(key, after !== undefined, by));
@@ -116,7 +124,7 @@ export class Checker {
   /** An event's invocation ended well: nobody will ever bring the event again. */
   readonly onConsumed = (payload: string, life: Life): void => {
     for (const { key } of keysOfEvent(payload)) {
-      if (this.#isObjectSettled(key, life) || life.sentFor.has(key)) continue;
+      if (this.#isObjectSettled(key, life) || life.sentFor.has(key) || this.runs.mayEnd(key, life)) continue;
       this.break(
         'conservation',
         `the event of ${key} was taken, but the item is neither done nor handed on (${life.name})`,
@@ -125,12 +133,14 @@ export class Checker {
   };
 
   readonly onRefire = (level: string, payload: string, life: Life): void => {
-    for (const { key, replays } of keysOfEvent(payload)) {
+    for (const { key, again, replays } of keysOfEvent(payload)) {
       this.#acceptedAtMs.set(key, this.#time.nowMs);
       const place = this.ledger.batches.placeOf(key);
       const run = (this.#itemNamed(key) ?? place?.parent)?.run;
-      // What failed for good is not the sweep's to bring on.
-      const items = this.ledger.itemsIn(key, life.name.startsWith('sweep'));
+      const isByAge = !again && this.requests.isOfUsualAge(life);
+      const lostAfterMs = isByAge ? this.#lostAfterMs : undefined;
+      if (run !== undefined) this.tell('termination', this.runs.refires(key, { life, lostAfterMs }));
+      const items = this.#itemsGiven(key, life);
       this.tell('idempotence', this.requests.refires({ key, level, run, items }, life, this.#time.nowMs));
       if (!life.name.startsWith('sweep')) continue;
       this.refiresBySweep.set(key, (this.refiresBySweep.get(key) ?? 0) + 1);
@@ -152,6 +162,8 @@ export class Checker {
       this.break('conservation', `${by.name} deleted a message that is none of its own: ${message.body.slice(0, 200)}`);
     for (const { key } of keysOfEvent(eventTextIn(message.body))) {
       if (this.#isObjectSettled(key, by) || (this.#acceptedAtMs.get(key) ?? -1) >= by.startedMs) continue;
+      // Of a cancelled run nothing waits any more; its dead letters stay.
+      if (by.name.startsWith('rate') && this.runs.mayEnd(key, by)) continue;
       const note = this.ledger.object(this.#noteKeyOf(key))?.body ?? '';
       if (!note.includes('"status":"parked"'))
         this.break('conservation', `the letter of ${key} was deleted, but nobody works on the item (${by.name})`);
@@ -160,6 +172,7 @@ export class Checker {
 
   readonly onCall = ({ node: api, run, params, body, life }: Call): void => {
     this.tell('completeness', this.#params.call(run, params));
+    this.tell('rate', this.runs.call(run));
     if (body !== undefined && !api.isRoot && withoutBreaks(body) !== withoutBreaks(api.text))
       this.break('completeness', `${life.name} asks with the item ${body}, the API gave ${api.text}`);
     const node = this.#nodes.get(api)?.get(run);
@@ -181,10 +194,13 @@ export class Checker {
   /** An invocation has sent an item to the dead letters. */
   readonly onDeadLetter = (key: string, by: Life, body: string): void => {
     const isBatch = this.ledger.batches.placeOf(key)?.is === 'batch';
-    if (isBatch) this.batches.deadLetterSent(key, by);
-    // A person who moves the letter of a batch back by hand wants all of it called again.
     const isItem = this.#itemNamed(key) !== undefined;
-    if ((isBatch || isItem) && isBatch !== eventTextIn(body).includes('"dead":true'))
+    const note = this.ledger.object(this.#noteKeyOf(key))?.body ?? '';
+    if (isItem || isBatch) this.tell('conservation', this.runs.says(key, note, by));
+    if (isBatch) this.batches.deadLetterSent(key, by);
+    // A person who moves the letter of a batch back by hand wants all of it called again. A key of another level is not looked at.
+    const isOwn = !body.includes('"code":"BAD_KEY"');
+    if (isOwn && (isBatch || isItem) && isBatch !== eventTextIn(body).includes('"dead":true'))
       this.break('truth', `the letter of ${key} that ${by.name} sends is ${body}`);
   };
 
@@ -216,6 +232,13 @@ export class Checker {
     if (from === 'report' && state.isExcused) return;
     const lie = [...state.open].find(({ isLate }) => !isLate);
     if (lie !== undefined) this.break('truth', `status says that ${run} is complete, but ${lie.itemKey} is not done`);
+  }
+
+  /** What failed for good is not the sweep's to bring on, but for what comes back with a cancelled run. */
+  #itemsGiven(key: string, life: Life): ObjectItems {
+    if (!life.name.startsWith('sweep')) return this.ledger.itemsIn(key);
+    const items = this.ledger.itemsIn(key, true);
+    return this.runs.wasCancelled(key) ? { ...items, most: this.ledger.itemsIn(key).most } : items;
   }
 
   #itemNamed(key: string): Node | undefined {
@@ -339,6 +362,7 @@ export class Checker {
   /** @param key of the object that failed */
   #noteChanged(key: string, before: Stored | undefined, { body }: Stored, by: Life): void {
     this.#setNoted(key, by);
+    this.tell('conservation', this.runs.says(key, body, by));
     const problem = this.#notes.problem({ key, before: before?.body, body, by });
     this.tell('conservation', problem === undefined ? undefined : `the note of ${key} ${problem}: ${body}`);
   }

@@ -7,6 +7,7 @@ import type { Scene } from './scene.ts';
 export function planDay(scene: Scene, people: People): void {
   dropSeeds(scene, people);
   setPeople(scene, people);
+  stopRuns(scene, people);
   setConcurrency(scene);
   setMischief(scene);
 }
@@ -30,6 +31,24 @@ function dropSeeds(scene: Scene, people: People): void {
   for (const [index, body] of ['{"paused":true}', '{"requestsPerSecond":0}', '{"paused"', '{}'].entries()) {
     const place = faults.site(`rate ${index}`);
     if (faults.strikes('rate-set', place)) atSomeTime(scene, `rate ${index}`, () => people.setRate(body));
+  }
+}
+
+/** Pauses, cancels and resumes of single runs; some of them are taken back soon. */
+function stopRuns(scene: Scene, people: People): void {
+  const { faults, time, runs } = scene;
+  for (let index = 1; index <= 4; index += 1) {
+    const site = faults.site(`run stopped ${index}`);
+    if (!faults.strikes('run-stopped', site)) continue;
+    const run = faults.pick(site, 'run', runs);
+    const wish = faults.pick(site, 'wish', ['pause', 'pause', 'cancel', 'cancel', 'resume', 'deleted'] as const);
+    atSomeTime(scene, `run stopped ${index}`, () => {
+      people.setRun(run, wish);
+      if (faults.between(site, 'taken back', 0, 1) === 1)
+        time.in(faults.between(site, 'for', 1, faults.pick(site, 'longest', [2_000, 120_000, 20_000_000])), () =>
+          people.setRun(run, 'resume'),
+        );
+    });
   }
 }
 

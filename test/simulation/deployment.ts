@@ -48,7 +48,7 @@ const fetchReserveMs = 5_000;
 export const noLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** What an environment keeps; its ports are those of the invocation that it works on. */
-type Memory = { environment: Environment } & Pick<ItemDeps, 'turns' | 'hasFailures' | 'runParams'>;
+type Memory = { environment: Environment } & Pick<ItemDeps, 'turns' | 'hasFailures' | 'runParams' | 'runControls'>;
 
 type QueueRecord = {
   eventSource: string;
@@ -63,7 +63,7 @@ export function fetchHandler(world: World, level: Level): Handler {
   return (payload) => async (environment) => {
     const { life } = environment;
     environment.memory ??= { environment, ...memoryOf(world, level, environment) } satisfies Memory;
-    const { turns, hasFailures, runParams } = environment.memory as Memory;
+    const { turns, hasFailures, runParams, runControls } = environment.memory as Memory;
     const workMs = Math.max(life.remainingMs - fetchReserveMs, Math.floor(life.remainingMs / 2));
     const deadlineMs = life.clock.now() + workMs;
     const deadline = new AbortController();
@@ -73,6 +73,7 @@ export function fetchHandler(world: World, level: Level): Handler {
       turns,
       hasFailures,
       runParams,
+      runControls,
       requestId: life.name,
       deadlineMs,
       signal: deadline.signal,
@@ -183,7 +184,12 @@ function memoryOf(
     random,
     onSleep: () => undefined,
   });
-  return { turns, hasFailures, runParams: core.createRunParamsReader(chain, store) };
+  return {
+    turns,
+    hasFailures,
+    runParams: core.createRunParamsReader(chain, store),
+    runControls: core.createRunControls({ store, clock, log: noLog }),
+  };
 }
 
 function randomOf({ name, startedMs }: Life): () => number {

@@ -58,6 +58,8 @@ export const faultOdds = {
   'seed-dropped-in-census': 0.5,
   'object-deleted': 0.4,
   'rate-set': 0.3,
+  'run-stopped': 0.5,
+  'run-stopped-after': 0.9,
   'junk-object': 0.4,
   'spoiled-record': 0.4,
   'poisoned-freeze': 0.3,

@@ -67,6 +67,7 @@ export class Mischief {
     const keys = [
       `runs/${run}.json`,
       'control/last-good-rate.json',
+      `control/runs/${run}.json`,
       ...(notes.length > 0 ? [faults.pick(site, 'note', notes)] : []),
       ...(receipts.length > 0 ? [faults.pick(site, 'receipt', receipts)] : []),
     ];

@@ -28,6 +28,13 @@ export class People {
     this.#start('rate', (life) => runRate(this.#scene.world, life));
   }
 
+  /** S3 tells the function `rate` of what was written. */
+  setRun(run: string, wish: Parameters<Scene['setRun']>[1]): void {
+    this.#scene.setRun(run, wish);
+    if (wish !== 'deleted') this.#start('rate', (life) => runRate(this.#scene.world, life));
+    this.resumeSoon();
+  }
+
   /** @param onAnswer told of what was answered; of nothing when the function crashed or failed */
   sweep(request: SweepRequest, onAnswer: (report: SweepReport) => void = () => undefined): void {
     const { checker, world, time } = this.#scene;
@@ -116,7 +123,7 @@ export class People {
 
   /** The clock brings back what waited. */
   resumeSoon(): void {
-    const { time, levels, world } = this.#scene;
+    const { time, levels, world, checker } = this.#scene;
     if (this.#isResuming) return;
     this.#isResuming = true;
     time.in(60_000, () =>
@@ -125,7 +132,8 @@ export class People {
         (life) => runRate(world, life),
         () => {
           this.#isResuming = false;
-          if ([...levels.values()].some(({ waiting }) => waiting.hasItems)) this.resumeSoon();
+          if ([...levels.values()].some(({ waiting }) => waiting.hasItems((key) => !checker.runs.isStopped(key))))
+            this.resumeSoon();
         },
       ),
     );

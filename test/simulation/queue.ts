@@ -96,9 +96,11 @@ export class Queue {
     };
   }
 
-  /** Beside what stays until a person deletes it. */
-  get hasItems(): boolean {
-    return [...this.messages.values()].some(({ mustStay }) => !mustStay);
+  /** Beside what stays until a person deletes it, or resumes its run. */
+  hasItems(isMoving: (key: string) => boolean): boolean {
+    return [...this.messages.values()].some(
+      ({ mustStay, body }) => !mustStay && keysOfEvent(eventTextIn(body)).some(({ key }) => isMoving(key)),
+    );
   }
 
   get visible(): Message[] {

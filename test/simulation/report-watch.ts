@@ -240,6 +240,7 @@ export class ReportWatch {
       this.#object(this.#scene.checker.ledger.objectKeyOf(node))?.modifiedMs ?? 0,
       note === undefined ? 0 : Date.parse(note.at),
       this.stoppedUntilMs(),
+      this.#resumedMs(node.run),
     );
   }
 
@@ -277,6 +278,12 @@ export class ReportWatch {
 
   stoppedUntilMs(): number {
     return Math.max(this.#object('control/rate.json')?.modifiedMs ?? 0, this.#frozenUntilMs());
+  }
+
+  /** When the run was resumed. */
+  #resumedMs(run: string): number {
+    const control = this.#object(`control/runs/${run}.json`);
+    return control?.body.startsWith('{"state":"running"') === true ? control.modifiedMs : 0;
   }
 
   #frozenUntilMs(): number {

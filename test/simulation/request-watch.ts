@@ -26,6 +26,11 @@ export class RequestWatch {
     this.#requests.set(life, request);
   }
 
+  /** Whether a sweep takes what is as old as the deployment says for lost. */
+  isOfUsualAge(life: Life): boolean {
+    return this.#requests.get(life)?.olderThan === undefined;
+  }
+
   /** @returns what is wrong with a change of the bucket or a queue */
   changes(what: string, life: Life): string | undefined {
     return this.#requests.get(life)?.dryRun === true ? `${life.name} is a dry run, and changes ${what}` : undefined;
@@ -72,7 +77,7 @@ export class RequestWatch {
       (isNotes ? retrying + skipped.parked : alreadyDone + unreadable);
     const isDrained = stoppedBecause === 'drained' && refused === 0;
     const counted = reasons.reduce((all, { count }) => all + count, 0);
-    const left = retrying + skipped.parked + failedAgain + (force === true ? 0 : missing);
+    const left = retrying + skipped.parked + skipped.cancelled + failedAgain + (force === true ? 0 : missing);
     const wrong =
       (report.dryRun !== dryRun && 'does not say whether it is a dry run') ||
       (Object.values(skipped).some((count) => count < 0) && 'counts less than nothing') ||
@@ -97,8 +102,8 @@ export class RequestWatch {
     if (from === 'failures') return undefined;
     const hidden = letters.find(({ hiddenUntilMs }) => hiddenUntilMs > nowMs);
     if (hidden !== undefined) return `${life.name} leaves ${hidden.id} invisible`;
-    const { unreadable, missing, failedAgain, refused } = report.skipped;
-    const mayStay = unreadable + failedAgain + refused + (force === true ? 0 : missing);
+    const { unreadable, missing, failedAgain, refused, cancelled } = report.skipped;
+    const mayStay = unreadable + failedAgain + refused + cancelled + (force === true ? 0 : missing);
     const old = letters.filter(({ sentAtMs }) => sentAtMs < life.startedMs).length;
     const isAll = run === undefined && level === undefined && !report.dryRun && report.stoppedBecause === 'drained';
     return isAll && old > mayStay ? `${life.name} leaves ${old} letters, and has a reason for ${mayStay}` : undefined;

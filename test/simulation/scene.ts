@@ -53,6 +53,8 @@ export type Scene = {
   modelNodes: () => Node[];
   mischief: Mischief;
   setRate: (body: string) => void;
+  /** A person pauses, cancels or resumes a run; `deleted`: by deleting what was set. */
+  setRun: (run: string, wish: 'pause' | 'cancel' | 'resume' | 'deleted') => void;
   /** S3 tells of an object. */
   notify: (key: string) => void;
   /** The deployment is as it was meant to be; what is poisoned stays so. */
@@ -84,7 +86,15 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   const modelRoots = runs.map((run) => modelRun(plan, run, root, roles));
   const { wanted, given, texts, changed } = drawSeeds(root, plan, faults);
   const nodes = modelRoots.flatMap((modelRoot) => [...everyNode(modelRoot)]);
-  const checker = new Checker({ time, plan, settings, roles, nodes, given });
+  const checker = new Checker({
+    time,
+    plan,
+    settings,
+    roles,
+    nodes,
+    given,
+    lostAfterMs: core.lostAfterMs(settings.deployment),
+  });
   const byIds = new Map<string, ApiNode>(nodes.map(({ api }) => [JSON.stringify(api.ids), api]));
   const blackHoles = drawBlackHoles([...roles.keys(), ...batchKeys(plan, nodes)], roles, faults);
   const hasPoison = blackHoles.size > 0 || [...byIds.values()].some(({ poison }) => poison !== undefined);
@@ -264,7 +274,9 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
       rateWatch.set(body, time.nowMs);
       bucket.write('control/rate.json', body, {}, 'person');
     },
+    setRun: (run, wish) => setRun(scene, run, wish),
     calm: () => {
+      for (const run of runs) if (bucket.objects.has(`control/runs/${run}.json`)) setRun(scene, run, 'resume');
       for (const [name, { environments }] of levels) environments.limit = settings.environments.get(name) ?? 1;
       if (bucket.objects.has('control/rate.json')) scene.setRate('{}');
       for (const run of mistaken) scene.drop(run);
@@ -280,6 +292,32 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   };
   const mischief = new Mischief(scene);
   return scene;
+}
+
+/** As the command does it. */
+function setRun(
+  { bucket, core, time, say }: Scene,
+  run: string,
+  wish: 'pause' | 'cancel' | 'resume' | 'deleted',
+): void {
+  const key = `control/runs/${run}.json`;
+  say(`a person wants: ${wish} ${run}`);
+  if (wish === 'deleted') {
+    bucket.delete(key, 'person');
+    return;
+  }
+  const before = readSetting(core, bucket.objects.get(key)?.body);
+  if (wish === 'pause' && before.state === 'cancelled') return;
+  const setting = core.changeRunSetting(before, wish, { at: new Date(time.nowMs).toISOString() });
+  if (setting !== undefined) bucket.write(key, JSON.stringify(setting), {}, 'person');
+}
+
+function readSetting(core: Core, body: string | undefined): ReturnType<Core['parseRunSetting']> {
+  try {
+    return core.parseRunSetting(body ?? '');
+  } catch {
+    return { state: 'running' };
+  }
 }
 
 /** Items whose events never come, until all is well. */

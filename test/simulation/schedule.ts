@@ -4,6 +4,7 @@
  */
 import type { Violation } from './checker.ts';
 import { bringBackMarker, countJunk, noticeTampering, refuseOtherParams } from './after-day.ts';
+import { stopARun } from './stopped-run.ts';
 import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
 import { wrongCounts } from './count-check.ts';
@@ -43,6 +44,8 @@ const hourMs = 3_600_000;
 /** Rounds of sweep and replay until every run must be complete; in the last two a person forces. */
 const rounds = 5;
 const roundsWithoutForce = 3;
+/** Items a second, so that each comes to its function alone. */
+const slowPerSecond = 0.2;
 /** More than this is no schedule, but something that never ends. */
 const maxSteps = 400_000;
 
@@ -142,9 +145,12 @@ class Day {
       this.#scene.modelNodes().filter((node) => this.#isWithoutPoison(node) && !this.#isDone(node));
     for (let round = 1; round <= rounds && left().length > 0 && checker.violation === undefined; round += 1) {
       const force = round > roundsWithoutForce;
-      this.#people.replay({ force });
+      // A message that comes in one invocation with one that makes the function crash dies with it: at last a person gives them
+      // out one by one.
+      const slowly = force ? { rate: slowPerSecond } : {};
+      this.#people.replay({ force, ...slowly });
       await this.#settle('after a replay beside something poisoned');
-      this.#people.replay({ from: 'failures', force });
+      this.#people.replay({ from: 'failures', force, ...slowly });
       await this.#settle('after a replay of failures beside something poisoned');
       if (this.#scene.isTampered) for (const run of this.#scene.runs) this.#people.sweep({ run });
       await this.#sweepAndSettle();
@@ -253,6 +259,7 @@ class Day {
       ['spoilt-report', passOverSpoiltReports],
       ['marker-deleted', bringBackMarker],
       ['junk-after', countJunk],
+      ['run-stopped-after', stopARun],
       ['tampered-after', noticeTampering],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;

@@ -13,6 +13,7 @@
  *     <last prefix>/<run>/_SUCCESS                       the run is complete: all of it is there, nothing failed
  *     finished/<run>/<the seed's ETag>.json              so it is for this seed; with the above the sweep need not look again
  *     publications/, pieces/, tables/                    what is published; see publish/table-keys.ts
+ *     control/runs/<run>.json                            a run that people have paused or cancelled; see runs/run-control.ts
  *     control/rate.json                                  what people set the rate of calls to; see rate-setting.ts
  *     control/last-good-rate.json                        its last content that could be understood
  *     control/freeze.json                                until when the API asked everyone to stay away
@@ -221,6 +222,14 @@ export const freezeKey = `${recordPrefixes.control}/freeze.json`;
 export const apiLimitKey = `${recordPrefixes.control}/api-limit.json`;
 /** Written by the environments that make calls, every few seconds. */
 export const sharesKey = `${recordPrefixes.control}/shares.json`;
+
+/** Dropped by people, for one run. */
+export function runControlKey(run: string): string {
+  return `${runControlPrefix}/${run}${jsonSuffix}`;
+}
+
+/** Without the slash at its end. */
+export const runControlPrefix = `${recordPrefixes.control}/runs`;
 
 /** The run of a key like `<prefix>/<run>.json`; undefined when it is no such key. */
 export function runOfKey(prefix: string, key: string): string | undefined {

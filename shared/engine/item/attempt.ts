@@ -5,6 +5,7 @@ import type { ItemEvent, Waiting } from '../events.ts';
 import type { CallGate, Clock, FailureSink, Log, Metadata, ObjectStore } from '../ports.ts';
 import { createCallGate, type RetryPolicy } from '../rate/call-gate.ts';
 import type { Turns } from '../rate/turns.ts';
+import { throwIfStopped, type RunControls } from '../runs/run-control.ts';
 import type { RunParams } from '../runs/run-params.ts';
 import type { FailureWatch } from './failure-watch.ts';
 import type { Fetch } from './fetch.ts';
@@ -47,6 +48,8 @@ export type ItemDeps = {
   store: ObjectStore;
   /** What a run was started with. */
   runParams: (run: string) => Promise<RunParams>;
+  /** Whether people have paused or cancelled a run. */
+  runControls: RunControls;
   deadLetters: FailureSink;
   /** The level's waiting queue: items whose turn at the API did not come. */
   waiting: FailureSink;
@@ -73,12 +76,13 @@ export type ItemDeps = {
  * - `missing`: the item was deleted after its event; there is nothing to do. The last level's items are not read, so they are
  *   not missed.
  * - `failed`: an item error; noted and on the dead-letter queue.
- * - `deferred`: its turn at the API did not come; it is on the waiting queue, and this was no attempt.
+ * - `deferred`: its turn at the API did not come, or its run is paused; it is on the waiting queue, and this was no attempt.
+ * - `cancelled`: so is its run. No call is made any more, and this was no attempt; what was written before stays.
  *
  * A batch is `expanded` when all its items are done, and else what became of those that are not.
  */
 export type Outcome = {
-  outcome: 'expanded' | 'duplicate' | 'missing' | 'failed' | 'deferred';
+  outcome: 'expanded' | 'duplicate' | 'missing' | 'failed' | 'deferred' | 'cancelled';
   /** Children of the item that this attempt wrote. */
   written: number;
   apiCalls: number;
@@ -86,17 +90,25 @@ export type Outcome = {
   items?: ItemCounts;
 };
 
-export type ItemCounts = { done: number; failed: number; deferred: number };
+/** `cancelled`: absent when none was. */
+export type ItemCounts = { done: number; failed: number; deferred: number; cancelled?: number };
 
 /** One attempt of one object. The event is a copy: how long the API has kept it waiting is counted in it. */
 export type Attempt = { event: ItemEvent; work: Work; deps: ItemDeps };
 
-/** The gate of an item's calls. @param patience how long the API has kept the item waiting; counted in it */
+/**
+ * The gate of an item's calls: what `throwIfStopped` throws comes from it, too.
+ * @param patience how long the API has kept the item waiting; counted in it
+ */
 export function gateOf({ event, work, deps }: Attempt, patience: Waiting = event): CallGate {
   const { settings, turns, clock, random, deadlineMs, signal, onCall } = deps;
   return createCallGate({
     policy: settings.retry,
-    turns,
+    turns: {
+      take: (untilMs) => turns.take(untilMs, () => throwIfRunStopped(work, deps)),
+      answered: (ms) => turns.answered(ms),
+      freeze: (forMs) => turns.freeze(forMs),
+    },
     clock,
     random,
     deadlineMs,
@@ -108,6 +120,11 @@ export function gateOf({ event, work, deps }: Attempt, patience: Waiting = event
       onCall(durationMs);
     },
   });
+}
+
+/** @throws as `throwIfStopped` */
+export async function throwIfRunStopped({ run }: Work, { runControls }: Pick<ItemDeps, 'runControls'>): Promise<void> {
+  if (run !== undefined) await throwIfStopped(run, runControls);
 }
 
 /** What a child carries: where it comes from, when, and at which attempt. */

@@ -5,7 +5,7 @@
 import type { ItemPath } from '../chain/keys.ts';
 import type { Params } from '../chain/params.ts';
 import { mapConcurrently } from '../concurrency.ts';
-import { DeferredError, ItemError, TransientError } from '../errors.ts';
+import { CancelledError, DeferredError, ItemError, TransientError } from '../errors.ts';
 import type { ItemEvent, Waiting } from '../events.ts';
 import { gateOf, lineageOf, type Attempt, type ItemCounts, type Outcome } from './attempt.ts';
 import { parseBatch } from './batch.ts';
@@ -49,7 +49,8 @@ const mostAttempts = 3;
 type Fetched =
   | { index: number; line: string }
   | { index: number; failure: unknown; isLate: boolean }
-  | { index: number; deferred: DeferredError };
+  | { index: number; deferred: DeferredError }
+  | { index: number; cancelled: CancelledError };
 
 type BatchWork = { one: FetchOne; params: Params; batch: PartsOf; writer: PartWriter; attempt: Attempt };
 
@@ -64,8 +65,11 @@ class BatchAttempt {
   readonly #todo: number[];
   #isTransient = false;
   #begun = 0;
+  /** A note says that some of it is under way. */
+  #hasBegun = false;
   /** No call may be made any more in this invocation. */
-  #stop: DeferredError | undefined;
+  #stop: DeferredError | CancelledError | undefined;
+  #cancelled = 0;
   #done = 0;
 
   constructor(work: BatchWork, held: ReadonlySet<number>) {
@@ -94,8 +98,10 @@ class BatchAttempt {
   async run(): Promise<Outcome> {
     const { attempt, writer } = this.#work;
     for (const group of this.#isolation.groups(this.#todo)) {
-      if (this.#isolation.isNoted && this.#stop === undefined)
+      if (this.#isolation.isNoted && this.#stop === undefined) {
         await this.#isolation.begin(group, this.#failures(), attempt);
+        this.#hasBegun = true;
+      }
       await this.#fetch(group);
       this.#done += await writer.flush();
     }
@@ -108,6 +114,7 @@ class BatchAttempt {
     for await (const fetched of mapConcurrently(indexes, level.callsInFlight, (index) => this.#fetchItem(index))) {
       const { index } = fetched;
       if ('line' in fetched) this.#done += await writer.add(index, fetched.line);
+      else if ('cancelled' in fetched) this.#cancel(fetched.cancelled);
       else if ('deferred' in fetched) this.#defer(index, fetched.deferred);
       else if (fetched.isLate) this.#defer(index, outOfTime());
       else this.#failWith(index, fetched.failure);
@@ -120,7 +127,7 @@ class BatchAttempt {
     const { path, items } = batch;
     const { id, body } = items[index] ?? { id: '', body: '' };
     if (this.#stop === undefined && clock.now() >= deadlineMs) this.#stop = outOfTime();
-    if (this.#stop !== undefined) return { index, deferred: this.#stop };
+    if (this.#stop !== undefined) return stoppedBy(this.#stop, index);
     // The first ones have the whole invocation; what began later may only have had too little of it.
     const isOfFirst = this.#begun < level.callsInFlight;
     this.#begun += 1;
@@ -135,7 +142,7 @@ class BatchAttempt {
       return { index, line: resultLine(level, ids, { fetchedAt: new Date(clock.now()).toISOString(), json }) };
     } catch (error) {
       if (patience.waitingSinceMs !== undefined) this.#waits[index] = patience;
-      if (error instanceof DeferredError) return { index, deferred: error };
+      if (error instanceof DeferredError || error instanceof CancelledError) return stoppedBy(error, index);
       const isLate = error instanceof TransientError && error.code === 'OUT_OF_TIME' && !isOfFirst;
       return { index, failure: error, isLate };
     }
@@ -152,6 +159,11 @@ class BatchAttempt {
     this.#deferred.set(index, error);
     // Others may call while the API keeps this one waiting.
     if (error.code !== 'RATE_LIMITED') this.#stop ??= error;
+  }
+
+  #cancel(error: CancelledError): void {
+    this.#cancelled += 1;
+    this.#stop = error;
   }
 
   #failWith(index: number, error: unknown): void {
@@ -177,15 +189,21 @@ class BatchAttempt {
   async #conclude(): Promise<Outcome> {
     const { event, work, deps } = this.#work.attempt;
     const counts: ItemCounts = { done: this.#done, failed: this.#failed.size, deferred: this.#deferred.size };
+    if (this.#cancelled > 0) counts.cancelled = this.#cancelled;
     deps.onBatch(counts);
     work.counts = counts;
+    if (this.#stop instanceof CancelledError) {
+      // No note tells of a cancelled run's failures; but what one says is under way, is not any more.
+      if (this.#hasBegun) await this.#isolation.end(this.#failures(), this.#work.attempt);
+      throw this.#stop;
+    }
     if (this.#failed.size > 0) work.items = [...this.#failed.values()].sort((a, b) => a.index - b.index);
     const [deferred] = this.#deferred.values();
     if (deferred !== undefined) {
       event.waits = this.#waits;
       event.notBeforeMs = this.#notBeforeMs();
       if (this.#failed.size > 0) await noteFailure(event, work, this.#error(), deps);
-      else await this.#isolation.end(this.#work.attempt);
+      else await this.#isolation.end([], this.#work.attempt);
       throw deferred;
     }
     if (this.#failed.size > 0) throw this.#error();
@@ -210,6 +228,10 @@ class BatchAttempt {
     const text = `${failures.length} of the ${this.#work.batch.items.length} items of the batch failed, such as ${JSON.stringify(id)}: ${message}`;
     return this.#isTransient ? new TransientError(code, text) : new ItemError(code, text);
   }
+}
+
+function stoppedBy(error: DeferredError | CancelledError, index: number): Fetched {
+  return error instanceof CancelledError ? { index, cancelled: error } : { index, deferred: error };
 }
 
 /** A note holds up to a thousand of them. */

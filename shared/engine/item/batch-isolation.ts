@@ -53,8 +53,8 @@ export class Isolation {
   }
 
   /** Nothing is under way any more, and the rest waits. */
-  async end(attempt: Attempt): Promise<void> {
-    if (this.isNoted) await this.#write([], [], attempt);
+  async end(failed: readonly ItemFailure[], attempt: Attempt): Promise<void> {
+    if (this.isNoted) await this.#write([], failed, attempt);
   }
 
   async #write(

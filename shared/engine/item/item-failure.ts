@@ -4,7 +4,7 @@
  */
 import { isBatched, type Level } from '../chain/chain.ts';
 import type { DeferredError } from '../errors.ts';
-import type { ItemEvent } from '../events.ts';
+import type { ItemEvent, Waiting } from '../events.ts';
 import type { Clock, FailureSink, ObjectStore } from '../ports.ts';
 import type { FailureWatch } from './failure-watch.ts';
 import type { Work } from './attempt.ts';
@@ -87,8 +87,20 @@ export async function sendToWait(
   { level, waiting, clock }: Pick<FailureDeps, 'level' | 'clock'> & { waiting: FailureSink },
 ): Promise<void> {
   const at = new Date(clock.now()).toISOString();
+  const sent = code === 'RUN_PAUSED' ? withoutPatience(event) : event;
   await waiting.send(
-    { ...event, waited: (event.waited ?? 0) + 1 },
+    { ...sent, waited: (event.waited ?? 0) + 1 },
     { level: level.name, run, key: event.key, code, message, at },
   );
+}
+
+/** How long a person pauses the run is not held against the item: the API's orders to wait are counted anew after it. */
+function withoutPatience(event: ItemEvent): ItemEvent {
+  const anew = (wait: Waiting): Waiting => ({ ...wait, waitingSinceMs: undefined });
+  const { waits } = event;
+  return {
+    ...event,
+    waitingSinceMs: undefined,
+    waits: waits && Object.fromEntries(Object.entries(waits).map(([index, wait]) => [index, anew(wait)])),
+  };
 }

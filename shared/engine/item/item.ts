@@ -5,7 +5,7 @@
 import { isBatched, nextIdOf, nextLevel, type Level } from '../chain/chain.ts';
 import { doneKey, maxKeyBytes, parseItemKey, resultKey, type ItemPath } from '../chain/keys.ts';
 import type { Params } from '../chain/params.ts';
-import { DeferredError, ItemError } from '../errors.ts';
+import { CancelledError, DeferredError, ItemError } from '../errors.ts';
 import type { ItemEvent } from '../events.ts';
 import type { StoredObject } from '../ports.ts';
 import { unmarkComplete } from '../runs/markers.ts';
@@ -13,7 +13,15 @@ import { fixRunParams } from '../runs/run-params.ts';
 import { parseSeed, selectChildren, type Seed } from '../runs/seed.ts';
 import type { StoredChildren } from './child-objects.ts';
 import { expand } from './expand.ts';
-import { gateOf, lineageOf, type Attempt, type ItemDeps, type Outcome, type Work } from './attempt.ts';
+import {
+  gateOf,
+  lineageOf,
+  throwIfRunStopped,
+  type Attempt,
+  type ItemDeps,
+  type Outcome,
+  type Work,
+} from './attempt.ts';
 import { fetchBatch } from './batch-fetch.ts';
 import type { FetchMany, FetchOne } from './fetch.ts';
 import { countEarlierAttempts, noteFailure, sendDeadLetter, sendToWait } from './item-failure.ts';
@@ -39,6 +47,7 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
     log.info(`Item ${done.outcome}.`, { ...about(), ...done, durationMs: clock.now() - startedMs });
     return done;
   } catch (error) {
+    if (error instanceof CancelledError) return logCancelled(attempt);
     if (error instanceof DeferredError) {
       await sendToWait(attempt.event, work, error, deps);
       log.info('The item was requeued without counting an attempt.', {
@@ -72,17 +81,33 @@ export async function processItem(event: ItemEvent, deps: ItemDeps): Promise<Out
   }
 }
 
-function endOf(outcome: 'deferred' | 'failed', { apiCalls, counts }: Work): Outcome {
+/** No attempt, no note, no letter: resumed, the run's open items are re-fired by the sweep. */
+function logCancelled({ event, work, deps }: Attempt): Outcome {
+  const { level, log } = deps;
+  const fields = {
+    run: work.run,
+    level: level.name,
+    key: event.key,
+    ...(work.counts && { items: work.counts }),
+  };
+  if (level.ids.length === 0)
+    log.warn('The run is cancelled, so its seed is not taken. Resume the run to take it.', fields);
+  else log.info('The run is cancelled; nothing more is done for the item.', fields);
+  return endOf('cancelled', work);
+}
+
+function endOf(outcome: 'deferred' | 'failed' | 'cancelled', { apiCalls, counts }: Work): Outcome {
   return { outcome, written: counts?.done ?? 0, apiCalls, ...(counts && { items: counts }) };
 }
 
 const duplicate: Outcome = { outcome: 'duplicate', written: 0, apiCalls: 0 };
 const missing: Outcome = { outcome: 'missing', written: 0, apiCalls: 0 };
 
-function attemptItem(attempt: Attempt): Promise<Outcome> {
+async function attemptItem(attempt: Attempt): Promise<Outcome> {
   const { event, work, deps } = attempt;
   const path = parseItemKey(deps.level, event.key);
   work.run = path.run;
+  await throwIfRunStopped(work, deps);
   if ('many' in deps.fetch) return fetchMany(deps.fetch.many, path, attempt);
   return isBatched(deps.level) ? fetchBatch(deps.fetch.one, path, attempt) : fetchOne(deps.fetch.one, path, attempt);
 }

@@ -16,9 +16,10 @@ import type { ShareLease } from './share-lease.ts';
 export type Turns = {
   /**
    * Returns when the call may be made.
-   * @throws DeferredError when that is not before the deadline; what reading the control objects throws
+   * @param check asked again and again while the turn is waited for
+   * @throws DeferredError when that is not before the deadline; what reading the control objects throws, and the check
    */
-  take(deadlineMs: number): Promise<void>;
+  take(deadlineMs: number, check?: () => Promise<void>): Promise<void>;
   /** A call has ended, after this many milliseconds. */
   answered(ms: number): void;
   /** The API ordered all callers to wait for this long, in milliseconds. */
@@ -125,9 +126,11 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
     earn(untilMs === turnMs ? nowMs - turnMs : 0);
   }
 
-  async function waitForTurn(deadlineMs: number): Promise<void> {
+  async function waitForTurn(deadlineMs: number, check?: () => Promise<void>): Promise<void> {
     let notBeforeMs = 0;
     for (;;) {
+      // Before the freeze is looked at: no call may begin later than that.
+      await check?.();
       const state = await readControl();
       if (state.paused) throw new DeferredError('PAUSED', 'The calls to the API are paused by control/rate.json.');
       if (state.frozenUntilMs > clock.now()) {
@@ -174,8 +177,8 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
   }
 
   return {
-    take(deadlineMs) {
-      const turn = lastInLine.then(() => waitForTurn(deadlineMs));
+    take(deadlineMs, check) {
+      const turn = lastInLine.then(() => waitForTurn(deadlineMs, check));
       lastInLine = turn.catch(() => undefined); // The caller is told; the next in line has a turn of its own.
       return turn;
     },

@@ -8,6 +8,7 @@ import { readHeldRate } from '../rate/auto-rate.ts';
 import { readFreeze, readRate, logInvalidRate } from '../rate/rate-control.ts';
 import type { DeployedRate, RateLimits } from '../rate/rate-setting.ts';
 import { readRateUse, type RateNow, type UsingLevel } from '../rate/rate-use.ts';
+import { createRunControls } from '../runs/run-control.ts';
 import { resume, type ResumeDeps, type WaitingLevel } from './resume.ts';
 
 export type RateReport = RateNow & {
@@ -22,7 +23,7 @@ export type RateReport = RateNow & {
   resumed: number;
 };
 
-export type ApplyRateDeps = ResumeDeps & {
+export type ApplyRateDeps = Omit<ResumeDeps, 'runControls'> & {
   store: ObjectStore;
   limits: RateLimits;
   /** The stage's own. */
@@ -41,7 +42,7 @@ export async function applyRate(deps: ApplyRateDeps): Promise<RateReport> {
   const isFrozen = freezeMs > clock.now();
   const { paused } = rate.setting;
   const held = await readHeldRate(store, rate.setting, limits, clock.now());
-  const resumed = paused || isFrozen ? 0 : await resume(levels, deps);
+  const resumed = paused || isFrozen ? 0 : await resume(levels, { ...deps, runControls: createRunControls(deps) });
   const counts = await Promise.all(
     levels.map(async ({ level, waiting }) => [level.name, await waiting.approximateCount()] as const),
   );

@@ -17,6 +17,8 @@ export type RefireDeps = {
 };
 
 export type RefireTerms = {
+  /** What a cancelled run has lost by it, and that comes back now that the run is resumed: it is never given up for that. */
+  isReturned?: boolean;
   /** Look and count, change nothing. */
   isDry: boolean;
   lostAfterMs: (level: Level) => number;
@@ -29,7 +31,7 @@ export type RefireTerms = {
  */
 export async function refireOrGiveUp(
   { level, key, kind, modifiedMs, note: seen }: Finding,
-  { isDry, lostAfterMs, stoppedUntilMs }: RefireTerms,
+  { isDry, lostAfterMs, stoppedUntilMs, isReturned = false }: RefireTerms,
   deps: RefireDeps,
 ): Promise<'refired' | 'givenUp' | 'waits'> {
   const { store, clock, log, maxRefires } = deps;
@@ -46,7 +48,7 @@ export async function refireOrGiveUp(
   const sinceMs = Math.max(Date.parse(before?.at ?? ''), stoppedUntilMs);
   if (isShort && refires > 0 && clock.now() - sinceMs <= lostAfterMs(level)) return 'waits';
   const wasGivenUp = !isOver && before?.status === 'failed' && before.code === code;
-  const isGivenUp = wasGivenUp || refires >= maxRefires;
+  const isGivenUp = !isReturned && (wasGivenUp || refires >= maxRefires);
   if (isDry || wasGivenUp) return isGivenUp ? 'givenUp' : 'refired';
   const note = nextNote(level, key, before, {
     status: isGivenUp ? 'failed' : 'refired',
@@ -54,8 +56,12 @@ export async function refireOrGiveUp(
     code,
     message: isShort
       ? "The item's children are not those that its receipt counts."
-      : `The item's event was lost: it was neither done nor failed after ${refires + 1} event${refires === 0 ? '' : 's'}.`,
+      : isReturned
+        ? "The item's event ended when its run was cancelled; the run was resumed."
+        : `The item's event was lost: it was neither done nor failed after ${refires + 1} event${refires === 0 ? '' : 's'}.`,
     refires: isGivenUp ? refires : refires + 1,
+    // No event of it was lost.
+    ...(isReturned && { refires: Math.max(1, refires) }),
     at: new Date(clock.now()).toISOString(),
   });
   await writeFailureNote(level, note, store);
@@ -73,7 +79,9 @@ export async function refireOrGiveUp(
   log.warn(
     isShort
       ? "The item's children differ from its receipt; it is expanded again."
-      : 'The item was lost; it was re-fired.',
+      : isReturned
+        ? 'The run was cancelled and resumed; the item was re-fired.'
+        : 'The item was lost; it was re-fired.',
     fields,
   );
   return 'refired';

@@ -24,6 +24,8 @@ export type ReplaySkips = {
   retrying: number;
   /** `from: "failures"` only: parked before, and no `force`. */
   parked: number;
+  /** Of a cancelled run. */
+  cancelled: number;
   /** S3, SQS or Lambda refused something about this one item; `refusals` has samples. */
   refused: number;
 };
@@ -63,6 +65,7 @@ export class ReplayTally {
     failedAgain: 0,
     retrying: 0,
     parked: 0,
+    cancelled: 0,
     refused: 0,
   };
   readonly #byLevel = new Map<string, LevelCounts>();

@@ -6,11 +6,12 @@
 import { isBatched, type Level } from '../chain/chain.ts';
 import { itemPathOf, listingsOf, failurePrefix } from '../chain/keys.ts';
 import { forEachConcurrently, waitForAll } from '../concurrency.ts';
-import { TransientError } from '../errors.ts';
+import { InputError, TransientError } from '../errors.ts';
 import { newEvent, unknownCode, type Cause, type DeadLetter, type ItemEvent } from '../events.ts';
 import { readFailureNote, readNoteAt, shortCode, type FailureNote } from '../item/failure-note.ts';
 import { failuresIn } from '../item/standing.ts';
 import type { QueueMessage } from '../ports.ts';
+import { createRunControls, type RunControls } from '../runs/run-control.ts';
 import { ItemReturn, type Found } from './item-return.ts';
 import { drainQueue } from './drain.ts';
 import type { ReplayDeps, ReplayLevel, ReplayRequest } from './replay-request.ts';
@@ -22,10 +23,18 @@ const notesAtOnce = 20;
 /** A service that fails this often in one replay fails for all items; before that, for one. */
 const maxServiceFailures = 20;
 
-/** @throws what SQS, S3 or Lambda throw for all items alike, after what was looked at and not taken is visible again */
+/**
+ * Items of cancelled runs are left where they are.
+ * @throws InputError when the run that is asked for is cancelled; what SQS, S3 or Lambda throw for all items alike, after what was
+ * looked at and not taken is visible again
+ */
 export async function replay(request: ReplayRequest, deps: ReplayDeps): Promise<ReplayReport> {
+  const { run } = request;
+  const runControls = createRunControls(deps);
+  if (run !== undefined && (await runControls(run)).state === 'cancelled')
+    throw new InputError([`the run ${run} is cancelled: resume it before you replay what died of it`]);
   const levels = deps.levels.filter(({ level }) => request.level === undefined || level.name === request.level);
-  const session = new ReplaySession(request, deps);
+  const session = new ReplaySession(request, deps, runControls);
   await waitForAll(
     levels.map((level) => (request.from === 'failures' ? session.replayNotes(level) : session.replayLetters(level))),
   );
@@ -35,14 +44,16 @@ export async function replay(request: ReplayRequest, deps: ReplayDeps): Promise<
 class ReplaySession {
   readonly #request: ReplayRequest;
   readonly #deps: ReplayDeps;
+  readonly #runControls: RunControls;
   readonly #startedMs: number;
   readonly #tally = new ReplayTally();
   readonly #items: ItemReturn;
   #serviceFailures = 0;
 
-  constructor(request: ReplayRequest, deps: ReplayDeps) {
+  constructor(request: ReplayRequest, deps: ReplayDeps, runControls: RunControls) {
     this.#request = request;
     this.#deps = deps;
+    this.#runControls = runControls;
     this.#startedMs = deps.clock.now();
     this.#items = new ItemReturn(request, deps, this.#tally);
   }
@@ -109,6 +120,10 @@ class ReplaySession {
   /** @returns whether nothing is left to do for the item */
   async #takeItem(item: ItemEvent, letter: DeadLetter, level: ReplayLevel): Promise<boolean> {
     const found = await this.#items.find(item, level.level);
+    if (await this.#isCancelled(level.level, item.key)) {
+      this.#tally.skipped.cancelled += found.items;
+      return false;
+    }
     const isBatch = isBatched(level.level) && found.state !== 'missing' && found.state !== 'done';
     const { code: wanted } = this.#request;
     // A message that SQS moved here after its last receive is the event alone: why it failed is in the item's note. And Lambda's
@@ -171,6 +186,11 @@ class ReplaySession {
     });
     const found = await this.#items.find(item, level.level);
     if (found.state === 'done') return; // A receipt outranks a note.
+    if (await this.#isCancelled(level.level, note.key)) {
+      this.#tally.skipped.cancelled += found.items;
+      this.#tally.leave(level.level.name, found.items);
+      return;
+    }
     this.#noteReasons(level.level, cause, note.key, found, isBatched(level.level) ? note : undefined);
     // `force` says that nothing else works on it: parked items, and those whose retries were lost on the way.
     const isForced = this.#request.force === true;
@@ -181,6 +201,11 @@ class ReplaySession {
     if (isParked || isRetrying) this.#tally.skipped[isParked ? 'parked' : 'retrying'] += found.items;
     if (isParked || isRetrying || !(await this.#items.bringBack(item, found, cause, level)))
       this.#tally.leave(level.level.name, found.items);
+  }
+
+  async #isCancelled(level: Level, key: string): Promise<boolean> {
+    const run = itemPathOf(level, key)?.run;
+    return run !== undefined && (await this.#runControls(run)).state === 'cancelled';
   }
 
   /** Of a batch, one of its items is enough: the object is brought back as a whole. */

@@ -12,8 +12,10 @@ import { takeCensus, type Finding } from '../report/census.ts';
 import { changesSince, ReportBuilder, type RunReport, type SweepProblem } from '../report/run-report.ts';
 import { readRunReport, readSuccess, writeProblem, writeRunReport } from '../report/stored-report.ts';
 import { markComplete, unmarkComplete } from '../runs/markers.ts';
+import { logInvalidControl, readRunControl, runStopOf, runStoppedUntilMs } from '../runs/run-control.ts';
 import { refireOrGiveUp, type RefireTerms } from './lost-item.ts';
 import { runsToSweep } from './runs-to-sweep.ts';
+import { isOver, returnsOf } from './stopped-run.ts';
 
 export type SweepRequest = {
   /** Absent: every run that is not finished. */
@@ -59,6 +61,8 @@ export type SweptRun = RunReport & {
 export type SweepReport = {
   dryRun: boolean;
   runs: SweptRun[];
+  /** Cancelled runs, which were counted before and are left alone until they are resumed; absent: none. */
+  cancelled?: string[];
   /** Runs that could not be swept, and why. The others were. */
   unsweepable: { run: string; code: string; message: string }[];
   /** The run in which the time was up; what was re-fired of it stays so. The next sweep looks at it last. */
@@ -83,6 +87,7 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
   const runs = request.run === undefined ? await runsToSweep(deps, request.verify === true) : [request.run];
   const stoppedUntilMs = await deps.stoppedUntilMs();
   const swept: SweptRun[] = [];
+  const cancelled: string[] = [];
   const unsweepable: SweepReport['unsweepable'] = [];
   let left = runs.length;
   let cutShort: string | undefined;
@@ -90,7 +95,9 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
     if (cutShort !== undefined || clock.now() >= deadlineMs) break;
     left -= 1;
     try {
-      swept.push(await sweepRun(run, request, stoppedUntilMs, deps));
+      const outcome = await sweepRun(run, request, stoppedUntilMs, deps);
+      if (outcome === 'leftAlone') cancelled.push(run);
+      else swept.push(outcome);
     } catch (error) {
       const isLate = isOutOfTime(error);
       if (request.run !== undefined && !isLate) throw error;
@@ -113,6 +120,7 @@ export async function sweep(request: SweepRequest, deps: SweepDeps): Promise<Swe
   return {
     dryRun: request.dryRun === true,
     runs: swept,
+    ...(cancelled.length > 0 && { cancelled }),
     unsweepable,
     ...(cutShort !== undefined && { cutShort }),
     runsLeft: left,
@@ -145,7 +153,7 @@ async function sweepRun(
   request: SweepRequest,
   stoppedUntilMs: number,
   deps: SweepDeps,
-): Promise<SweptRun> {
+): Promise<SweptRun | 'leftAlone'> {
   const { chain, store, clock, retryingForMs } = deps;
   const { olderThan } = request;
   const lostAfterMs = olderThan === undefined ? deps.lostAfterMs : (): number => olderThan * 1000;
@@ -155,31 +163,47 @@ async function sweepRun(
   if (seedETag === undefined && request.run !== undefined)
     throw new InputError([`there is no run ${run}: there is no seed ${seedKey(run)}`]);
   const before = await readRunReport(run, store);
+  const control = await readRunControl(run, store);
+  logInvalidControl(run, control, deps.log);
+  if (request.run === undefined && isOver(control, before, deps)) return 'leftAlone';
+  const runStoppedMs = Math.max(stoppedUntilMs, runStoppedUntilMs(control));
   // Read before anything is re-fired, which removes it.
   const wasMarked = await readSuccess(chain, run, store);
   const census = takeCensus(chain, run, store);
-  const builder = new ReportBuilder({ now: () => clock.now(), lostAfterMs, stoppedUntilMs, retryingForMs });
-  const terms = { startedMs: clock.now(), isDry: request.dryRun === true, lostAfterMs, stoppedUntilMs };
+  const waits = { lostAfterMs, stoppedUntilMs: runStoppedMs };
+  const builder = new ReportBuilder({ now: () => clock.now(), ...waits, retryingForMs });
+  const terms = { startedMs: clock.now(), isDry: request.dryRun === true, ...waits };
+  const isReturned = returnsOf(control, terms, deps);
   const counts = { refired: 0, givenUp: 0, waits: 0 };
-  const toRefire = refirable(census.findings, { ...terms, run, level: request.level, builder }, deps);
+  const toRefire = refirable(
+    census.findings,
+    { ...terms, run, level: request.level, builder, returns: isReturned },
+    deps,
+  );
   // Only a sweep by name, or one that verifies, comes to a run that is marked complete. Should it crash after a re-fire, no
   // scheduled sweep would look at the run again.
   const mayBeMarked = !terms.isDry && (request.run !== undefined || request.verify === true);
   const unmarkOnce = once(() => (mayBeMarked ? unmarkComplete(chain, run, store) : Promise.resolve()));
   for await (const { outcome, items } of mapConcurrently(toRefire, refiresAtOnce, async (finding) => {
     await unmarkOnce();
-    // A short parent is one item.
-    return { outcome: await refireOrGiveUp(finding, terms, deps), items: Math.max(1, finding.open) };
+    const outcome = await refireOrGiveUp(finding, { ...terms, isReturned: isReturned(finding) }, deps);
+    return { outcome, items: itemsOf(finding) };
   }))
     counts[outcome] += items;
   // A seed that was dropped again meanwhile has more to do than was counted.
   const isSameSeed = seedETag !== undefined && (await seedETagOf(run, store)) === seedETag;
-  const found = builder.report(run, census, before);
+  const found = builder.report(run, census, before, runStopOf(control));
   const report = { ...found, complete: found.complete && isSameSeed };
   const marked = report.complete ? await readSuccess(chain, run, store) : wasMarked;
   const changes = marked && changesSince(marked, report);
   if (!terms.isDry) await leaveReport(report, { seedETag, changes }, deps);
   return { ...report, refired: counts.refired, givenUp: counts.givenUp, ...(changes && { changes }) };
+}
+
+/** A short parent is one item. What failed is re-fired only when it comes back with its run. */
+function itemsOf({ kind, open, failures }: Finding): number {
+  if (kind !== 'failed') return Math.max(1, open);
+  return failures.reduce((sum, { count }) => sum + count, 0);
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {
@@ -198,7 +222,13 @@ async function* refirable(
     builder,
     startedMs,
     stoppedUntilMs,
-  }: SweepTerms & { run: string; level: string | undefined; builder: ReportBuilder },
+    returns,
+  }: SweepTerms & {
+    run: string;
+    level: string | undefined;
+    builder: ReportBuilder;
+    returns: (finding: Finding) => boolean;
+  },
   { clock, log, deadlineMs, settleMs }: SweepDeps,
 ): AsyncGenerator<Finding> {
   for await (const finding of findings) {
@@ -209,7 +239,7 @@ async function* refirable(
       throw new TransientError('OUT_OF_TIME', `The sweep ran out of time in the run ${run}.`);
     if (level !== undefined && finding.level.name !== level) continue;
     const isSettled = startedMs - finding.modifiedMs > settleMs && clock.now() > stoppedUntilMs;
-    if (isLost || (finding.kind === 'short' && isSettled)) yield finding;
+    if (isLost || returns(finding) || (finding.kind === 'short' && isSettled)) yield finding;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Chain, Level } from '../chain/chain.ts';
 import type { FailureNote, ItemFailure } from '../item/failure-note.ts';
 import type { ReceiptFacts } from '../item/receipt.ts';
 import type { Clock, Metadata, ObjectStore } from '../ports.ts';
+import { readRunControl, runStoppedUntilMs } from '../runs/run-control.ts';
 
 export type ExplainDeps = {
   chain: Chain;
@@ -16,7 +17,7 @@ export type ExplainDeps = {
 
 /**
  * - `done`, `retrying`, `dead`, `parked`: as in a run's report.
- * - `stopped`: it waits since calls to the API are paused or frozen; `waiting`: for its function or its turn.
+ * - `stopped`: it waits since calls to the API are paused or frozen, or its run is paused or cancelled; `waiting`: for its function or its turn.
  * - `lost`: no event for it can be alive; the sweep re-fires it.
  * - `absent`: there is no such object.
  */
@@ -87,7 +88,15 @@ export function failedWords({ run, level }: About, note: Failed, { clock, retryi
 }
 
 export async function openWords({ run }: About, level: Level, sinceMs: number, deps: ExplainDeps): Promise<Words> {
-  const [nowMs, stoppedMs] = [deps.clock.now(), await deps.stoppedUntilMs()];
+  const control = await readRunControl(run, deps.store);
+  if (control.state !== 'running')
+    return {
+      state: 'stopped',
+      meaning: `The run is ${control.state}.`,
+      advice: `To continue: npm run run -- resume --run ${run}`,
+    };
+  const nowMs = deps.clock.now();
+  const stoppedMs = Math.max(await deps.stoppedUntilMs(), runStoppedUntilMs(control));
   if (stoppedMs === Infinity)
     return { state: 'stopped', meaning: 'All calls are paused.', advice: 'To continue: npm run rate -- resume' };
   if (stoppedMs > nowMs)

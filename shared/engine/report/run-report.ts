@@ -1,6 +1,7 @@
 /** How a run stands: a census, put into the words that a person asks for. Kept in the bucket as `runs/<run>.json`. */
 import type { Level } from '../chain/chain.ts';
 import type { FailedItem } from '../item/standing.ts';
+import type { RunStop } from '../runs/run-control.ts';
 import type { Census, Finding, LevelCensus } from './census.ts';
 
 export type LevelReport = {
@@ -34,6 +35,8 @@ export type RunReport = {
   run: string;
   /** When the census ended, ISO 8601. */
   at: string;
+  /** A person has paused or cancelled the run; absent: it runs, or is complete. */
+  control?: RunStop;
   /** Every level is done, nothing failed, and every parent has the children that its receipt counts. */
   complete: boolean;
   levels: LevelReport[];
@@ -98,13 +101,15 @@ export class ReportBuilder {
   /**
    * @param census read to its end
    * @param before the last report of the run, for the rate
+   * @param stop what people have set for the run
    */
-  report(run: string, census: Census, before: RunReport | undefined): RunReport {
+  report(run: string, census: Census, before: RunReport | undefined, stop?: RunStop): RunReport {
     const counted = census.levels();
     const report: RunReport = {
       run,
       at: new Date(this.#terms.now()).toISOString(),
       complete: isComplete(counted),
+      ...(stop !== undefined && !isComplete(counted) && { control: stop }),
       levels: counted.map(({ level, items, done, open, short, stray, contents }) => ({
         level,
         items,
@@ -148,15 +153,15 @@ export async function takeRunReport(
   run: string,
   census: Census,
   terms: ReportTerms,
-  before?: RunReport,
+  { before, stop }: { before?: RunReport | undefined; stop?: RunStop | undefined } = {},
 ): Promise<RunReport> {
   const builder = new ReportBuilder(terms);
   for await (const finding of census.findings) builder.add(finding);
-  return builder.report(run, census, before);
+  return builder.report(run, census, before, stop);
 }
 
 /** When the last thing happened that should have brought an open item on: it was written, or the sweep re-fired it. */
-function waitingSinceMs({ modifiedMs, note }: Finding): number {
+export function waitingSinceMs({ modifiedMs, note }: Pick<Finding, 'modifiedMs' | 'note'>): number {
   return note === undefined ? modifiedMs : Math.max(modifiedMs, Date.parse(note.at));
 }
 

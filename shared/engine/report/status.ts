@@ -5,6 +5,7 @@ import { InputError } from '../errors.ts';
 import type { Clock, ObjectStore } from '../ports.ts';
 import type { PublishStatus } from '../publish/publish-status.ts';
 import type { RateNow } from '../rate/rate-use.ts';
+import { readRunControl, runStopOf, runStoppedUntilMs, type RunStop } from '../runs/run-control.ts';
 import { takeCensus } from './census.ts';
 import { takeRunReport, type RunReport, type SweepProblem } from './run-report.ts';
 import { readStoredRun } from './stored-report.ts';
@@ -58,12 +59,17 @@ async function runStatus(run: string, fresh: boolean, deps: StatusDeps): Promise
   const { chain, store, clock, lostAfterMs, retryingForMs } = deps;
   const { report: last, problem } = await readStoredRun(run, store);
   const ageMs = last === undefined ? Infinity : clock.now() - Date.parse(last.at);
-  if (last !== undefined && !fresh && (last.complete || ageMs < usefulForMs))
-    return { ...last, ageSeconds: ageMs / 1000, from: 'report' };
+  if (last?.complete === true && !fresh) return { ...last, ageSeconds: ageMs / 1000, from: 'report' };
+  const control = await readRunControl(run, store);
+  const stop = runStopOf(control);
+  if (last !== undefined && !fresh && ageMs < usefulForMs) {
+    return { ...withStop(last, stop), ageSeconds: ageMs / 1000, from: 'report' };
+  }
   if ((await store.head(seedKey(run))) === undefined)
     throw new InputError([`there is no run ${run}: there is no seed ${seedKey(run)}`]);
-  const terms = { now: () => clock.now(), lostAfterMs, retryingForMs, stoppedUntilMs: await deps.stoppedUntilMs() };
-  const report = await takeRunReport(run, takeCensus(chain, run, store), terms, last);
+  const stoppedUntilMs = Math.max(await deps.stoppedUntilMs(), runStoppedUntilMs(control));
+  const terms = { now: () => clock.now(), lostAfterMs, retryingForMs, stoppedUntilMs };
+  const report = await takeRunReport(run, takeCensus(chain, run, store), terms, { before: last, stop });
   return { ...report, ...(problem !== undefined && { problem }), ageSeconds: 0, from: 'census' };
 }
 
@@ -83,10 +89,20 @@ async function runLines({ store, clock }: StatusDeps): Promise<RunLine[]> {
       if (report === undefined)
         return { run, line: `${run}: no report yet${problemOf(problem)}`, complete: undefined, at: undefined };
       const age = Math.round((clock.now() - Date.parse(report.at)) / 1000);
-      const line = `${run}: ${summaryOf(report)}, ${age} s ago${problemOf(problem)}`;
+      const line = `${run}: ${summaryOf(await asItIs(report, store))}, ${age} s ago${problemOf(problem)}`;
       return { run, line, complete: report.complete, at: report.at };
     }),
   );
+}
+
+/** A run may have been paused, or resumed, since it was counted. */
+async function asItIs(report: RunReport, store: Pick<ObjectStore, 'get'>): Promise<RunReport> {
+  return report.complete ? report : withStop(report, runStopOf(await readRunControl(report.run, store)));
+}
+
+function withStop(report: RunReport, stop: RunStop | undefined): RunReport {
+  const { control, ...figures } = report;
+  return control === stop ? report : { ...figures, ...(stop !== undefined && { control: stop }) };
 }
 
 function problemOf(problem: SweepProblem | undefined): string {
@@ -94,10 +110,10 @@ function problemOf(problem: SweepProblem | undefined): string {
 }
 
 /** A report in half a line. */
-export function summaryOf({ complete, levels, apiCalls }: RunReport): string {
+export function summaryOf({ complete, levels, apiCalls, control }: RunReport): string {
   const sum = (of: (level: RunReport['levels'][number]) => number): number =>
     levels.reduce((all, level) => all + of(level), 0);
   const failed = sum(({ failed: { retrying, dead, parked } }) => retrying + dead + parked);
-  const word = complete ? 'complete' : failed > 0 ? 'has failures' : 'open';
+  const word = complete ? 'complete' : (control?.state ?? (failed > 0 ? 'has failures' : 'open'));
   return `${word}, ${sum(({ done }) => done)} of ${sum(({ items }) => items)} items done, ${failed} failed, ${sum(({ lost }) => lost)} lost, ${apiCalls} API calls`;
 }

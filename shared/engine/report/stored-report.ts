@@ -3,6 +3,7 @@ import type { Chain } from '../chain/chain.ts';
 import { reportKey, successKey } from '../chain/keys.ts';
 import { ItemError } from '../errors.ts';
 import type { ObjectStore } from '../ports.ts';
+import type { RunStop } from '../runs/run-control.ts';
 import type { LevelReport, RunReason, RunReport, SweepProblem } from './run-report.ts';
 
 /** A report has some thousand bytes, however large the run. */
@@ -73,6 +74,7 @@ function parseRunReport(body: string, run: string): RunReport | undefined {
     report.levels.every(isLevelReport) &&
     Array.isArray(report.reasons) &&
     report.reasons.every(isReason) &&
+    (report.control === undefined || isStop(report.control)) &&
     (report.problem === undefined || isProblem(report.problem));
   return isReport ? (report as RunReport) : undefined;
 }
@@ -96,6 +98,11 @@ function isReason(value: unknown): value is RunReason {
   const { level, code, count, sample } = (value ?? {}) as Partial<RunReason>;
   const texts = [level, code, sample?.key, sample?.message, sample?.at];
   return texts.every((text) => typeof text === 'string') && isCount(count);
+}
+
+function isStop(value: unknown): boolean {
+  const { state, at, reason = '' } = (value ?? {}) as Partial<RunStop>;
+  return (state === 'paused' || state === 'cancelled') && typeof at === 'string' && typeof reason === 'string';
 }
 
 function isProblem(value: unknown): value is SweepProblem {

@@ -242,7 +242,7 @@ describe('an item that goes well', () => {
       return get(key, maxBytes);
     };
     await run('stock', 'shelves/r/a/b/c.json', { one: () => Promise.resolve(json('{}')) });
-    expect(reads).toEqual(['params/r.json']);
+    expect(reads).toEqual(['control/runs/r.json', 'params/r.json']);
     const reading: Fetch = { one: async (item) => json(await item.read()) };
     await run('stock', 'shelves/r/a/b/c2.json', reading);
     expect(store.json('failures/stock/r/a/b/c2.json')).toMatchObject({ code: 'MISSING' });

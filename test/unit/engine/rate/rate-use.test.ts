@@ -42,8 +42,8 @@ describe('what is used of the rate', () => {
   });
 
   test('has no time for each call when none was made or none waits for its answer', () => {
-    expect(rateUseOf(now, [entry({ inFlight: 0 })], levels).callMs).toBeUndefined();
-    expect(rateUseOf(now, [entry({ perSecond: 0 })], levels).callMs).toBeUndefined();
+    expect(rateUseOf(now, [entry({ inFlight: 0 })], levels, 'own').callMs).toBeUndefined();
+    expect(rateUseOf(now, [entry({ perSecond: 0 })], levels, 'own').callMs).toBeUndefined();
   });
 
   test.each<[string, { paused?: boolean; frozenUntil?: string }, ShareEntry[], string]>([
