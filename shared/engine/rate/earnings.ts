@@ -18,6 +18,8 @@ export type Earnings = {
   waitMs(nowMs: number, perSecond: Rate, held: HeldShare): number;
   /** What is saved up is lost. */
   forfeit(): void;
+  /** So many fewer calls may be saved up, since another environment may call instead: what was spent of them is still to be earned. */
+  giveUp(calls: number): void;
   /** A call is made. @param more what it costs beyond one, once */
   spend(more: number): void;
 };
@@ -58,6 +60,9 @@ export function createEarnings(startMs: number): Earnings {
     },
     forfeit() {
       earned = Math.min(earned, 0);
+    },
+    giveUp(calls) {
+      earned -= calls;
     },
     spend(more) {
       earned -= 1 + more;

@@ -58,11 +58,15 @@ export type ShareLeaseDeps = {
    * call: it looks again, and takes one that another has left.
    */
   places?: number | undefined;
-  /**
-   * Called before the share changes: what was earned until now was earned with the old one.
-   * @param isNewPlace it takes one of `places`: what it had saved up is not its own any more
-   */
-  onChange: (isNewPlace: boolean) => void;
+  /** Called before the share changes: what was earned until now was earned with the old one. */
+  onChange: (change: ShareChange) => void;
+};
+
+export type ShareChange = {
+  /** It takes one of `places`: what it had saved up is not its own any more. */
+  isNewPlace: boolean;
+  /** So many calls fewer may be saved up than until now. */
+  fewerSaves: number;
 };
 
 /** An environment that has just begun, or rests often, gives its share back soon. */
@@ -92,8 +96,10 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
   let sinceMs = clock.now();
 
   function hold(next: HeldShare): void {
-    const hadNone = held.share === 0 || held.untilMs <= clock.now();
-    onChange(places < Infinity && hadNone && next.share > 0);
+    const isOver = held.untilMs <= clock.now();
+    const isNewPlace = places < Infinity && (held.share === 0 || isOver) && next.share > 0;
+    // What was saved up beyond one call was lost when the share ended.
+    onChange({ isNewPlace, fewerSaves: isOver ? 0 : Math.max(0, held.saves - next.saves) });
     held = next;
   }
 

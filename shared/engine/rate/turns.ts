@@ -11,7 +11,7 @@ import type { RateControl, RateState } from './rate-control.ts';
 import { staleMs } from './rate-control.ts';
 import type { ToldLimit } from './api-limit.ts';
 import type { Rate } from './rate-setting.ts';
-import type { ShareLease } from './share-lease.ts';
+import type { ShareChange, ShareLease } from './share-lease.ts';
 
 export type Turns = {
   /**
@@ -36,7 +36,7 @@ export type Turns = {
 export type TurnsDeps = {
   control: RateControl;
   /** @param onChange to be called before the share changes; see ShareLeaseDeps */
-  openLease: (onChange: (isNewPlace: boolean) => void) => ShareLease;
+  openLease: (onChange: (change: ShareChange) => void) => ShareLease;
   clock: Clock;
   random: () => number;
   /** After every sleep, with its length in milliseconds. */
@@ -60,9 +60,10 @@ const patienceMs = 8_000;
 export function createTurns({ control, openLease, clock, random, onSleep }: TurnsDeps): Turns {
   const earnings = createEarnings(clock.now());
   const meter = createDemandMeter();
-  const lease = openLease((isNewPlace) => {
+  const lease = openLease(({ isNewPlace, fewerSaves }) => {
     earn();
     if (isNewPlace) earnings.forfeit();
+    earnings.giveUp(fewerSaves);
   });
   /** Nothing is earned before the rate is known. */
   let perSecond: Rate = 0;

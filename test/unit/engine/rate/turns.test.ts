@@ -53,7 +53,7 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
       },
       refresh() {
         looks.push(clock.now());
-        onChange(false);
+        onChange({ isNewPlace: false, fewerSaves: 0 });
         onLook();
         return Promise.resolve();
       },
