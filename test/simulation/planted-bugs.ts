@@ -189,9 +189,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     bug: 'a pause is not heard of',
-    file: 'shared/engine/rate/turns.ts',
-    from: 'if (state.paused) throw',
-    to: 'if (state.paused && random() > 1) throw',
+    file: 'shared/engine/rate/rate-control.ts',
+    from: 'paused: rate?.setting.paused ?? false,',
+    to: 'paused: false,',
     breaks: ['rate'],
   },
   {
