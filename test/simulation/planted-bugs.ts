@@ -51,21 +51,21 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/item/item.ts',
     from: "then it goes to the dead-letter queue.', fields);\n      throw error;",
     to: "then it goes to the dead-letter queue.', fields);\n      return { outcome: 'failed', written: 0, apiCalls: work.apiCalls };",
-    breaks: ['conservation'],
+    breaks: ['truth', 'conservation'],
   },
   {
     bug: 'a dead letter that could not be sent is forgotten',
     file: 'shared/engine/item/item.ts',
     from: 'await sendDeadLetter(event, note, deps);',
     to: 'await sendDeadLetter(event, note, deps).catch(() => undefined);',
-    breaks: ['conservation'],
+    breaks: ['truth', 'conservation'],
   },
   {
     bug: 'an item that has to wait is forgotten when its message could not be sent',
     file: 'shared/engine/item/item.ts',
     from: 'await sendToWait(attempt.event, work, error, deps);',
     to: 'await sendToWait(attempt.event, work, error, deps).catch(() => undefined);',
-    breaks: ['conservation'],
+    breaks: ['truth', 'conservation'],
   },
   {
     bug: "an event's key is used as it came",
@@ -296,7 +296,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/item/batch-fetch.ts',
     from: '    if (this.#failed.size > 0) throw this.#error();\n',
     to: '',
-    breaks: ['conservation'],
+    breaks: ['truth', 'conservation'],
   },
   {
     bug: 'a report counts failed items of a batch as done',
@@ -338,7 +338,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/item/batch-fetch.ts',
     from: '      throw deferred;\n',
     to: "      return { outcome: 'deferred', written: this.#done, apiCalls: work.apiCalls };\n",
-    breaks: ['conservation'],
+    breaks: ['truth', 'conservation'],
   },
   {
     bug: "a batch's note does not say which items failed",
@@ -452,7 +452,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/runs/run-control.ts',
     from: 'const before = known.get(run);',
     to: 'const [before] = known.values();',
-    breaks: ['convergence', 'conservation'],
+    breaks: ['termination', 'convergence', 'conservation'],
   },
   {
     bug: 'a pause is noticed between events only',
