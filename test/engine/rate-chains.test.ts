@@ -70,10 +70,10 @@ async function run(world: NeutralWorld): Promise<{ complete: boolean; seconds: n
  * - makes its second call later by up to one call, so that those that begin together do not call in step;
  * - leaves its share unused from its last call until its lease is over and a second more.
  *
- * The start of threads is the smaller part: on two cores, without a stall, the narrow tree of 8 levels alone took 9 to 12 seconds
- * more than its calls at the rate, with 15 to 19 environments, of which each was ready in 0.1 to 0.4 seconds. All trees side by
- * side, with 3 to 4 threads for each core to run: 3 to 5 seconds more with 2 levels, 4 to 7 with 3, 7 to 9 with 4, and 9 to 15
- * with 8. A third of it is time in which a part of the rate was free by the table.
+ * The start of threads is the smaller part: on two cores, with stalls of 0.1 seconds at most, the narrow tree of 8 levels alone
+ * took 9 to 13 seconds more than its calls at the rate (three runs), with 15 to 19 environments, ready after 0.1 to 0.9 seconds
+ * each, and 6 to 7 seconds of CPU in all. All trees side by side, one run for each trigger: 3 to 5 seconds more with 2 levels, 4
+ * to 7 with 3, 7 to 9 with 4, and 9 to 15 with 8. In a quarter to a half of that time a part of the rate was free by the table.
  */
 const beginSeconds = (source: SourceName): number => 4 + 1.5 * Number(source.slice('chain'.length));
 
