@@ -12,6 +12,7 @@ import { planDay } from './day-plan.ts';
 import { ExplainWatch } from './explain-watch.ts';
 import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
+import { readForgedShares, refuseSpoiltParams } from './forged-records.ts';
 import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import { eventTextIn, keysOfEvent, type Node } from './model.ts';
 import { People } from './people.ts';
@@ -257,6 +258,8 @@ class Day {
       ['mistaken-seed', refuseMistakenSeeds],
       ['mistaken-rate', refuseMistakenRates],
       ['spoilt-report', passOverSpoiltReports],
+      ['spoilt-params', refuseSpoiltParams],
+      ['forged-shares', readForgedShares],
       ['marker-deleted', bringBackMarker],
       ['junk-after', countJunk],
       ['run-stopped-after', stopARun],
