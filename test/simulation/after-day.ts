@@ -47,6 +47,8 @@ export async function bringBackMarker(site: Site, { scene, people, settle }: Aft
   // What a person has deleted may have to come back first.
   if (scene.isTampered) return;
   const marker = checker.ledger.markerOf(run);
+  // The marker of a run that ended long ago is asked for in turn with others: of these few each sweep asks for all.
+  if (faults.between(site, 'long ago', 0, 1) === 1) await scene.time.runTo(scene.time.nowMs + 8 * 24 * 3_600_000);
   bucket.delete(marker, 'person');
   people.sweep({});
   await settle('after a sweep of a run whose success marker was deleted');

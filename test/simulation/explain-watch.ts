@@ -12,7 +12,12 @@ import type { Scene } from './scene.ts';
 /** How many items of each state are asked for. */
 const mostOfAState = 2;
 
-export type Question = { request: ExplainRequest; judge: (explanation: Explanation) => string | undefined };
+export type Question = {
+  request: ExplainRequest;
+  judge: (explanation: Explanation) => string | undefined;
+  /** It names no item: it is refused, and not explained. */
+  isRefused?: boolean;
+};
 
 export class ExplainWatch {
   readonly #scene: Scene;
@@ -36,7 +41,16 @@ export class ExplainWatch {
       asked.set(kind, count + 1);
       if (count < mostOfAState) questions.push(...this.#ask(node, count));
     }
-    return questions;
+    const other = this.#otherName(root);
+    return other === undefined ? questions : [...questions, other];
+  }
+
+  /** The name of a result with another ending is none. */
+  #otherName(root: Node): Question | undefined {
+    const leaf = [...everyNode(root)].find(({ api, isInBatch }) => api.isLeaf && !isInBatch);
+    if (leaf === undefined) return undefined;
+    const asked = leaf.doneKey.replace(/\.[a-z]+$/, (ending) => `.${'x'.repeat(ending.length - 1)}`);
+    return { request: { asked }, judge: () => undefined, isRefused: true };
   }
 
   /** By its key or ids, and then by a key of what was made of it. */

@@ -67,14 +67,16 @@ export const faultOdds = {
   'forged-sibling': 0.3,
   'forged-batch': 0.3,
   'forged-part': 0.3,
-  'params-changed': 0.3,
+  'params-changed': 0.9,
   /** Seeds and rates that are refused; once all is well. */
   'mistaken-seed': 0.9,
   'mistaken-rate': 0.9,
   'spoilt-report': 0.9,
+  'spoilt-params': 0.9,
+  'forged-shares': 0.9,
   'marker-deleted': 0.9,
   'tampered-after': 0.3,
-  'junk-after': 0.3,
+  'junk-after': 0.9,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,
 } as const;

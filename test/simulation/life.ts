@@ -36,6 +36,10 @@ export class Life {
   readonly sentFor = new Set<string>();
   /** One of its operations took very long: what it looked at before may be old. */
   wasDelayed = false;
+  /** How many of its operations have failed. */
+  failures = 0;
+  /** What it was told when an event that it gives out was refused. */
+  readonly refusals = new Set<unknown>();
   #state: 'running' | 'ended' | 'dead' = 'running';
   readonly #time: VirtualTime;
   readonly #faults: Faults;
@@ -128,8 +132,12 @@ export class Life {
           if (mutates && faults.between(site, 'wire', 0, 1) === 1) act();
           return;
         }
-        if (faults.strikes(failures.before, site)) {
+        const fail = (): void => {
+          this.failures += 1;
           reject(failures.error());
+        };
+        if (faults.strikes(failures.before, site)) {
+          fail();
           return;
         }
         const answer = act();
@@ -142,7 +150,7 @@ export class Life {
           return;
         }
         if (failures.answerLost !== undefined && faults.strikes(failures.answerLost, site)) {
-          reject(failures.error());
+          fail();
           return;
         }
         resolve(answer);

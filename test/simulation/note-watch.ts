@@ -43,6 +43,10 @@ export class NoteWatch {
     if (wrong !== undefined) return `says of ${String(wrong.code)} that it is of the class ${String(wrong.class)}`;
     const uncounted = note.items?.find(({ attempts }) => !(Number(attempts) > 0));
     if (uncounted !== undefined) return 'counts no attempt of an item that has failed';
+    // The code of the batch as a whole is of one of its items, or of what stopped it.
+    const codes = note.items?.map(({ code }) => code) ?? [];
+    if (note.code === 'UNEXPECTED' && codes.length > 0 && !codes.includes(note.code))
+      return `has the code UNEXPECTED, and its items have ${codes.join(', ')}`;
     const parkedBefore = note.status === 'parked' ? classIn(before) : undefined;
     if (parkedBefore !== undefined && note.class !== parkedBefore)
       return `is parked as ${String(note.class)}, and was ${parkedBefore}`;

@@ -75,6 +75,7 @@ export class People {
         return runReplay(world, request, life);
       },
       (end, life) => {
+        checker.tell('conservation', checker.requests.gaveUp(end, life));
         if (end.how !== 'answered') return;
         const report = end.answer as ReplayReport;
         checker.tell('truth', checker.requests.replayed(report, life, !faults.isOn));
@@ -130,7 +131,8 @@ export class People {
       this.#start(
         'rate',
         (life) => runRate(world, life),
-        () => {
+        (end, life) => {
+          checker.tell('truth', checker.requests.resumed(end, life));
           this.#isResuming = false;
           if ([...levels.values()].some(({ waiting }) => waiting.hasItems((key) => !checker.runs.isStopped(key))))
             this.resumeSoon();

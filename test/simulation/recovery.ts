@@ -30,7 +30,11 @@ function refireOf({ core, onRefire }: World, { level, trigger }: LevelParts, lif
         failures: {
           before: 'invoke-fails',
           answerLost: 'invoke-answer-lost',
-          error: () => new core.TransientError('NETWORK', 'Lambda did not answer.'),
+          error: () => {
+            const error = new core.TransientError('NETWORK', 'Lambda did not answer.');
+            life.refusals.add(error);
+            return error;
+          },
         },
         latencyMs: [5, 50],
       });

@@ -5,11 +5,14 @@
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import type { ReplayRequest } from '../../shared/engine/recovery/replay-request.ts';
 import type { SweepReport, SweepRequest } from '../../shared/engine/recovery/sweep.ts';
-import type { Life } from './life.ts';
+import type { Life, LifeEnd } from './life.ts';
 import type { ObjectItems } from './ledger.ts';
 import type { Message } from './queue.ts';
 
 type Request = SweepRequest & ReplayRequest;
+
+/** From so many failures on, a replay takes a service to fail for all items. */
+const enoughFailures = 20;
 
 export class RequestWatch {
   readonly #requests = new WeakMap<Life, Request>();
@@ -91,6 +94,7 @@ export class RequestWatch {
         (counted < lookedAt || counted > lookedAt + duplicates * (this.#batch - 1)) &&
         `has reasons for ${counted} items, and looked at ${lookedAt}`) ||
       (isDrained && isNotes && remaining !== left && `says that ${remaining} notes remain, and left ${left}`) ||
+      (reasons.some(({ count }) => count < 1) && 'has a reason for no item') ||
       (reasons.some(({ count }, at) => count > (reasons[at - 1]?.count ?? Infinity)) &&
         'does not begin with the commonest reason');
     return typeof wrong === 'string' ? `${life.name} reports wrongly: ${wrong}: ${JSON.stringify(report)}` : undefined;
@@ -107,6 +111,20 @@ export class RequestWatch {
     const old = letters.filter(({ sentAtMs }) => sentAtMs < life.startedMs).length;
     const isAll = run === undefined && level === undefined && !report.dryRun && report.stoppedBecause === 'drained';
     return isAll && old > mayStay ? `${life.name} leaves ${old} letters, and has a reason for ${mayStay}` : undefined;
+  }
+
+  /** @returns what is wrong when a replay ends because an item was refused: it keeps no other from being replayed */
+  gaveUp(end: LifeEnd, { name, failures, refusals }: Life): string | undefined {
+    return end.how === 'threw' && refusals.has(end.error) && failures < enoughFailures
+      ? `${name} ends at the first of ${failures} failures`
+      : undefined;
+  }
+
+  /** @returns what is wrong with the end of what gives back what waited: a failure of Lambda is told */
+  resumed(end: LifeEnd, { name, refusals }: Life): string | undefined {
+    return end.how === 'answered' && refusals.size > 0
+      ? `${name} answers as if nothing had failed, and Lambda has refused ${refusals.size} events`
+      : undefined;
   }
 
   /** @param isExact no answer was lost on the way @returns what is wrong with a report */

@@ -232,7 +232,9 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     notify,
     isTampered: false,
     drop: (run) => {
-      bucket.write(`seeds/${run}.json`, texts[dropped % texts.length] ?? '{}', {}, 'person');
+      // What people write beside their objects is theirs.
+      const metadata = dropped % 2 === 0 ? { by: 'ada' } : {};
+      bucket.write(`seeds/${run}.json`, texts[dropped % texts.length] ?? '{}', metadata, 'person');
       dropped += 1;
       mistaken.delete(run);
     },

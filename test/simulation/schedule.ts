@@ -2,6 +2,7 @@
  * One bad day: a world with its faults, people and schedules that act in the middle of it, then the end of all faults, and what
  * must be true by then. Everything follows from the seed.
  */
+import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import type { Violation } from './checker.ts';
 import { bringBackMarker, countJunk, noticeTampering, refuseOtherParams } from './after-day.ts';
 import { stopARun } from './stopped-run.ts';
@@ -12,6 +13,7 @@ import { planDay } from './day-plan.ts';
 import { ExplainWatch } from './explain-watch.ts';
 import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
+import { readForgedShares, refuseSpoiltParams } from './forged-records.ts';
 import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import { eventTextIn, keysOfEvent, type Node } from './model.ts';
 import { People } from './people.ts';
@@ -237,10 +239,13 @@ class Day {
     this.#people.rate((report) => checker.tell('truth', watch.rate(report)));
     await this.#settle('after a look at the rate');
     const explanations = new ExplainWatch(this.#scene, watch);
-    for (const { request, judge } of runs.flatMap((run) => explanations.questions(run)))
-      this.#people.explain(request, (told) =>
-        checker.tell('truth', typeof told === 'string' ? `explain ${JSON.stringify(request)} ${told}` : judge(told)),
-      );
+    for (const { request, judge, isRefused = false } of runs.flatMap((run) => explanations.questions(run)))
+      this.#people.explain(request, (told) => {
+        const isWrong = (typeof told === 'string') !== isRefused;
+        const answer = typeof told === 'string' ? told : JSON.stringify(told);
+        const wrong = isWrong ? `explain ${JSON.stringify(request)} ${answer}` : undefined;
+        checker.tell('truth', wrong ?? (typeof told === 'string' ? undefined : judge(told)));
+      });
     await this.#settle('after a look at single items');
   }
 
@@ -257,6 +262,8 @@ class Day {
       ['mistaken-seed', refuseMistakenSeeds],
       ['mistaken-rate', refuseMistakenRates],
       ['spoilt-report', passOverSpoiltReports],
+      ['spoilt-params', refuseSpoiltParams],
+      ['forged-shares', readForgedShares],
       ['marker-deleted', bringBackMarker],
       ['junk-after', countJunk],
       ['run-stopped-after', stopARun],
@@ -284,10 +291,17 @@ class Day {
     await time.runTo(time.nowMs + this.#patienceMs);
     const { checker } = this.#scene;
     const watch = new ReportWatch(this.#scene);
-    this.#people.sweep({}, ({ runs }) => {
+    let refired = 0;
+    const judge = ({ runs }: SweepReport): void => {
       for (const run of runs) checker.tell('truth', watch.swept(run));
-    });
+      refired = runs.reduce((sum, run) => sum + run.refired, 0);
+    };
+    this.#people.sweep({}, judge);
     await this.#settle('after a sweep');
+    if (refired === 0) return;
+    // What was re-fired a moment ago is not lost yet, nor given up.
+    this.#people.sweep({}, judge);
+    await this.#settle('after one more sweep');
   }
 
   /** All is well: sweep and replay bring every run to complete. */
