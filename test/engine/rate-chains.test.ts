@@ -64,7 +64,8 @@ async function run(world: NeutralWorld): Promise<{ complete: boolean; seconds: n
 }
 
 /**
- * What a run takes beside its calls at the rate goes by how many environments begin and end in it, since each of them
+ * What a run takes beside its calls at the rate goes by how many environments begin and end in it, since by
+ * docs/decisions/0018-rate-leases.md each of them
  *
  * - starts, one level after the other, with a part of what is free, and waits up to 2.5 seconds until the others make room;
  * - makes its second call later by up to one call, so that those that begin together do not call in step;
@@ -73,7 +74,8 @@ async function run(world: NeutralWorld): Promise<{ complete: boolean; seconds: n
  * The start of threads is the smaller part: on two cores, with stalls of 0.1 seconds at most, the narrow tree of 8 levels alone
  * took 9 to 13 seconds more than its calls at the rate (three runs), with 15 to 19 environments, ready after 0.1 to 0.9 seconds
  * each, and 6 to 7 seconds of CPU in all. All trees side by side, one run for each trigger: 3 to 5 seconds more with 2 levels, 4
- * to 7 with 3, 7 to 9 with 4, and 9 to 15 with 8. In a quarter to a half of that time a part of the rate was free by the table.
+ * to 7 with 3, 7 to 9 with 4, and 9 to 15 with 8. With 8 levels, a quarter to a half of it was free by the table; the other
+ * parts were not told apart.
  */
 const beginSeconds = (source: SourceName): number => 4 + 1.5 * Number(source.slice('chain'.length));
 
