@@ -5,8 +5,9 @@ const held = { share: 1, saves: 0.5, untilMs: Infinity };
 
 /** How many calls can be made at once, at that time. */
 function callsAt(earnings: ReturnType<typeof createEarnings>, nowMs: number): number {
+  earnings.earn(nowMs, 1, held);
   let calls = 0;
-  for (earnings.earn(nowMs, 1, held); earnings.isEarned; calls += 1) earnings.spend(0);
+  for (; earnings.isEarned; calls += 1) earnings.spend(0);
   return calls;
 }
 
