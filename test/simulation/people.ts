@@ -63,7 +63,7 @@ export class People {
     if (run === undefined) return;
     const site = faults.site('drop in census');
     if (faults.strikes('seed-dropped-in-census', site))
-      time.in(faults.between(site, 'after', 40, 200), () => drop(run));
+      time.in(faults.between(site, 'after', 40, 500), () => drop(run));
   }
 
   replay(request: ReplayRequest): void {
