@@ -199,7 +199,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/recovery/resume.ts',
     from: 'for (const event of letter.items) await refire.send(event);',
     to: 'for (const event of letter.items) await refire.send(event).catch(() => undefined);',
-    breaks: ['conservation'],
+    breaks: ['truth', 'conservation'],
   },
   {
     bug: 'a seed that is dropped again in the middle of a census is not noticed',
