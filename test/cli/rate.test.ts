@@ -1,39 +1,28 @@
 /** `npm run rate` against `npm run local`, as a person with the exported variables runs them; with the example and its fake API. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { GetObjectCommand, HeadObjectCommand, NotFound, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { createCommands, exportedBy, type Ended } from './command-process.ts';
+import { HeadObjectCommand, NotFound } from '@aws-sdk/client-s3';
+import { createCommands, type Ended } from './command-process.ts';
+import { startLocalStage, type LocalStage } from './local-stage.ts';
 
 const commands = createCommands();
-let exported: Record<string, string> = {};
-let s3: S3Client;
+let stage: LocalStage;
 beforeAll(async () => {
-  const args = ['--port', '0', '--rate', '20', '--troops', '1', '--warriors', '1', '--groups', '1'];
-  const local = commands.launch('cli/local', [...args, '--time-scale', '1000']);
-  await local.until('Functions:');
-  expect(local.stdout()).toContain('npm run rate -- 10\n');
-  exported = exportedBy(local.stdout());
-  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = exported;
-  s3 = new S3Client({
-    endpoint: exported['AWS_ENDPOINT_URL'] ?? '',
-    region: 'us-east-1',
-    credentials: { accessKeyId, secretAccessKey },
-  });
-  commands.closing.push(() => s3.destroy());
+  stage = await startLocalStage(commands);
+  expect(stage.printed).toContain('npm run rate -- 10\n');
 });
 afterAll(() => commands.close());
 
-const rate = (...args: string[]): Promise<Ended> => commands.launch('cli/rate', args, { env: exported }).ended;
-const status = (...args: string[]): Promise<Ended> => commands.launch('cli/status', args, { env: exported }).ended;
+const rate = (...args: string[]): Promise<Ended> => stage.run('rate', args);
+const status = (...args: string[]): Promise<Ended> => stage.run('status', args);
 
-async function setting(): Promise<unknown> {
-  const found = await s3.send(new GetObjectCommand({ Bucket: exported['BUCKET'], Key: 'control/rate.json' }));
-  return JSON.parse((await found.Body?.transformToString()) ?? '');
-}
+const setting = (): Promise<unknown> => stage.read('control/rate.json');
 
 /** Whether the first list has been read, which is the run's first call to the API. */
 async function isFirstDone(run: string): Promise<boolean> {
   try {
-    await s3.send(new HeadObjectCommand({ Bucket: exported['BUCKET'], Key: `receipts/troops/${run}.json` }));
+    await stage.s3.send(
+      new HeadObjectCommand({ Bucket: stage.exported['BUCKET'], Key: `receipts/troops/${run}.json` }),
+    );
     return true;
   } catch (error) {
     if (error instanceof NotFound) return false;
@@ -54,7 +43,7 @@ test('shows, sets, pauses and resumes; a pause keeps the rate and makes no call'
   );
   expect(await setting()).toEqual({ requestsPerSecond: 5, paused: true });
 
-  await s3.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'seeds/r1.json', Body: '{}' }));
+  await stage.put('seeds/r1.json', '{}');
   // The item waits once its function has looked at the rate.
   while (!(await rate()).stdout.includes('Waiting: troops 1.\n'));
   expect(await isFirstDone('r1')).toBe(false);
@@ -66,7 +55,7 @@ test('shows, sets, pauses and resumes; a pause keeps the rate and makes no call'
   );
   expect(await setting()).toEqual({ requestsPerSecond: 'auto' });
   const limit = '{"perSecond":50,"from":20}';
-  await s3.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: 'control/api-limit.json', Body: limit }));
+  await stage.put('control/api-limit.json', limit);
   expect((await rate()).stdout).toMatch(
     /^auto: 20 requests a second; deployed with 20\.\nThe API says that it allows 50 requests a second \([^)]+\); autoRateMost allows 20\.\n/,
   );

@@ -1,36 +1,21 @@
 /** `npm run run` against `npm run local`, as a person with the exported variables runs them; with the example and its fake API. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { createCommands, exportedBy, type Ended } from './command-process.ts';
+import { createCommands, type Ended } from './command-process.ts';
+import { startLocalStage, type LocalStage } from './local-stage.ts';
 
 const commands = createCommands();
-let exported: Record<string, string> = {};
-let s3: S3Client;
+let stage: LocalStage;
 beforeAll(async () => {
-  const args = ['--port', '0', '--rate', '20', '--troops', '1', '--warriors', '1', '--groups', '1'];
-  const local = commands.launch('cli/local', [...args, '--time-scale', '1000']);
-  await local.until('Functions:');
-  exported = exportedBy(local.stdout());
-  const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = exported;
-  s3 = new S3Client({
-    endpoint: exported['AWS_ENDPOINT_URL'] ?? '',
-    region: 'us-east-1',
-    credentials: { accessKeyId, secretAccessKey },
-  });
-  commands.closing.push(() => s3.destroy());
+  stage = await startLocalStage(commands);
 });
 afterAll(() => commands.close());
 
-const run = (...args: string[]): Promise<Ended> => commands.launch('cli/run', args, { env: exported }).ended;
-const status = (...args: string[]): Promise<Ended> => commands.launch('cli/status', args, { env: exported }).ended;
+const run = (...args: string[]): Promise<Ended> => stage.run('run', args);
+const status = (...args: string[]): Promise<Ended> => stage.run('status', args);
 
-const put = (key: string, body: string) =>
-  s3.send(new PutObjectCommand({ Bucket: exported['BUCKET'], Key: key, Body: body }));
+const put = (key: string, body: string) => stage.put(key, body);
 
-async function setting(): Promise<unknown> {
-  const found = await s3.send(new GetObjectCommand({ Bucket: exported['BUCKET'], Key: 'control/runs/r1.json' }));
-  return JSON.parse((await found.Body?.transformToString()) ?? '');
-}
+const setting = (): Promise<unknown> => stage.read('control/runs/r1.json');
 
 test('pauses a run before its first call, says so in its status, and resumes it to complete', async () => {
   await put('control/runs/r1.json', '{"state":"paused"}');

@@ -1,4 +1,6 @@
 /** How fast calls came, from the API's own log, and when that log is no measure. It knows nothing of how they were paced. */
+import type { LocalAws } from '../../local-aws/index.ts';
+
 /** When a call came, in milliseconds since 1970. */
 export type CallTime = { atMs: number };
 
@@ -22,6 +24,12 @@ export function burstOver(calls: readonly CallTime[], perSecond: number): number
 /** Calls that came in the seconds before a moment, on Hermes's clock. */
 export function callsBetween(calls: readonly CallTime[], fromMs: number, toMs: number): number {
   return calls.filter(({ atMs }) => atMs >= fromMs && atMs < toMs).length;
+}
+
+/** How many environments may run at once, of all functions, by the compiled templates. */
+export function environmentsOf({ model }: Pick<LocalAws, 'model'>): number {
+  const reserved = model.functions.reduce((sum, { reservedConcurrency = 0 }) => sum + reservedConcurrency, 0);
+  return model.eventSourceMappings.reduce((sum, { maximumConcurrency = 0 }) => sum + maximumConcurrency, reserved);
 }
 
 export function secondsOf(calls: readonly CallTime[]): number {

@@ -4,7 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
-import { burstOver, secondsOf, StallWatch } from './call-rate.ts';
+import { burstOver, environmentsOf, secondsOf, StallWatch } from './call-rate.ts';
 import { startNeutralWorld, treeApi, type Call, type NeutralWorld, type SourceName } from './neutral-world.ts';
 
 const perSecond = 10;
@@ -47,12 +47,6 @@ async function start(
   return world;
 }
 
-/** How many environments may run, by the compiled template. */
-function environmentsOf({ engine: { model } }: NeutralWorld): number {
-  const reserved = model.functions.reduce((sum, { reservedConcurrency = 0 }) => sum + reservedConcurrency, 0);
-  return model.eventSourceMappings.reduce((sum, { maximumConcurrency = 0 }) => sum + maximumConcurrency, reserved);
-}
-
 async function run(world: NeutralWorld): Promise<{ complete: boolean; seconds: number; calls: number; burst: number }> {
   await world.drop('seeds/r1.json', '{}');
   const ended = sweepToTheEnd(world.engine, 'r1');
@@ -93,7 +87,7 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 10 requests a s
       // A twentieth more than ideal; the rest is a busy machine's.
       const mostSeconds = beginSeconds(source) + (1.05 * calls) / perSecond + stalls;
       expect({ tree, over: Math.max(0, seconds - mostSeconds) }).toEqual({ tree, over: 0 });
-      const most = environmentsOf(started[index] as NeutralWorld) + late;
+      const most = environmentsOf((started[index] as NeutralWorld).engine) + late;
       expect({ tree, over: Math.max(0, burst - most) }).toEqual({ tree, over: 0 });
     }
   });

@@ -1,7 +1,7 @@
 /** Two stages that share one API: they keep one rate together, and an order of the API holds for both. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
-import { burstOver, callsBetween, secondsOf, StallWatch } from './call-rate.ts';
+import { burstOver, callsBetween, environmentsOf, secondsOf, StallWatch } from './call-rate.ts';
 import { treeApi } from './neutral-world.ts';
 import { rateBucket, ratePrefix, startTwoStages, type TwoStages } from './two-stages.ts';
 
@@ -14,12 +14,6 @@ afterEach(async () => {
   stallWatch.stop();
   await world.stop();
 });
-
-/** How many environments may run, of both stages, by the compiled templates. */
-function environmentsOf({ engine: { model } }: TwoStages): number {
-  const reserved = model.functions.reduce((sum, { reservedConcurrency = 0 }) => sum + reservedConcurrency, 0);
-  return model.eventSourceMappings.reduce((sum, { maximumConcurrency = 0 }) => sum + maximumConcurrency, reserved);
-}
 
 const late = (perSecond: number): number => perSecond * Math.max(0.2, stallWatch.longestSeconds());
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -40,7 +34,7 @@ describe.each(['direct', 'queue'] as const)('with trigger %s', (trigger) => {
     await runBoth();
     const { calls } = world.api;
     expect(calls).toHaveLength(242);
-    expect(burstOver(calls, 10)).toBeLessThanOrEqual(environmentsOf(world) + late(10));
+    expect(burstOver(calls, 10)).toBeLessThanOrEqual(environmentsOf(world.engine) + late(10));
     expect(secondsOf(calls)).toBeLessThan(10 + (1.05 * calls.length) / 10 + stallWatch.totalSeconds() + 3);
     const { environments } = world.shared('control/shares.json') as { environments: { bucket: string }[] };
     expect(environments.map(({ bucket }) => bucket)).toEqual(
@@ -64,7 +58,7 @@ test('stages that are set to different rates keep the slower one while both are 
   });
   const both = world.api.calls.filter(({ atMs }) => atMs >= fromMs);
   expect(both.length).toBeGreaterThan(10);
-  expect(burstOver(both, 4)).toBeLessThanOrEqual(environmentsOf(world) + late(4));
+  expect(burstOver(both, 4)).toBeLessThanOrEqual(environmentsOf(world.engine) + late(4));
   await Promise.all([
     world.first.drop('control/rate.json', '{}'),
     world.second.drop('control/rate.json', '{"requestsPerSecond":20}'),
