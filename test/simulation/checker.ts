@@ -204,12 +204,12 @@ export class Checker {
       this.break('truth', `the letter of ${key} that ${by.name} sends is ${body}`);
   };
 
-  /** What the invocation that makes a call was given, of the item that it asks for. */
-  eventOf({ node: api, run, life }: Call): GivenEvent | undefined {
+  /** What the invocation that makes a call was given, of the item that it asks for: of several copies, each may have made it. */
+  eventsOf({ node: api, run, life }: Call): GivenEvent[] {
     const node = this.#nodes.get(api)?.get(run);
-    if (node === undefined) return undefined;
+    if (node === undefined) return [];
     const keys = node.isInBatch ? this.ledger.batches.batchesWith(node).map(({ key }) => key) : [node.itemKey];
-    return life.events.find(({ key }) => keys.includes(key));
+    return life.events.filter(({ key }) => keys.includes(key));
   }
 
   readonly onWorkBehindAnswer = (what: string): void => {

@@ -17,8 +17,8 @@ type Stopper = { name: string; event: GivenEvent; frozenMs: number };
 
 type Options = {
   settings: Pick<Settings, 'maxFreezeMs' | 'maxItemFreezeMs' | 'maxWaitMs'>;
-  /** What the invocation that makes a call was given, of the item that it asks for. */
-  eventOf: (call: Call) => GivenEvent | undefined;
+  /** What the invocation that makes a call was given, of the item that it asks for: of several copies, each may have made it. */
+  eventsOf: (call: Call) => GivenEvent[];
   /** Its object holds no other item: others of a batch may have to be called sooner. */
   isAlone: (call: Call) => boolean;
 };
@@ -54,25 +54,33 @@ export class FreezeWatch {
   }
 
   onAnswer(call: Call, answer: Answer, nowMs: number): void {
-    const { node, run, life } = call;
     const orderMs = orderIn(answer, nowMs);
     if (orderMs <= 0) return;
+    const events = this.#options.eventsOf(call);
+    for (const event of events) this.#setOrdered(call, event);
+    // Which of several copies it is for does not show: the environment waits for as long as any of them makes it wait.
+    const [first, ...others] = new Map(events.map((event) => [`${event.replays} ${event.refires}`, event])).values();
+    const freezesMs = [first, ...others].map((event) => this.#freezes(call, event, orderMs, nowMs));
+    const { environment } = call.life;
+    this.#own.set(environment, Math.max(this.#own.get(environment) ?? 0, nowMs + Math.min(...freezesMs)));
+  }
+
+  /** @returns for how long the order stops all calls, in milliseconds, if it is this event's */
+  #freezes(call: Call, event: GivenEvent | undefined, orderMs: number, nowMs: number): number {
     const { maxFreezeMs, maxItemFreezeMs, maxWaitMs } = this.#options.settings;
-    const event = this.#options.eventOf(call);
     const { replays = 0, refires = 0 } = event ?? {};
-    const name = `${run} ${JSON.stringify(node.ids)} ${replays}`;
-    if (event !== undefined) this.#setOrdered(life, { name, event, frozenMs: 0 });
-    const item = this.#items.get(`${name} ${refires}`) ?? { sinceMs: nowMs, frozenMs: 0 };
-    this.#items.set(`${name} ${refires}`, item);
+    const name = `${call.run} ${JSON.stringify(call.node.ids)} ${replays} ${refires}`;
+    const item = this.#items.get(name) ?? { sinceMs: nowMs, frozenMs: 0 };
+    this.#items.set(name, item);
     // Each copy of an event counts for itself, so that the engine can only have more patience than this.
     const leftMs = maxItemFreezeMs / 2 ** refires - item.frozenMs;
     // An order that stops all calls for as long as it says is waited for with the others, as far as they hear of it.
     if (leftMs < Math.min(orderMs, maxFreezeMs))
       this.#waitAlone(call, event, Math.min(nowMs + orderMs, item.sinceMs + maxWaitMs));
-    if (leftMs <= 0 || nowMs - item.sinceMs >= maxWaitMs) return;
+    if (leftMs <= 0 || nowMs - item.sinceMs >= maxWaitMs) return 0;
     const freezeMs = Math.min(orderMs, maxFreezeMs, leftMs);
     item.frozenMs += freezeMs;
-    this.#own.set(life.environment, Math.max(this.#own.get(life.environment) ?? 0, nowMs + freezeMs));
+    return freezeMs;
   }
 
   /**
@@ -100,7 +108,7 @@ export class FreezeWatch {
   /** @returns what is wrong with a call */
   call(call: Call): string | undefined {
     const { life, atMs } = call;
-    const event = this.#options.eventOf(call);
+    const [event] = this.#options.eventsOf(call);
     const before = event && `${JSON.stringify(call.node.ids)} ${event.key} ${event.replays} ${event.refires}`;
     const aloneMs = event && !this.#repeated.has(placeOf(event)) ? this.#alone.get(`${before} ${event.waited - 1}`) : 0;
     if (this.#options.isAlone(call) && atMs < (aloneMs ?? 0) - 1)
@@ -115,9 +123,10 @@ export class FreezeWatch {
     return undefined;
   }
 
-  #setOrdered(life: Life, stopper: Stopper): void {
-    const name = `${stopper.name} ${stopper.event.key}`;
-    const known = this.#stoppers.get(name) ?? stopper;
+  #setOrdered({ node, run, life }: Call, event: GivenEvent): void {
+    const item = `${run} ${JSON.stringify(node.ids)} ${event.replays}`;
+    const name = `${item} ${event.key}`;
+    const known = this.#stoppers.get(name) ?? { name: item, event, frozenMs: 0 };
     this.#stoppers.set(name, known);
     this.#ordered.set(life, (this.#ordered.get(life) ?? new Map<string, Stopper>()).set(name, known));
   }

@@ -138,7 +138,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   const callWatch = new CallWatch(settings, () => time.nowMs);
   const freezeWatch = new FreezeWatch({
     settings,
-    eventOf: (call) => checker.eventOf(call),
+    eventsOf: (call) => checker.eventsOf(call),
     isAlone: ({ node }) => !node.isLeaf || plan.batch === 1,
   });
   let isWell = false;
