@@ -15,7 +15,7 @@ import type { Life } from './life.ts';
 import type { ApiNode } from './model.ts';
 import { unit, hashText } from './random.ts';
 import type { Queue } from './queue.ts';
-import type { Settings } from './settings.ts';
+import { backoff, type Settings } from './settings.ts';
 import { fetchOf } from './source.ts';
 import type { Trigger } from './triggers.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -215,8 +215,7 @@ function portsOf(world: World, level: Level, life: Life) {
     settings: {
       retry: {
         retries: settings.callRetries,
-        baseMs: 200,
-        maxMs: 5_000,
+        ...backoff,
         maxFreezeMs: settings.maxFreezeMs,
         maxItemFreezeMs: settings.maxItemFreezeMs,
         maxWaitMs: settings.maxWaitMs,

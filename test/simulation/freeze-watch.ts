@@ -5,7 +5,7 @@
  */
 import type { Answer, Call } from './api.ts';
 import type { GivenEvent, Life } from './life.ts';
-import type { Settings } from './settings.ts';
+import { backoff, type Settings } from './settings.ts';
 
 /** An environment that waits for a slow S3 knows what it read before. */
 const heardMs = 500_000;
@@ -26,8 +26,11 @@ type Options = {
 export class FreezeWatch {
   readonly #options: Options;
   readonly #own = new WeakMap<object, number>();
-  /** By item and event: how long the API has kept it waiting, and how long it has stopped all calls. */
-  readonly #items = new Map<string, { sinceMs: number; frozenMs: number }>();
+  /**
+   * By item and event: since when the API has kept it waiting, and how long it has stopped all calls: at least as long as it was
+   * ordered, at most as long as the backoff that may have been longer.
+   */
+  readonly #items = new Map<string, { sinceMs: number; leastFrozenMs: number; mostFrozenMs: number }>();
   /** By invocation: the items that were ordered to wait in it. */
   readonly #ordered = new WeakMap<Life, Map<string, Stopper>>();
   readonly #stoppers = new Map<string, Stopper>();
@@ -70,17 +73,20 @@ export class FreezeWatch {
     const { maxFreezeMs, maxItemFreezeMs, maxWaitMs } = this.#options.settings;
     const { replays = 0, refires = 0 } = event ?? {};
     const name = `${call.run} ${JSON.stringify(call.node.ids)} ${replays} ${refires}`;
-    const item = this.#items.get(name) ?? { sinceMs: nowMs, frozenMs: 0 };
+    const item = this.#items.get(name) ?? { sinceMs: nowMs, leastFrozenMs: 0, mostFrozenMs: 0 };
     this.#items.set(name, item);
-    // Each copy of an event counts for itself, so that the engine can only have more patience than this.
-    const leftMs = maxItemFreezeMs / 2 ** refires - item.frozenMs;
+    const allowanceMs = maxItemFreezeMs / 2 ** refires;
+    const freezeFor = (frozenMs: number, forMs = orderMs): number =>
+      Math.max(0, Math.min(forMs, maxFreezeMs, allowanceMs - frozenMs));
+    const mostMs = freezeFor(item.leastFrozenMs);
     // An order that stops all calls for as long as it says is waited for with the others, as far as they hear of it.
-    if (leftMs < Math.min(orderMs, maxFreezeMs))
+    if (mostMs < Math.min(orderMs, maxFreezeMs))
       this.#waitAlone(call, event, Math.min(nowMs + orderMs, item.sinceMs + maxWaitMs));
-    if (leftMs <= 0 || nowMs - item.sinceMs >= maxWaitMs) return 0;
-    const freezeMs = Math.min(orderMs, maxFreezeMs, leftMs);
-    item.frozenMs += freezeMs;
-    return freezeMs;
+    if (nowMs - item.sinceMs >= maxWaitMs) return 0;
+    const leastMs = freezeFor(item.mostFrozenMs);
+    item.leastFrozenMs += mostMs;
+    item.mostFrozenMs += freezeFor(item.mostFrozenMs, Math.max(orderMs, backoff.maxMs));
+    return leastMs;
   }
 
   /**

@@ -4,6 +4,9 @@ import type { lostAfterMs } from '../../shared/lambda/event-life.ts';
 import type { Faults } from './faults.ts';
 import type { ChainPlan } from './chain-plan.ts';
 
+/** Between two attempts of a call. */
+export const backoff = { baseMs: 200, maxMs: 5_000 };
+
 export type Settings = {
   deployment: Parameters<typeof lostAfterMs>[0];
   plainLetters: boolean;
