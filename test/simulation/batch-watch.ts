@@ -194,8 +194,7 @@ export class BatchWatch {
   /** An invocation has sent a batch to the dead letters: its note must say which of its items are not done. */
   deadLetterSent(batchKey: string, by: Life): void {
     const batch = this.#book.batches.get(batchKey);
-    // Another invocation, or a person, may have written the note meanwhile.
-    if (batch?.elements === undefined || this.#noters.get(batchKey) !== by) return;
+    if (batch?.elements === undefined || !this.#isLastNoteOf(batchKey, by)) return;
     const note = this.#ledger.object(noteKey(batch, this.#plan));
     const named = new Set((note && noteIn(note)?.items)?.map(({ id }) => id));
     const left = batch.leaves.filter((leaf) => leaf !== undefined && !this.isDone(leaf));
@@ -210,10 +209,15 @@ export class BatchWatch {
   /** An invocation has sent a batch to wait: nothing of it is under way any more, and its own note says so. */
   sentToWait(batchKey: string, by: Life): void {
     const batch = this.#book.batches.get(batchKey);
-    if (batch === undefined || this.#noters.get(batchKey) !== by) return;
+    if (batch === undefined || !this.#isLastNoteOf(batchKey, by)) return;
     const note = this.#ledger.object(noteKey(batch, this.#plan));
     if (note !== undefined && (noteIn(note)?.running.length ?? 0) > 0)
       this.#break('truth', `${batchKey} waits, and its note says what is under way: ${note.body} (${by.name})`);
+  }
+
+  /** Another invocation or a person may have written the note meanwhile, and so may another copy of the event in the same one. */
+  #isLastNoteOf(batchKey: string, by: Life): boolean {
+    return this.#noters.get(batchKey) === by && by.events.filter(({ key }) => key === batchKey).length < 2;
   }
 
   /** The API is asked for an item of a batch. */
