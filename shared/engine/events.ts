@@ -56,6 +56,11 @@ export function newEvent(
   return { key, atMs, replays: 0, refires: 0, reexpand: false, ...counts };
 }
 
+/** The item was given to its function before, for certain. */
+export function isRepeat({ replays, refires, reexpand, delivery = 1 }: ItemEvent): boolean {
+  return replays + refires > 0 || reexpand || delivery > 1;
+}
+
 /** Why an item is on a dead-letter or waiting queue. */
 export type FailureReason = {
   level: string;

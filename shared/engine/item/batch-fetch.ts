@@ -6,7 +6,7 @@ import type { ItemPath } from '../chain/keys.ts';
 import type { Params } from '../chain/params.ts';
 import { mapConcurrently } from '../concurrency.ts';
 import { CancelledError, DeferredError, ItemError, TransientError } from '../errors.ts';
-import type { ItemEvent, Waiting } from '../events.ts';
+import { isRepeat, type ItemEvent, type Waiting } from '../events.ts';
 import { gateOf, lineageOf, type Attempt, type ItemCounts, type Outcome } from './attempt.ts';
 import { parseBatch } from './batch.ts';
 import { earlierNumberIn } from './earlier-results.ts';
@@ -36,11 +36,6 @@ export async function fetchBatch(one: FetchOne, path: ItemPath, attempt: Attempt
   if (parts.held.size === items.length) return { outcome: 'duplicate', written: 0, apiCalls: 0 };
   const { params } = await deps.runParams(path.run);
   return new BatchAttempt({ one, params, batch, writer, attempt }, parts.held).run();
-}
-
-/** Something was given to the function before this, for certain. */
-function isRepeat({ replays, refires, reexpand, delivery = 1 }: ItemEvent): boolean {
-  return replays + refires > 0 || reexpand || delivery > 1;
 }
 
 /** An item that fails in so many attempts, while others of its batch wait, is not called again until a replay: nothing else would end it. */

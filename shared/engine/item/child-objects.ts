@@ -58,7 +58,7 @@ export type ChildObjectsOptions = {
   metadata: () => Metadata;
   /** Asked before each write, with the number of objects so far; it throws when there is no time left. */
   onWrite: (objects: number) => void;
-  /** The item was expanded before, so that its batches may have gaps: all of them are read first. */
+  /** The item was begun before, so that its batches may have gaps: all of them are read first. */
   isRepeated: boolean;
 };
 
@@ -143,7 +143,7 @@ class Batches implements ChildObjects {
     return { children: this.#taken.size, existing: this.#existing, digest: this.#digest.toString() };
   }
 
-  /** Of an item that was expanded before, batches may have been deleted: what lies behind a gap has to be known as well. */
+  /** Of an item that was begun before, batches may have been deleted: what lies behind a gap has to be known as well. */
   async #readExisting(): Promise<void> {
     const { level, path, store } = this.#options;
     const prefix = childrenPrefix(level, path);

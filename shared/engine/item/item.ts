@@ -6,7 +6,7 @@ import { isBatched, nextIdOf, nextLevel, type Level } from '../chain/chain.ts';
 import { doneKey, maxKeyBytes, parseItemKey, resultKey, type ItemPath } from '../chain/keys.ts';
 import type { Params } from '../chain/params.ts';
 import { CancelledError, DeferredError, ItemError } from '../errors.ts';
-import type { ItemEvent } from '../events.ts';
+import { isRepeat, type ItemEvent } from '../events.ts';
 import type { StoredObject } from '../ports.ts';
 import { unmarkComplete } from '../runs/markers.ts';
 import { fixRunParams } from '../runs/run-params.ts';
@@ -128,7 +128,7 @@ async function fetchMany(many: FetchMany, path: ItemPath, attempt: Attempt): Pro
   if (path.ids.length > 0) throwUnlessJson(event.key, object.body);
 
   const idName = nextIdOf(deps.chain, level);
-  const isRepeated = event.reexpand || done !== undefined;
+  const isRepeated = isRepeat(event) || work.attempt > 1 || done !== undefined;
   const pages = many({ ...path, key: event.key, params, body: object.body }, gateOf(attempt));
   const expansion = await expand({
     level,

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { ItemError } from '../../../../shared/engine/errors.ts';
+import type { ItemEvent } from '../../../../shared/engine/events.ts';
 import { batchKey, BatchWorld, partKey } from '../../../memory/batch-world.ts';
 
 const nine = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
@@ -76,6 +77,20 @@ describe('an item whose children come in batches', () => {
     await world.expandShelf([nine]);
     world.store.objects.delete(batchKey);
     expect(Object.values(world.batches())).toEqual([['a', 'b', 'c', 'd'], ['e', 'f', 'g', 'h'], ['i']]);
+  });
+
+  test.each<[string, Partial<ItemEvent>]>([
+    ['a replay', { replays: 1 }],
+    ["the sweep's re-fire", { refires: 1 }],
+    ["a queue's second delivery", { delivery: 2 }],
+    ["Lambda's retry, as its note says", {}],
+  ])('of an item that failed, %s writes no child twice although a batch was deleted', async (_by, event) => {
+    expect(await world.expandShelf([['a', 'b', 'c', 'd', 'e', '']])).toMatchObject({ outcome: 'failed' });
+    world.store.objects.delete(batchKey);
+    const atMs = world.clock.now();
+    world.clock.nowMs += 3_600_000;
+    await world.expandShelf([['e', 'd', 'c', 'b', 'a']], { ...event, atMs });
+    expect(Object.values(world.batches()).flat().sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   test('a batch that was deleted is written anew, and none of the others is repeated', async () => {
