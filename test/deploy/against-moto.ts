@@ -16,6 +16,8 @@ import { ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { functionName, queueName, type QueueKind } from '../../infra/names.ts';
 import { recoveryFunctions } from '../../infra/settings-rules.ts';
 import { loadChain } from '../../infra/source.ts';
+import type { Level } from '../../shared/engine/chain/chain.ts';
+import { listPublishLevels } from '../../shared/engine/publish/publish-levels.ts';
 import { findOnPath } from '../commands.ts';
 
 const serviceDir = join(import.meta.dirname, '../..');
@@ -24,7 +26,8 @@ const account = '123456789012';
 const bucket = `s3-cascade-dev-${account}`;
 const deployed = ['--param', 'apiUrl=https://api.example.com', '--param', 'apiTokenSecret=api-token'];
 const stack = { service: 's3-cascade', stage: 'dev' };
-const { levels } = await loadChain('hermes');
+const chain = await loadChain('hermes');
+const publishing = listPublishLevels(chain);
 
 const moto = findOnPath('moto_server');
 if (moto === undefined) {
@@ -51,9 +54,11 @@ async function check(endpoint: string, unsupported: () => string[]): Promise<voi
         arn?.split(':').at(-1),
       ),
     );
+  const queuesOf = (of: readonly Level[], kinds: readonly QueueKind[]): string[] =>
+    of.flatMap((level) => kinds.map((kind) => queueName(stack, level, kind)));
   const ofStack = (...kinds: QueueKind[]): string[] =>
-    levels.flatMap((level) => kinds.map((kind) => queueName(stack, level, kind))).sort();
-  const all = [...levels.map((level) => level.function), ...recoveryFunctions];
+    [...queuesOf(chain.levels, kinds), ...queuesOf(publishing, ['dead-letters'])].sort();
+  const all = [...[...chain.levels, ...publishing].map((level) => level.function), ...recoveryFunctions];
   const allFunctions = all.map((name) => functionName(stack, name)).sort();
 
   await sls(endpoint, ['deploy'], 1); // Without the API's address: refused.
@@ -68,7 +73,7 @@ async function check(endpoint: string, unsupported: () => string[]): Promise<voi
   await sls(endpoint, ['deploy', ...deployed, '--param', 'trigger=queue']);
   expectSame('functions with queues', await functions(), allFunctions);
   expectSame('queues with queues', await queues(), ofStack('dead-letters', 'waiting', 'trigger'));
-  expectSame('event source mappings with queues', await mapped(), ofStack('trigger'));
+  expectSame('event source mappings with queues', await mapped(), queuesOf(chain.levels, ['trigger']).sort());
 
   await sls(endpoint, ['deploy', ...deployed]);
   expectSame('queues without queues again', await queues(), ofStack('dead-letters', 'waiting'));

@@ -11,7 +11,7 @@ export type PublishLevels = { publish: Level; piece: Level };
 /** @returns undefined for a chain without tables */
 export function publishLevels(chain: Pick<Chain, 'levels'>): PublishLevels | undefined {
   if (tablesOf(chain).length === 0) return undefined;
-  const common = { ...firstLevel(chain), suffix: '.json', children: 'many', weight: 0, table: undefined } as const;
+  const common = { ...firstLevel(chain), suffix: '.json', children: 'many', table: undefined } as const;
   const { pieces, tables } = recordPrefixes;
   return {
     publish: {
