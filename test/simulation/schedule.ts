@@ -190,19 +190,26 @@ class Day {
   async #mustKnowWhatCrashes(): Promise<void> {
     const { checker } = this.#scene;
     if (checker.violation !== undefined) return;
-    // What died of something else before it was found out has to be asked for once more.
-    for (const request of [{ force: true }, { from: 'failures', force: true }] as const) {
-      this.#people.replay(request);
-      await this.#settle('after a replay of what makes its function crash');
-    }
-    for (const batch of checker.ledger.batches.batches.values()) {
+    // What died of something else before it was found out, as of its age during a freeze, has to be asked for once more.
+    for (let rounds = 0; rounds === 0 || (rounds < 3 && this.#unknownCrash() !== undefined); rounds += 1)
+      for (const request of [{ force: true }, { from: 'failures', force: true }] as const) {
+        this.#people.replay(request);
+        await this.#settle('after a replay of what makes its function crash');
+      }
+    const unknown = this.#unknownCrash();
+    if (unknown !== undefined) checker.break('termination', unknown);
+  }
+
+  #unknownCrash(): string | undefined {
+    const { ledger, batches } = this.#scene.checker;
+    for (const batch of ledger.batches.batches.values()) {
       const [first, ...more] = batch.leaves.filter((leaf) => leaf?.api.poison === 'crashes');
       const isReached = batch.isOwn && !this.#scene.isBlackHole(batch.key) && !this.#scene.isTampered;
       if (first === undefined || more.length > 0 || !isReached) continue;
-      const code = checker.batches.refusalOf(first);
-      if (code !== 'CRASHED')
-        checker.break('termination', `${first.itemKey} makes its function crash, and its batch's note says ${code}`);
+      const code = batches.refusalOf(first);
+      if (code !== 'CRASHED') return `${first.itemKey} makes its function crash, and its batch's note says ${code}`;
     }
+    return undefined;
   }
 
   #isWithoutPoison(node: Node | undefined): boolean {
