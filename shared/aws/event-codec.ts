@@ -30,6 +30,7 @@ const s3Record = v.looseObject({
       again: v.optional(v.boolean(), false),
       ...waiting,
       waited: v.optional(count),
+      begun: v.optional(v.boolean()),
       dead: v.optional(v.boolean()),
       waits: v.optional(v.record(v.string(), v.object(waiting))),
     }),
@@ -78,10 +79,10 @@ function itemOf(record: v.InferOutput<typeof s3Record>, bucket: string): ItemEve
   const counts = record.s3Cascade;
   const { replays = 0, refires = 0, again: reexpand = false } = counts ?? {};
   const key = decodeEventKey(record.s3.object.key);
-  const { waitingSinceMs, frozenMs, notBeforeMs, waits, waited, dead: isDead } = counts ?? {};
+  const { waitingSinceMs, frozenMs, notBeforeMs, waits, waited, begun: isBegun, dead: isDead } = counts ?? {};
   return {
     ...{ key, atMs: Date.parse(record.eventTime), replays, refires, reexpand },
-    ...withoutAbsent({ waitingSinceMs, frozenMs, notBeforeMs, waits, waited, isDead }),
+    ...withoutAbsent({ waitingSinceMs, frozenMs, notBeforeMs, waits, waited, isBegun, isDead }),
     record,
   };
 }
@@ -96,13 +97,14 @@ export function isS3Event(event: unknown): boolean {
  * @param bucket its name
  */
 export function buildS3Event(event: ItemEvent, bucket: string): { Records: object[] } {
-  const { replays, refires, reexpand, waitingSinceMs, frozenMs, notBeforeMs, waits = {}, waited, isDead } = event;
+  const { replays, refires, reexpand, waits = {}, isBegun, isDead } = event;
+  const { waitingSinceMs, frozenMs, notBeforeMs, waited } = event;
   const record = withoutCounts(event.record ?? newRecord(event, bucket));
   const counts = {
     ...(replays > 0 && { replays }),
     ...(refires > 0 && { refires }),
     ...(reexpand && { again: true }),
-    ...withoutAbsent({ waitingSinceMs, frozenMs, notBeforeMs, waited, dead: isDead }),
+    ...withoutAbsent({ waitingSinceMs, frozenMs, notBeforeMs, waited, begun: isBegun, dead: isDead }),
     ...(Object.keys(waits).length > 0 && { waits }),
   };
   return { Records: [Object.keys(counts).length === 0 ? record : { ...record, s3Cascade: counts }] };

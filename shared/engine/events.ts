@@ -28,6 +28,8 @@ export type ItemEvent = Waiting & {
   waits?: Readonly<Record<string, Waiting>> | undefined;
   /** How many times it was sent to the waiting queue since the last replay. */
   waited?: number | undefined;
+  /** Of a batch: some of its results were stored before it was sent to the waiting queue. */
+  isBegun?: boolean | undefined;
   /** It was given up, and is on the dead-letter queue: a person who moves it back by hand wants all of it called again. */
   isDead?: boolean | undefined;
   /** What S3 sent, kept as it came; undefined for an event that the engine makes itself. */
@@ -43,6 +45,7 @@ export function withoutWaits(event: ItemEvent): ItemEvent {
     notBeforeMs: undefined,
     waits: undefined,
     waited: undefined,
+    isBegun: undefined,
     isDead: undefined,
   };
 }

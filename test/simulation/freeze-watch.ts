@@ -19,8 +19,6 @@ type Options = {
   settings: Pick<Settings, 'maxFreezeMs' | 'maxItemFreezeMs' | 'maxWaitMs'>;
   /** What the invocation that makes a call was given, of the item that it asks for: of several copies, each may have made it. */
   eventsOf: (call: Call) => GivenEvent[];
-  /** Its object holds no other item: others of a batch may have to be called sooner. */
-  isAlone: (call: Call) => boolean;
 };
 
 export class FreezeWatch {
@@ -38,8 +36,8 @@ export class FreezeWatch {
   readonly #given = new Map<string, number>();
   /** By object and replay: those of them that something else had begun before. */
   readonly #repeated = new Map<string, number>();
-  /** By item and event: until when the next one has to wait. */
-  readonly #alone = new Map<string, number>();
+  /** By item and event: until when those that come later have to wait. */
+  readonly #alone = new Map<string, { untilMs: number; waited: number }>();
   #inBucket: Freeze | undefined;
 
   constructor(options: Options) {
@@ -104,21 +102,20 @@ export class FreezeWatch {
       : this.#stops(life, untilMs - Math.max(before, nowMs));
   }
 
-  /** An item of its own, not one of a batch, of which only one event is there: its next one waits as long as it was ordered. */
+  /** An item of which only one event is there, or its batch's: the later ones wait as long as it was ordered. */
   #waitAlone({ node, life }: Call, event: GivenEvent | undefined, untilMs: number): void {
     if (event === undefined || life.events.length > 1 || this.#repeated.has(placeOf(event))) return;
-    const { key, replays, refires, waited } = event;
-    this.#alone.set(`${JSON.stringify(node.ids)} ${key} ${replays} ${refires} ${waited}`, untilMs);
+    this.#alone.set(aloneName(node, event), { untilMs, waited: event.waited });
   }
 
   /** @returns what is wrong with a call */
   call(call: Call): string | undefined {
     const { life, atMs } = call;
     const [event] = this.#options.eventsOf(call);
-    const before = event && `${JSON.stringify(call.node.ids)} ${event.key} ${event.replays} ${event.refires}`;
-    const aloneMs = event && !this.#repeated.has(placeOf(event)) ? this.#alone.get(`${before} ${event.waited - 1}`) : 0;
-    if (this.#options.isAlone(call) && atMs < (aloneMs ?? 0) - 1)
-      return `asks for an item ${((aloneMs ?? 0) - atMs) / 1000} s before the end of what it was ordered to wait alone`;
+    const alone =
+      event && !this.#repeated.has(placeOf(event)) ? this.#alone.get(aloneName(call.node, event)) : undefined;
+    if (event !== undefined && alone !== undefined && event.waited > alone.waited && atMs < alone.untilMs - 1)
+      return `asks for an item ${(alone.untilMs - atMs) / 1000} s before the end of what it was ordered to wait alone`;
     const ownMs = this.#own.get(life.environment) ?? 0;
     // Times in the bucket are in whole milliseconds.
     if (atMs < ownMs - 1)
@@ -150,6 +147,10 @@ export class FreezeWatch {
       ? `has stopped all calls for ${item.frozenMs / 1000} s in all because of ${item.name}, which may do so for less than ${mostMs / 1000} s`
       : undefined;
   }
+}
+
+function aloneName({ ids }: Call['node'], { key, replays, refires }: GivenEvent): string {
+  return `${JSON.stringify(ids)} ${key} ${replays} ${refires}`;
 }
 
 function placeOf({ key, replays }: GivenEvent): string {

@@ -139,7 +139,6 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   const freezeWatch = new FreezeWatch({
     settings,
     eventsOf: (call) => checker.eventsOf(call),
-    isAlone: ({ node }) => !node.isLeaf || plan.batch === 1,
   });
   let isWell = false;
   const answers = new Answers({

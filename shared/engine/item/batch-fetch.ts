@@ -30,7 +30,11 @@ export async function fetchBatch(one: FetchOne, path: ItemPath, attempt: Attempt
   const batch: PartsOf = { level, path, eTag: object.eTag, items };
   const limits = { maxPartBytes, maxBodyBytes: maxItemBytes };
   const earlier = earlierNumberIn(object.metadata);
-  const parts = await readParts(batch, { ...limits, isFirst: !isRepeat(event), earlier }, store);
+  const parts = await readParts(
+    batch,
+    { ...limits, isFirst: !isRepeat(event) && event.isBegun !== true, earlier },
+    store,
+  );
   const writer = new PartWriter(batch, parts, limits, store, () => lineageOf(path, attempt));
   if (parts.unrecorded.size > 0) await writer.record();
   if (parts.held.size === items.length) return { outcome: 'duplicate', written: 0, apiCalls: 0 };
@@ -58,6 +62,8 @@ class BatchAttempt {
   readonly #waits: Record<string, Waiting>;
   readonly #isolation: Isolation;
   readonly #todo: number[];
+  /** How many of them were done before. */
+  readonly #held: number;
   #isTransient = false;
   #begun = 0;
   /** A note says that some of it is under way. */
@@ -72,6 +78,7 @@ class BatchAttempt {
     const { event } = attempt;
     const note = attempt.work.earlier?.note;
     this.#work = work;
+    this.#held = held.size;
     this.#waits = Object.fromEntries(Object.entries(event.waits ?? {}).map(([index, waits]) => [index, { ...waits }]));
     this.#before = failuresBefore(batch, note, event);
     const open = [...batch.items.keys()].filter((index) => !held.has(index));
@@ -123,11 +130,13 @@ class BatchAttempt {
     const { id, body } = items[index] ?? { id: '', body: '' };
     if (this.#stop === undefined && clock.now() >= deadlineMs) this.#stop = outOfTime();
     if (this.#stop !== undefined) return stoppedBy(this.#stop, index);
+    const patience = { ...this.#waits[index] };
+    // The batch comes back when the first of its items may be called.
+    if (mustWait(patience, attempt)) return { index, deferred: orderedToWait() };
     // The first ones have the whole invocation; what began later may only have had too little of it.
     const isOfFirst = this.#begun < level.callsInFlight;
     this.#begun += 1;
     const ids = [...path.ids.slice(0, -1), id];
-    const patience = { ...this.#waits[index] };
     try {
       const { body: answer } = await one(
         { run: path.run, ids, key: attempt.event.key, params, read: () => Promise.resolve(body) },
@@ -196,6 +205,7 @@ class BatchAttempt {
     const [deferred] = this.#deferred.values();
     if (deferred !== undefined) {
       event.waits = this.#waits;
+      if (this.#held + this.#done > 0) event.isBegun = true;
       event.notBeforeMs = this.#notBeforeMs();
       if (this.#failed.size > 0) await noteFailure(event, work, this.#error(), deps);
       else await this.#isolation.end([], this.#work.attempt);
@@ -227,6 +237,17 @@ class BatchAttempt {
 
 function stoppedBy(error: DeferredError | CancelledError, index: number): Fetched {
   return error instanceof CancelledError ? { index, cancelled: error } : { index, deferred: error };
+}
+
+/** The API has ordered the item to wait alone, and has not kept it waiting for so long that it is given up. */
+function mustWait({ notBeforeMs = 0, waitingSinceMs = Infinity }: Waiting, { deps }: Attempt): boolean {
+  const nowMs = deps.clock.now();
+  // A time to come is a forged one, or one of a clock that has jumped back.
+  return waitingSinceMs <= nowMs && nowMs < Math.min(notBeforeMs, waitingSinceMs + deps.settings.retry.maxWaitMs);
+}
+
+function orderedToWait(): DeferredError {
+  return new DeferredError('RATE_LIMITED', 'The API has ordered this item to wait, while others may call.');
 }
 
 /** A note holds up to a thousand of them. */

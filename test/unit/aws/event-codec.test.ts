@@ -122,6 +122,10 @@ describe('an event that we make', () => {
       waitingSinceMs: fc.integer({ min: 0, max: 4e12 }),
       frozenMs: fc.nat(),
       notBeforeMs: fc.integer({ min: 0, max: 4e12 }),
+      waits: fc.dictionary(fc.nat(1000).map(String), fc.record({ frozenMs: fc.nat() }), { minKeys: 1 }),
+      waited: fc.nat(),
+      isBegun: fc.constant(true),
+      isDead: fc.constant(true),
     },
     { requiredKeys: ['key', 'atMs', 'replays', 'refires', 'reexpand'] },
   );

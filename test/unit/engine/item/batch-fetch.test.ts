@@ -184,6 +184,59 @@ describe('a batch', () => {
     expect(world.waiting[0]?.event.waits).toEqual({ 1: { waitingSinceMs: until, frozenMs: 60_000 } });
   });
 
+  test('that comes back from waiting fetches nothing of a later part again, although the first part was deleted', async () => {
+    await world.dropBatch(['a', 'b', 'c']);
+    const long = JSON.stringify('x'.repeat(1000));
+    const answer: Answer = (id) => (id === 'c' ? new DeferredError('NO_TURN', 'later') : long);
+    await world.fetchPages(answer);
+    const event = world.waiting[0]?.event;
+    expect(event).toMatchObject({ isBegun: true });
+    expect(world.store.keys('pages/r/')).toHaveLength(2);
+    world.store.objects.delete(partKey);
+    world.calls = [];
+    await world.fetchPages(undefined, event);
+    expect(world.calls.sort()).toEqual(['a', 'c']);
+    expect(world.results()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('that waits before any of it is done does not say that there is a part', async () => {
+    await world.dropBatch(['a']);
+    await world.fetchPages(() => new DeferredError('NO_TURN', 'later'));
+    expect(world.waiting[0]?.event.isBegun).toBeUndefined();
+  });
+
+  describe('an item that was ordered to wait alone, when its batch comes back for another one', () => {
+    const minute = 60_000;
+    const waiting = (waitsForMs: number, sinceMs: number) => {
+      const nowMs = world.clock.now();
+      return { waits: { 1: { waitingSinceMs: nowMs + sinceMs, notBeforeMs: nowMs + waitsForMs } } };
+    };
+
+    beforeEach(() => world.dropBatch(['a', 'b']));
+
+    test('is not called before that time, and waits on', async () => {
+      const event = waiting(5 * minute, -minute);
+      expect(await world.fetchPages(undefined, event)).toMatchObject({ items: { done: 1, deferred: 1 } });
+      expect(world.calls).toEqual(['a']);
+      expect(world.waiting[0]?.event).toMatchObject({ waits: event.waits, notBeforeMs: event.waits[1].notBeforeMs });
+      world.clock.nowMs = event.waits[1].notBeforeMs - 1;
+      await world.fetchPages(undefined, world.waiting[0]?.event);
+      expect(world.calls).toEqual(['a']);
+      world.clock.nowMs += 1;
+      await world.fetchPages(undefined, world.waiting[1]?.event);
+      expect(world.calls).toEqual(['a', 'b']);
+    });
+
+    // An item may be kept waiting for an hour here.
+    test.each([
+      ['it has waited for as long as an item may', 90 * minute, -60 * minute],
+      ['the order was to come, as of a clock that has jumped back', 90 * minute, minute],
+    ])('is called when %s', async (_when, waitsForMs, sinceMs) => {
+      await world.fetchPages(undefined, waiting(waitsForMs, sinceMs));
+      expect(world.calls).toEqual(['a', 'b']);
+    });
+  });
+
   test('each item of a batch that was re-fired may stop all calls for a part of the time, and keeps what it has used of it', async () => {
     await world.dropBatch(['a', 'b']);
     const order = new RateLimitError('HTTP_429', 'wait', { waitMs: 3_600_000 });
