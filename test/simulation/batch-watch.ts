@@ -26,8 +26,8 @@ const mostCrashes = 20;
 type NotedItem = { id: string; class: string; code: string };
 type Note = { key: string; status: string; items: readonly NotedItem[]; running: readonly number[]; replays: number };
 
-/** What the bucket says of an item that is not to be called again. */
-type Refusal = { code: string; sinceMs: number; replays: number };
+/** What a batch's note says of an item that is not to be called again; another batch has a note of its own. */
+type Refusal = { batchKey: string; code: string; sinceMs: number; replays: number };
 
 export class BatchWatch {
   readonly #time: VirtualTime;
@@ -187,7 +187,7 @@ export class BatchWatch {
     for (const { id, class: its, code } of note.items) {
       const leaf = batch.leaves.find((each) => each?.api.id === id);
       if (leaf !== undefined && its === 'item')
-        this.#refused.set(leaf, { code, sinceMs: this.#time.nowMs, replays: note.replays });
+        this.#refused.set(leaf, { batchKey, code, sinceMs: this.#time.nowMs, replays: note.replays });
     }
   }
 
@@ -224,8 +224,7 @@ export class BatchWatch {
   called(leaf: Node, life: Life): void {
     const refusal = this.#refused.get(leaf);
     if (refusal === undefined || life.startedMs - refusal.sinceMs <= noteIsSeenMs) return;
-    const keys = new Set(this.#book.batchesWith(leaf).map(({ key }) => key));
-    const event = life.events.find(({ key }) => keys.has(key));
+    const event = life.events.find(({ key }) => key === refusal.batchKey);
     // An event that is the first one of its batch, for all that its function can tell, spares the look at the note.
     if (event?.isRepeated === true && event.replays <= refusal.replays)
       this.#break(
