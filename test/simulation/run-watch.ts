@@ -32,14 +32,18 @@ export class RunWatch {
     if (run === undefined) return;
     const before = this.#of(run);
     const state = stateIn(body);
-    if (state === before.state) return;
+    const saysRunning = body?.includes('"running"') === true;
+    if (state === before.state) {
+      if (!saysRunning) this.#runs.set(run, { ...before, pausedUntilMs: -Infinity });
+      return;
+    }
     const nowMs = this.#time.nowMs;
     this.#runs.set(run, {
       state,
       sinceMs: nowMs,
       cancelledUntilMs: before.state === 'cancelled' ? nowMs : before.cancelledUntilMs,
       // Nothing tells when a pause ended whose object was deleted or spoilt.
-      pausedUntilMs: before.state === 'paused' && body?.includes('"running"') === true ? nowMs : -Infinity,
+      pausedUntilMs: before.state === 'paused' && saysRunning ? nowMs : -Infinity,
     });
   }
 
