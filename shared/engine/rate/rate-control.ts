@@ -100,8 +100,9 @@ export function createRateControl({ store, clock, log, limits, maxFreezeMs }: Ra
         until: new Date(untilMs).toISOString(),
       });
       try {
-        // Another environment may have been ordered to wait for longer.
-        frozenUntilMs = Math.max(frozenUntilMs, await writeFreeze(untilMs, store, maxFreezeMs));
+        const thereMs = await writeFreeze(untilMs, store, maxFreezeMs);
+        // Another environment, or another call of this one meanwhile, may have been ordered to wait for longer.
+        frozenUntilMs = Math.max(frozenUntilMs, thereMs);
       } catch (error) {
         log.error('The freeze could not be written: it holds in this environment only.', { key: freezeKey, error });
       }

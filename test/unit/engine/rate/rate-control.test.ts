@@ -166,6 +166,22 @@ describe('two freezes', () => {
     },
   );
 
+  test('of one environment: a longer one that comes while the other is written, and can not be written itself, holds', async () => {
+    const control = open();
+    await control.read();
+    const replace = store.replace.bind(store);
+    const longer: Promise<void>[] = [];
+    store.replace = async (...args) => {
+      store.head = () => Promise.reject(new Error('S3 is slow.'));
+      longer.push(control.freeze(50_000));
+      await longer[0];
+      return replace(...args);
+    };
+    await control.freeze(1_000);
+    expect(longer).toHaveLength(1);
+    expect((await control.read()).frozenUntilMs).toBe(clock.now() + 50_000);
+  });
+
   test('after one another: a freeze that is over does not keep the next from being written', async () => {
     await open().freeze(50_000);
     clock.nowMs += 100_000;
