@@ -36,7 +36,7 @@ export async function fetchBatch(one: FetchOne, path: ItemPath, attempt: Attempt
     store,
   );
   const writer = new PartWriter(batch, parts, limits, store, () => lineageOf(path, attempt));
-  if (parts.unrecorded.size > 0) await writer.record();
+  await writer.record();
   if (parts.held.size === items.length) return { outcome: 'duplicate', written: 0, apiCalls: 0 };
   const { params } = await deps.runParams(path.run);
   return new BatchAttempt({ one, params, batch, writer, attempt }, parts.held).run();

@@ -23,28 +23,45 @@ export type PartFacts = {
   batchETag: string;
   /** How many items that has. */
   items: number;
-  /** The indexes of the items whose results it holds. */
+  /** The indexes of the items whose results it tells of. */
   has: ReadonlySet<number>;
+  /** Where their lines are, if not in it: parts of earlier batches, as `Source` names them. */
+  sources: readonly string[];
 };
 
-const fields = { eTag: 'batch-etag', items: 'items', has: 'has' } as const;
+const fields = { eTag: 'batch-etag', items: 'items', has: 'has', sources: 'lines-in' } as const;
 
-function partMetadata({ eTag, items }: PartsOf, has: Iterable<number>, lineage: Metadata): Metadata {
+/** A part as another one names it: if it was deleted or overwritten, the other one tells of nothing any more. */
+type Source = { key: string; eTag: string };
+
+function nameOf({ key, eTag }: Source): string {
+  return `${key.slice(key.lastIndexOf('/') + 1)}@${eTag.slice(0, 8)}`;
+}
+
+/** As many as have room in an object's metadata, of which S3 takes 2 kB. */
+const mostSources = 20;
+
+function partMetadata(
+  { eTag, items }: PartsOf,
+  { has, sources, lineage }: { has: Iterable<number>; sources: readonly string[]; lineage: Metadata },
+): Metadata {
   return {
     ...lineage,
     [fields.eTag]: eTag,
     [fields.items]: String(items.length),
     [fields.has]: toBitmap(has, items.length),
+    ...(sources.length > 0 && { [fields.sources]: sources.join(' ') }),
   };
 }
 
 /** @returns undefined for an object that is none of the engine's */
 export function partFacts(metadata: Metadata): PartFacts | undefined {
   const { [fields.eTag]: batchETag, [fields.items]: count = '', [fields.has]: bitmap = '' } = metadata;
+  const sources = metadata[fields.sources]?.split(' ') ?? [];
   if (batchETag === undefined || !/^[1-9]\d{0,5}$/.test(count)) return undefined;
   const items = Number(count);
   const has = fromBitmap(bitmap, items);
-  return has && { batchETag, items, has };
+  return has && { batchETag, items, has, sources };
 }
 
 /** A line of the results: the ids from the top down, when it was fetched, and the API's own JSON. */
@@ -63,11 +80,11 @@ export type StoredParts = {
   held: Set<number>;
   /** The numbers that are taken. */
   taken: ReadonlySet<number>;
-  /** Of what is held, what was found in a part of another batch: no part of this one tells of it yet. */
-  unrecorded: Set<number>;
+  /** Of what is held, what was found in a part of another batch, by that part's name: no part of this one tells of it yet. */
+  unrecorded: Map<number, string>;
 };
 
-const none: () => StoredParts = () => ({ held: new Set(), taken: new Set(), unrecorded: new Set() });
+const none: () => StoredParts = () => ({ held: new Set(), taken: new Set(), unrecorded: new Map() });
 
 /** A part is some lines of at most this size together, and one more. Larger is none of ours. */
 export type PartLimits = { maxPartBytes: number; maxBodyBytes: number };
@@ -112,6 +129,7 @@ async function takeIn(
   if (head === undefined) return; // Deleted meanwhile.
   const facts = partFacts(head.metadata);
   if (facts?.batchETag === batch.eTag && facts.items === batch.items.length) {
+    if (!(await areThere(facts.sources, key, store))) return;
     for (const index of facts.has) {
       parts.held.add(index);
       parts.unrecorded.delete(index);
@@ -125,8 +143,18 @@ async function takeIn(
     const at = index.get(id);
     if (at === undefined || parts.held.has(at)) continue;
     parts.held.add(at);
-    parts.unrecorded.add(at);
+    parts.unrecorded.set(at, nameOf({ key, eTag: head.eTag }));
   }
+}
+
+/** @param key of the part that names them, next to which they are */
+async function areThere(sources: readonly string[], key: string, store: Pick<ObjectStore, 'head'>): Promise<boolean> {
+  for (const name of sources) {
+    const source = `${key.slice(0, key.lastIndexOf('/') + 1)}${name.slice(0, name.lastIndexOf('@'))}`;
+    const head = await store.head(source);
+    if (head === undefined || nameOf({ key: source, eTag: head.eTag }) !== name) return false;
+  }
+  return true;
 }
 
 /** @returns the ids of the items whose results an object holds; none for an object that is no part */
@@ -213,28 +241,42 @@ export class PartWriter {
    * @returns how many results this wrote
    * @throws what the store throws; TransientError `PARTS_CONTESTED`
    */
-  flush(): Promise<number> {
-    return this.#write(() => this.#lines.size > 0);
+  async flush(): Promise<number> {
+    const written = await this.#write(() => ({ lines: this.#lines, sources: [] }));
+    for (const index of this.#lines.keys()) this.#parts.held.add(index);
+    this.#lines = new Map();
+    this.#bytes = 0;
+    await this.record();
+    return written;
   }
 
-  /** Writes a part that says what is held, although no part of this batch said so before. @throws as `flush` */
+  /** Writes parts without lines that tell of what is held in parts of earlier batches. @throws as `flush` */
   async record(): Promise<void> {
-    await this.#write(() => true);
+    const { unrecorded } = this.#parts;
+    while (unrecorded.size > 0) {
+      let told: number[] = [];
+      await this.#write(() => {
+        const sources = [...new Set(unrecorded.values())].slice(0, mostSources);
+        told = [...unrecorded].filter(([, name]) => sources.includes(name)).map(([index]) => index);
+        return { lines: new Map(told.map((index) => [index, ''])), sources };
+      });
+      for (const index of told) unrecorded.delete(index);
+    }
   }
 
-  async #write(isNeeded: () => boolean): Promise<number> {
+  /** @param content asked anew for each number that is taken @returns how many items the part tells of; 0: none was needed */
+  async #write(content: () => { lines: ReadonlyMap<number, string>; sources: readonly string[] }): Promise<number> {
     const { level, path } = this.#batch;
     for (let writes = 0; writes < mostContests; writes += 1) {
-      if (!isNeeded()) return 0;
+      const { lines, sources } = content();
+      if (lines.size === 0) return 0;
       const number = this.#nextFree();
       const key = partKey(level, path, number);
-      // What was found in another batch's part is told of by this one.
-      const has = new Set([...this.#parts.unrecorded, ...this.#lines.keys()]);
-      const body = [...this.#lines.values()].join('');
-      const metadata = partMetadata(this.#batch, has, this.#lineage());
+      const body = [...lines.values()].join('');
+      const metadata = partMetadata(this.#batch, { has: lines.keys(), sources, lineage: this.#lineage() });
       const outcome = await this.#store.create(key, body, metadata, 'application/x-ndjson');
       this.#taken.add(number);
-      if (outcome === 'created') return this.#forget();
+      if (outcome === 'created') return lines.size;
       await takeIn(this.#batch, key, this.#parts, this.#limits, this.#store);
       for (const index of this.#parts.held) this.#lines.delete(index);
     }
@@ -243,15 +285,6 @@ export class PartWriter {
 
   #nextFree(): number {
     for (let number = 0; ; number += 1) if (!this.#taken.has(number)) return number;
-  }
-
-  #forget(): number {
-    for (const index of this.#lines.keys()) this.#parts.held.add(index);
-    const written = this.#lines.size;
-    this.#lines = new Map();
-    this.#bytes = 0;
-    this.#parts.unrecorded.clear();
-    return written;
   }
 }
 
@@ -265,9 +298,14 @@ export type HeldItems = {
   held: ReadonlySet<number>;
   /** Keys of parts that the engine did not write. */
   foreign: readonly string[];
+  /** How many results each part tells of. */
+  parts: readonly { key: string; items: number }[];
 };
 
-/** Goes by the metadata of the parts that a listing tells of; parts of another batch hold nothing. */
+/**
+ * Goes by the metadata of the parts that a listing tells of. Parts of another batch hold nothing, and one that tells of lines in
+ * other parts holds nothing either when one of these is gone.
+ */
 export async function countHeld(
   keys: readonly string[],
   batchETag: string,
@@ -275,17 +313,19 @@ export async function countHeld(
 ): Promise<HeldItems> {
   const held = new Set<number>();
   const foreign: string[] = [];
+  const parts: { key: string; items: number }[] = [];
   let items: number | undefined;
   for (const key of keys) {
     const head = await store.head(key);
     if (head === undefined) continue; // Deleted meanwhile.
     const facts = partFacts(head.metadata);
+    parts.push({ key, items: facts?.has.size ?? 0 });
     if (facts === undefined) foreign.push(key);
     if (facts?.batchETag !== batchETag) continue;
     items = facts.items;
-    for (const index of facts.has) held.add(index);
+    if (await areThere(facts.sources, key, store)) for (const index of facts.has) held.add(index);
   }
-  return { items, held, foreign };
+  return { items, held, foreign, parts };
 }
 
 /** The keys of a batch's parts, by a listing. */

@@ -30,10 +30,10 @@ export async function batchStanding(
   partKeys: readonly string[],
   store: Pick<ObjectStore, 'head'>,
 ): Promise<Standing & Pick<HeldItems, 'foreign'>> {
-  const { items, ...held } = await countHeld(partKeys, eTag, store);
-  if (items !== undefined) return { items, ...held };
+  const { items, held, foreign } = await countHeld(partKeys, eTag, store);
+  if (items !== undefined) return { items, held, foreign };
   // An object that a person put there has no count: it fails as one.
-  return { items: itemsIn((await store.head(key))?.metadata ?? {}) ?? 1, ...held };
+  return { items: itemsIn((await store.head(key))?.metadata ?? {}) ?? 1, held, foreign };
 }
 
 /**

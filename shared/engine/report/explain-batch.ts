@@ -6,7 +6,7 @@ import { ItemError } from '../errors.ts';
 import { parseBatch, type BatchItem } from '../item/batch.ts';
 import { earlierNumberIn } from '../item/earlier-results.ts';
 import { readFailureNote, type FailureNote, type ItemFailure } from '../item/failure-note.ts';
-import { findResultLine, partFacts, partKeysOf } from '../item/result-parts.ts';
+import { countHeld, findResultLine, partKeysOf } from '../item/result-parts.ts';
 import { failuresIn, type FailedItem } from '../item/standing.ts';
 import type { StoredObject } from '../ports.ts';
 import {
@@ -141,13 +141,7 @@ type Look = {
 async function lookAt(level: Level, { path, object, items }: Batch, { store }: ExplainDeps): Promise<Look> {
   const key = itemKey(level, path);
   const [note, keys] = await Promise.all([readFailureNote(level, key, store), partKeysOf(level, path, store)]);
-  const held = new Set<number>();
-  const parts: { key: string; items: number }[] = [];
-  for (const part of keys) {
-    const { batchETag, has = [] } = partFacts((await store.head(part))?.metadata ?? {}) ?? {};
-    if (batchETag === object.eTag) for (const index of has) held.add(index);
-    parts.push({ key: part, items: [...has].length });
-  }
+  const { held, parts } = await countHeld(keys, object.eTag, store);
   const count = items?.length ?? 1;
   const failed = failuresIn(note, { items: count, held });
   const names = new Set(failed.map(({ id }) => id));

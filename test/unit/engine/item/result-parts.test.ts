@@ -123,10 +123,58 @@ describe('the parts of a batch', () => {
     await before.flush();
     const batch = batchOf(['x', 'y', 'b'], 'after');
     const parts = await readParts(batch, { ...limits, isFirst: true }, store);
-    expect([parts.held, parts.unrecorded]).toEqual([new Set([2]), new Set([2])]);
+    expect([parts.held, [...parts.unrecorded.keys()]]).toEqual([new Set([2]), [2]]);
     expect((await countHeld(await partKeysOf(pages, path, store), 'after', store)).held).toEqual(new Set());
     await new PartWriter(batch, parts, limits, store, () => ({})).record();
     expect((await countHeld(await partKeysOf(pages, path, store), 'after', store)).held).toEqual(new Set([2]));
+  });
+
+  describe('that tell of lines in a part of an earlier batch hold nothing any more when that one', () => {
+    const change: [string, (store: MemoryObjectStore) => unknown][] = [
+      ['is deleted', (store) => store.objects.delete(partKey)],
+      ['is overwritten', (store) => store.put(partKey, lineOf('c'), store.objects.get(partKey)?.metadata ?? {})],
+    ];
+
+    test.each(change)('%s', async (_how, act) => {
+      const store = new MemoryObjectStore();
+      const before = await writerOf(store, batchOf(['a', 'b'], 'before'));
+      for (const [index, id] of ['a', 'b'].entries()) {
+        await before.add(index, lineOf(id));
+        await before.flush();
+      }
+      const batch = batchOf(['a', 'b'], 'after');
+      const held = async () => {
+        const counted = await countHeld(await partKeysOf(pages, path, store), 'after', store);
+        return [counted.held, (await readParts(batch, { ...limits, isFirst: false }, store)).held];
+      };
+      await (await writerOf(store, batch)).record();
+      expect(await held()).toEqual([new Set([0, 1]), new Set([0, 1])]);
+      act(store);
+      expect(await held()).toEqual([new Set(), new Set([1])]);
+      // What the other parts still hold is told of by a new one.
+      const writer = await writerOf(store, batch);
+      await writer.record();
+      await writer.add(0, lineOf('a'));
+      await writer.flush();
+      expect(await held()).toEqual([new Set([0, 1]), new Set([0, 1])]);
+    });
+
+    test('is one of more than have room in the metadata of one object', async () => {
+      const store = new MemoryObjectStore();
+      const ids = Array.from({ length: 50 }, (_, index) => `id-${index}`);
+      const before = await writerOf(store, batchOf(ids, 'before'));
+      for (const [index, id] of ids.entries()) {
+        await before.add(index, lineOf(id));
+        await before.flush();
+      }
+      await (await writerOf(store, batchOf(ids, 'after'))).record();
+      const count = async () => (await countHeld(await partKeysOf(pages, path, store), 'after', store)).held.size;
+      expect(await count()).toBe(50);
+      for (const { metadata } of store.objects.values()) expect(JSON.stringify(metadata).length).toBeLessThan(1_000);
+      store.objects.delete(partKey);
+      // It is the last in the order of the keys, so that ten are told of together with it.
+      expect(await count()).toBe(40);
+    });
   });
 
   test('that are larger than any of the engine’s are not read', async () => {
