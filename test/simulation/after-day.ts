@@ -131,10 +131,11 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
   await converge();
 }
 
-/** The objects that an item's result is, or is in. */
+/** The objects that an item's result is, or is in; of an item that is in no object any more nothing is missed. */
 function resultsOf(node: Node, ledger: Ledger): { doneKey: string; run: string; isPart: boolean }[] {
   const { api, run, doneKey, isInBatch } = node;
   if (!api.isLeaf) return [];
+  if (isInBatch && ledger.batches.batchesWith(node).length === 0) return [];
   if (isInBatch) return ledger.batches.partsWith(node).map(({ key }) => ({ doneKey: key, run, isPart: true }));
   return ledger.has(doneKey) ? [{ doneKey, run, isPart: false }] : [];
 }

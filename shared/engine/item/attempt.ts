@@ -20,8 +20,8 @@ export type Work = {
   apiCalls: number;
   /** Of a batch: what became of its items, once the attempt has ended. */
   counts?: ItemCounts;
-  /** Of a batch: those that failed, for the note. */
-  items?: readonly ItemFailure[];
+  /** Of a batch: those that failed, for the note; before its items are fetched, what is known of them. */
+  items?: readonly ItemFailure[] | undefined;
 };
 
 export type ItemSettings = {

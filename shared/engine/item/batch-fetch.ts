@@ -99,6 +99,7 @@ class BatchAttempt {
 
   async run(): Promise<Outcome> {
     const { attempt, writer } = this.#work;
+    if (this.#before.size > 0) attempt.work.items = this.#failures();
     for (const group of this.#isolation.groups(this.#todo)) {
       if (this.#isolation.isNoted && this.#stop === undefined) {
         await this.#isolation.begin(group, this.#failures(), attempt);
@@ -201,7 +202,7 @@ class BatchAttempt {
       if (this.#hasBegun) await this.#isolation.end(this.#failures(), this.#work.attempt);
       throw this.#stop;
     }
-    if (this.#failed.size > 0) work.items = [...this.#failed.values()].sort((a, b) => a.index - b.index);
+    work.items = this.#failed.size > 0 ? [...this.#failed.values()].sort((a, b) => a.index - b.index) : undefined;
     const [deferred] = this.#deferred.values();
     if (deferred !== undefined) {
       event.waits = this.#waits;

@@ -53,10 +53,16 @@ export async function noteFailure(
     refires: event.refires,
     at: new Date(clock.now()).toISOString(),
     requestId,
-    ...(isBefore ? {} : { items: work.items, ...(work.earlier?.note?.running && { running: [] }) }),
+    ...(isBefore ? stillFailed(work) : { items: work.items, ...(work.earlier?.note?.running && { running: [] }) }),
   });
   await writeFailureNote(level, note, store);
   return note;
+}
+
+/** Of the failures that the note before tells of, those whose items were done meanwhile are none any more. */
+function stillFailed({ items }: Work): Partial<Pick<FailureNote, 'items'>> {
+  if (items === undefined) return {};
+  return { items: items.length > 0 ? items : undefined };
 }
 
 async function countAttempts({ key }: ItemEvent, work: Work, { level, store }: FailureDeps): Promise<void> {

@@ -128,6 +128,25 @@ describe('an attempt that fails before it comes to the items', () => {
     expect(world.note()).toMatchObject({ status: 'isolating', running: [2, 3] });
   });
 
+  test('names none in its note that another copy of the event has done meanwhile', async () => {
+    await world.dropBatch(['a', 'b', 'c']);
+    const busy =
+      (...ids: string[]) =>
+      (id: string) =>
+        ids.includes(id) ? new TransientError('HTTP_503', 'busy') : '1';
+    await expect(world.fetchPages(busy('a', 'b'), { delivery: 2 })).rejects.toMatchObject({ code: 'HTTP_503' });
+    const noted = world.note();
+    await expect(world.fetchPages(busy('b'), { delivery: 3 })).rejects.toMatchObject({ code: 'HTTP_503' });
+    world.store.drop(noteKey, JSON.stringify(noted));
+    const put = world.store.put.bind(world.store);
+    world.store.put = (key) => {
+      world.store.put = put;
+      return Promise.reject(new TransientError('S3_UNAVAILABLE', `${key} can not be written`));
+    };
+    await expect(world.fetchPages(undefined, { delivery: 4 })).rejects.toMatchObject({ code: 'S3_UNAVAILABLE' });
+    expect(world.note()).toMatchObject({ code: 'S3_UNAVAILABLE', items: [{ id: 'b', code: 'HTTP_503' }] });
+  });
+
   test('leaves in the note which items can not be fetched, so that they are not called again', async () => {
     await world.dropBatch(['a', 'b', 'c']);
     const event = { delivery: 2 };
