@@ -7,7 +7,7 @@ import { describeEnd, type Environments } from './environments.ts';
 import type { Faults } from './faults.ts';
 import type { Handler } from './deployment.ts';
 import type { Life, LifeEnd } from './life.ts';
-import { keysOfEvent } from './model.ts';
+import { keysOfEvent, type EventKey } from './model.ts';
 import type { Queue } from './queue.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
@@ -63,8 +63,11 @@ export function createDirectTrigger(options: TriggerOptions, plainLetters: boole
       time.in(waitMs, () => attempt(event));
       return;
     }
-    const isRepeated = event.isRefired || event.failedRuns > 0;
-    const keys = keysOfEvent(event.payload).map((key) => ({ ...key, isRepeated }));
+    const { isRefired, failedRuns } = event;
+    const keys = keysOfEvent(event.payload).map((key) => ({
+      ...key,
+      isRepeated: failedRuns > 0 || (isRefired && isCounted(key)),
+    }));
     say(`${event.id} begins, try ${event.failedRuns + 1}: ${keys.map(({ key }) => key).join(', ')}`);
     const run = handler(JSON.parse(event.payload));
     environments.run({ name: event.id, events: keys, run }, (end, life) => {
@@ -178,7 +181,7 @@ export function createQueueTrigger(options: TriggerOptions, settings: QueueSetti
       if (batch.length === 0) return;
       const delivered = batch.map(({ id, body, receives, isRefired }) => ({ id, body, receives, isRefired }));
       const keys = delivered.flatMap(({ body, receives, isRefired }) =>
-        keysOfEvent(body).map((key) => ({ ...key, isRepeated: isRefired || receives > 1 })),
+        keysOfEvent(body).map((key) => ({ ...key, isRepeated: receives > 1 || (isRefired && isCounted(key)) })),
       );
       say(
         `${delivered.map(({ id, receives }) => `${id} (${receives})`).join(', ')} begin: ${keys.map(({ key }) => key).join(', ')}`,
@@ -226,4 +229,9 @@ function nameOf(payload: string): string {
   return keysOfEvent(payload)
     .map(({ key }) => key)
     .join(' ');
+}
+
+/** What was given out again says so, but for what a person has made up. */
+function isCounted({ replays, refires, waited, again }: EventKey): boolean {
+  return replays + refires + waited > 0 || again;
 }
