@@ -3,6 +3,7 @@ import type { PlantedBug } from './planted-bugs.ts';
 
 const lease = 'shared/engine/rate/share-lease.ts';
 const limit = 'shared/engine/rate/api-limit.ts';
+const parts = 'shared/engine/rate/share-parts.ts';
 const table = 'shared/engine/rate/share-table.ts';
 
 export type PlantedRateBug = Omit<PlantedBug, 'breaks'> & {
@@ -22,6 +23,12 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
     file: 'shared/engine/rate/turns.ts',
     from: '    if (isNewPlace) earnings.forfeit();\n',
     to: '',
+  },
+  {
+    bug: 'a place that another may have had meanwhile counts as kept',
+    file: lease,
+    from: 'return write(entry, rest, read, wish.isBack);',
+    to: 'return write(entry, rest, read, true);',
   },
   {
     bug: 'more is used before the table says so',
@@ -51,8 +58,8 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   {
     bug: 'a share is used beyond its end',
     file: lease,
-    from: 'untilMs: Math.floor(entry.untilMs) });',
-    to: 'untilMs: Infinity });',
+    from: 'untilMs: Math.floor(entry.untilMs) }, keepsPlace);',
+    to: 'untilMs: Infinity }, keepsPlace);',
   },
   {
     bug: 'a share is free for others before every clock says so',
@@ -64,13 +71,13 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
     bug: 'the reserve is given away twice',
     // Before, no share is ever given again.
     firstSeed: 3,
-    file: table,
+    file: parts,
     from: '  const free = Math.max(0, 1 - sharesOf(others));\n',
     to: '  const free = Math.max(0, 1 + 2 * reserve - sharesOf(others));\n',
   },
   {
     bug: 'an environment begins while the others have saved up its call',
-    file: table,
+    file: parts,
     from: 'if (free < 0) return undefined;',
     to: 'if (free < 0) return 0;',
   },
@@ -83,8 +90,8 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   {
     bug: 'the shares of another stage do not count',
     file: lease,
-    from: 'shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest)',
-    to: 'shareFor({ wants: demand.wants, held: own?.share ?? 0 }, entriesOf(rest, bucket))',
+    from: 'shareFor(wish, rest)',
+    to: 'shareFor(wish, entriesOf(rest, bucket))',
   },
   {
     bug: 'the rate auto rises to whatever the API says',

@@ -56,7 +56,14 @@ export type RateWorldEnd = {
 };
 
 type Item = { level: number; index: number };
-type Life = { isDead: boolean; stalledToMs: number; cutToMs: number; skewMs: number; lease?: ShareLease };
+type Life = {
+  isDead: boolean;
+  stalledToMs: number;
+  cutToMs: number;
+  skewMs: number;
+  stage: number;
+  lease?: ShareLease;
+};
 type Warm = { life: Life; turns: ReturnType<Core['createTurns']> };
 
 const timeoutMs = 300_000;
@@ -75,7 +82,6 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   const stageOf = (level: number): number => (secondRate === undefined ? 0 : level % 2);
   const allOf = (stage: number): number =>
     places ?? environments.reduce((sum, count, level) => sum + (stageOf(level) === stage ? count : 0), 0);
-  const all = secondRate === undefined ? allOf(0) : allOf(0) + allOf(1);
   const objects = new Map<string, StoredObject>();
   const made: { level: number; atMs: number }[] = [];
   const queues: Item[][] = calls.map(() => []);
@@ -104,8 +110,8 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
 
   /** What is in use at this moment, by each environment's own clock. */
   function look(): void {
-    const held = lives.flatMap(({ isDead, lease, skewMs: itsSkewMs }) =>
-      isDead || lease === undefined || lease.held.untilMs <= time.nowMs + itsSkewMs ? [] : [lease.held],
+    const held = lives.flatMap(({ isDead, lease, skewMs: itsSkewMs, stage }) =>
+      isDead || lease === undefined || lease.held.untilMs <= time.nowMs + itsSkewMs ? [] : [{ ...lease.held, stage }],
     );
     end.shares = Math.max(
       end.shares,
@@ -113,8 +119,13 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     );
     // What comes after it may take for ever.
     if (end.shares > 1.001) time.isStopped = true;
-    const saves = held.reduce((sum, each) => sum + each.saves, 0);
-    if (saves > 0) end.saves = Math.max(end.saves, saves + held.filter(({ share }) => share > 0).length - all);
+    // Each stage has its own.
+    for (const stage of secondRate === undefined ? [0] : [0, 1]) {
+      const own = held.filter((each) => each.stage === stage);
+      const saves = own.reduce((sum, each) => sum + each.saves, 0);
+      const atWork = own.filter(({ share }) => share > 0).length;
+      if (saves > 0) end.saves = Math.max(end.saves, saves + atWork - allOf(stage));
+    }
   }
 
   function clockOf(life: Life): Clock {
@@ -178,12 +189,12 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   }
 
   function start(level: number): Warm {
-    const life: Life = { isDead: false, stalledToMs: 0, cutToMs: 0, skewMs: between(-skewMs / 2, skewMs / 2) };
+    const stage = stageOf(level);
+    const life: Life = { isDead: false, stalledToMs: 0, cutToMs: 0, skewMs: between(-skewMs / 2, skewMs / 2), stage };
     lives.push(life);
     if (isMisleading()) end.misled += 1;
     const clock = clockOf(life);
     const store = storeOf(life) as ObjectStore;
-    const stage = stageOf(level);
     const deployed = told === undefined ? (stage === 0 ? perSecond : (secondRate ?? perSecond)) : ('auto' as const);
     const limits = { deployed, minimumPerSecond: 0, autoMostPerSecond: perSecond };
     const turns = core.createTurns({

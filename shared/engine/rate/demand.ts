@@ -16,7 +16,7 @@ export type DemandMeter = {
 };
 
 /** What an environment wants that has just begun. */
-const firstWish = 1 / 8;
+export const firstWish = 1 / 8;
 
 /** What one wants that makes hardly a call: it can make its next one soon. */
 const leastWish = 1 / 64;

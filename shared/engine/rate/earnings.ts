@@ -14,14 +14,17 @@ export type Earnings = {
   earn(nowMs: number, perSecond: Rate, held: HeldShare, lateMs?: number): void;
   /** The next call can be made, as far as the past calls go. */
   readonly isEarned: boolean;
-  /** How long until the next call is earned, in milliseconds; Infinity without a share. */
-  waitMs(nowMs: number, perSecond: Rate, held: HeldShare): number;
+  /**
+   * How long until the next call is earned, in milliseconds; Infinity without a share.
+   * @param more calls that are to be saved up beside it
+   */
+  waitMs(nowMs: number, perSecond: Rate, held: HeldShare, more?: number): number;
   /** What is saved up is lost. */
   forfeit(): void;
   /** So many fewer calls may be saved up, since another environment may call instead: what was spent of them is still to be earned. */
   giveUp(calls: number): void;
-  /** A call is made. @param more what it costs beyond one, once */
-  spend(more: number): void;
+  /** A call is made. */
+  spend(): void;
 };
 
 /** A timer is late by some milliseconds, which would be lost with each call: this much of it is made up for. */
@@ -52,11 +55,11 @@ export function createEarnings(startMs: number): Earnings {
       }
       toMs = Math.max(toMs, nowMs);
     },
-    waitMs(nowMs, perSecond, { share, untilMs }) {
+    waitMs(nowMs, perSecond, { share, untilMs }, more = 0) {
       if (perSecond === 'unlimited') return 0;
       if (share === 0 || untilMs <= nowMs) return Infinity;
-      const ms = (1000 * (1 - earned)) / (share * perSecond);
-      return earned >= 1 - slack || ms < momentMs ? 0 : ms;
+      const ms = (1000 * (1 + more - earned)) / (share * perSecond);
+      return earned >= 1 + more - slack || ms < momentMs ? 0 : ms;
     },
     forfeit() {
       earned = Math.min(earned, 0);
@@ -64,8 +67,8 @@ export function createEarnings(startMs: number): Earnings {
     giveUp(calls) {
       earned -= calls;
     },
-    spend(more) {
-      earned -= 1 + more;
+    spend() {
+      earned -= 1;
       late = 0;
     },
   };

@@ -14,13 +14,13 @@ import {
   entriesOf,
   longestLeaseMs,
   readShareTable,
-  savesFor,
-  shareFor,
   shareTableText,
   slowestOthers,
+  soonestFreeMs,
   type ReadTable,
   type ShareEntry,
 } from './share-table.ts';
+import { savesFor, shareFor } from './share-parts.ts';
 
 /** What an environment has seen of its own work of late. */
 export type Demand = Pick<ShareEntry, 'wants' | 'perSecond' | 'waited' | 'inFlight'>;
@@ -34,6 +34,8 @@ export type ShareLease = {
   readonly others: number;
   /** The slowest rate that another stage is set to which shares the table, when it was last read; Infinity: none is at work. */
   readonly slowest: number;
+  /** When another's share is free unless it is renewed until then, while less is held than is wanted; Infinity: there is none. */
+  readonly freeFromMs: number;
   /**
    * Looks at the table, and asks for what is wanted: keeps, raises, lowers or renews the share.
    * @param deadlineMs after it nothing is written
@@ -41,6 +43,11 @@ export type ShareLease = {
    * @throws what the store throws for good; what may pass is logged, and the share stays or ends
    */
   refresh(demand: Demand, deadlineMs: number, rate: number): Promise<void>;
+  /**
+   * Gives the share back before its end: the others need not wait for that. What is left is the environment's place in the table.
+   * @throws as `refresh` does
+   */
+  giveBack(deadlineMs: number): Promise<void>;
 };
 
 export type ShareLeaseDeps = {
@@ -92,64 +99,98 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
   let held = nothing;
   let others = 0;
   let slowest = Infinity;
+  let freeFromMs = Infinity;
   let stray: Stray | undefined;
   let sinceMs = clock.now();
 
-  function hold(next: HeldShare): void {
+  /** @param keepsPlace it had one meanwhile, without a share */
+  function hold(next: HeldShare, keepsPlace = false): void {
     const isOver = held.untilMs <= clock.now();
-    const isNewPlace = places < Infinity && (held.share === 0 || isOver) && next.share > 0;
+    const isNewPlace = places < Infinity && !keepsPlace && (held.share === 0 || isOver) && next.share > 0;
     // What was saved up beyond one call was lost when the share ended.
     onChange({ isNewPlace, fewerSaves: isOver ? 0 : Math.max(0, held.saves - next.saves) });
     held = next;
   }
 
   /** What the table says of this environment is true, unless a write is still under way. */
-  function adopt({ table, eTag }: ReadTable): ShareEntry[] {
+  function adopt({ table, eTag }: ReadTable): { own: ShareEntry | undefined; rest: readonly ShareEntry[] } {
     const own = table.entries.find((entry) => entry.id === id);
     const rest = table.entries.filter((entry) => entry !== own);
     others = rest.length;
     slowest = slowestOthers(rest, bucket);
-    if (stray !== undefined && stray.ifMatch === eTag) return rest;
+    if (stray !== undefined && stray.ifMatch === eTag) return { own, rest };
     stray = undefined;
     if (own?.share !== held.share || own.saves !== held.saves || own.untilMs !== held.untilMs) hold(own ?? nothing);
-    return rest;
+    return { own, rest };
   }
 
   async function attempt(demand: Demand, deadlineMs: number, rate: number): Promise<boolean> {
     const nowMs = clock.now();
+    freeFromMs = Infinity;
     const read = await readShareTable(store, nowMs);
-    const rest = adopt(read);
-    const own = read.table.entries.find((entry) => entry.id === id);
+    const { own, rest } = adopt(read);
     const ofStage = entriesOf(rest, bucket);
     if (own === undefined && ofStage.length >= places) return true;
     if (held.untilMs <= nowMs) sinceMs = nowMs;
     const leaseMs = Math.min(longestLeaseMs, Math.max(shortestLeaseMs, (nowMs - sinceMs) * leasesOfAge));
-    const wished = shareFor({ wants: demand.wants, held: own?.share ?? 0 }, rest);
-    const saves = savesFor(wished, Math.min(rate, slowest), environments, ofStage);
+    const wish = { bucket, level, wants: demand.wants, held: own?.share ?? 0, isBack: isBack(own) };
+    const wished = shareFor(wish, rest);
+    const perSecond = Math.min(rate, slowest);
+    const saves = savesFor({ share: wished, perSecond, environments, isAtWork: wish.held > 0 }, ofStage);
     const share = saves === undefined ? 0 : wished;
-    const entry: ShareEntry = {
-      id,
-      bucket,
-      level,
-      rate,
-      share,
-      saves: saves ?? 0,
-      ...demand,
-      untilMs: nowMs + leaseMs,
-    };
+    if (share < demand.wants) freeFromMs = soonestFreeMs(rest);
+    const untilMs = nowMs + leaseMs;
+    const entry: ShareEntry = { id, bucket, level, rate, share, saves: saves ?? 0, ...demand, untilMs };
     if (own !== undefined && !isWorthAWrite(own, entry, nowMs)) return true;
     if (clock.now() >= deadlineMs) return true;
+    return write(entry, rest, read, wish.isBack);
+  }
+
+  /** It has given its share back not long ago. */
+  function isBack(own: ShareEntry | undefined): boolean {
+    return own?.wants === 0 && held.untilMs > clock.now();
+  }
+
+  async function attemptGiveBack(deadlineMs: number): Promise<boolean> {
+    const read = await readShareTable(store, clock.now());
+    const { own, rest } = adopt(read);
+    if (own === undefined || own.share === 0 || clock.now() >= deadlineMs) return true;
+    return write({ ...own, share: 0, saves: 0, wants: 0 }, rest, read);
+  }
+
+  /** @returns false when another has written meanwhile */
+  async function write(
+    entry: ShareEntry,
+    rest: readonly ShareEntry[],
+    read: ReadTable,
+    keepsPlace = false,
+  ): Promise<boolean> {
+    const { share } = entry;
     // Less from now on, whatever comes of the write; more only when it is known to be there.
     if (share < held.share || entry.saves < held.saves)
       hold({ share: Math.min(share, held.share), saves: Math.min(entry.saves, held.saves), untilMs: held.untilMs });
     stray = { ifMatch: read.eTag };
-    const version = Math.max(read.table.version + 1, Math.floor(nowMs));
+    const version = Math.max(read.table.version + 1, Math.floor(clock.now()));
     const body = shareTableText({ version, entries: [...rest, entry] });
     if ((await store.replace(sharesKey, body, {}, read.eTag)) === 'changed') return false;
     stray = undefined;
     // As the table says it: a time is written in whole milliseconds.
-    hold({ share, saves: entry.saves, untilMs: Math.floor(entry.untilMs) });
+    hold({ share, saves: entry.saves, untilMs: Math.floor(entry.untilMs) }, keepsPlace);
     return true;
+  }
+
+  /** Until it is written, or there is nothing to write. */
+  async function insist(attemptOnce: () => Promise<boolean>, deadlineMs: number): Promise<void> {
+    try {
+      for (let writes = 1; ; writes += 1) {
+        if ((await attemptOnce()) || writes >= mostWrites || clock.now() >= deadlineMs) return;
+        // Those that lost must not all come back at the same time.
+        await clock.wait(Math.round(random() * 20 * Math.min(writes, 6)));
+      }
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      log.warn('The share of the rate could not be written; it ends when its time is up.', { key: sharesKey, error });
+    }
   }
 
   return {
@@ -162,21 +203,11 @@ export function createShareLease(deps: ShareLeaseDeps): ShareLease {
     get slowest() {
       return slowest;
     },
-    async refresh(demand, deadlineMs, rate) {
-      try {
-        for (let writes = 1; ; writes += 1) {
-          if ((await attempt(demand, deadlineMs, rate)) || writes >= mostWrites || clock.now() >= deadlineMs) return;
-          // Those that lost must not all come back at the same time.
-          await clock.wait(Math.round(random() * 20 * Math.min(writes, 6)));
-        }
-      } catch (error) {
-        if (!(error instanceof TransientError)) throw error;
-        log.warn('The share of the rate could not be renewed; it ends when its time is up.', {
-          key: sharesKey,
-          error,
-        });
-      }
+    get freeFromMs() {
+      return freeFromMs;
     },
+    refresh: (demand, deadlineMs, rate) => insist(() => attempt(demand, deadlineMs, rate), deadlineMs),
+    giveBack: (deadlineMs) => insist(() => attemptGiveBack(deadlineMs), deadlineMs),
   };
 }
 

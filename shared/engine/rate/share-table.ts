@@ -44,20 +44,8 @@ export const clockMarginMs = 1_000;
 /** No share is given for longer, in milliseconds. */
 export const longestLeaseMs = 30_000;
 
-/**
- * A part of the rate that is left to environments that begin: so they make their first calls at once, while the others make
- * room for them.
- */
-export const reserve = 1 / 64;
-
-/** What an environment that begins takes of what is free, at most. */
-const partOfFree = 1 / 4;
-
 /** A share counts as its exact value: less than this is nothing. */
-const leastShare = 1e-4;
-
-/** Between two invocations of an environment. */
-const longestGapSeconds = 0.25;
+export const leastShare = 1e-4;
 
 /** Some 200 bytes an environment: as many as an account may have. */
 const maxTableBytes = 500_000;
@@ -181,70 +169,11 @@ export function slowestOthers(entries: readonly ShareEntry[], bucket: string): n
   return Math.min(Infinity, ...entries.filter((entry) => !own.includes(entry)).map(({ rate }) => rate));
 }
 
+/** When the first of these shares is free unless it is renewed; Infinity: there is none. */
+export function soonestFreeMs(entries: readonly ShareEntry[]): number {
+  return Math.min(Infinity, ...entries.filter(({ share }) => share > 0).map(({ untilMs }) => untilMs + clockMarginMs));
+}
+
 export function sharesOf(entries: readonly Pick<ShareEntry, 'share'>[]): number {
   return entries.reduce((sum, { share }) => sum + share, 0);
-}
-
-/**
- * Divides a whole: who wants little gets it, and the others get equal parts of what is left (max-min fairness).
- * @returns each one's part, in the order given; their sum is `whole` at most
- */
-export function fairParts(wants: readonly number[], whole: number): number[] {
-  const parts = wants.map(() => 0);
-  const order = wants.map((_, index) => index).sort((a, b) => (wants[a] ?? 0) - (wants[b] ?? 0));
-  let left = whole;
-  for (const [position, index] of order.entries()) {
-    const part = Math.min(wants[index] ?? 0, left / (order.length - position));
-    parts[index] = part;
-    left -= part;
-  }
-  return parts;
-}
-
-export type ShareWish = {
-  /** The part that the environment could use. */
-  wants: number;
-  /** What it has by the table; 0 when it is not in it. */
-  held: number;
-};
-
-/**
- * The share that an environment may have, given the others': never more than is free; its fair part at most; and less than it
- * has if another has not got its own fair part. One that begins takes a part of what is free, so that others can begin too.
- */
-export function shareFor({ wants, held }: ShareWish, others: readonly ShareEntry[]): number {
-  const parts = fairParts([...others.map((other) => other.wants), wants], 1 - reserve);
-  const fair = parts.pop() ?? 0;
-  const isAnotherShort = others.some(({ share }, index) => share < 0.95 * (parts[index] ?? 0));
-  const free = Math.max(0, 1 - sharesOf(others));
-  if (held === 0) return rounded(Math.min(fair, free * partOfFree));
-  if (held >= fair) return rounded(Math.min(isAnotherShort || wants < held ? fair : held, free));
-  return rounded(Math.max(Math.min(held, free), Math.min(fair, free - reserve)));
-}
-
-/**
- * An environment may save up a call, and so may all: C calls for C environments. Those that are not at work leave theirs to those
- * that are, by their shares; half of them, so that others can begin at once; and no more than what is earned between two
- * invocations, since they all may be made at once.
- * Each stage has its own calls to save up, so that all of them have as many as all their environments.
- * @param perSecond the whole rate
- * @param environments of the stage that may run at once
- * @param others of the stage
- * @returns how many more calls an environment may save up; undefined: it may not begin yet, since the others have to save less
- */
-export function savesFor(
-  share: number,
-  perSecond: number,
-  environments: number | undefined,
-  others: readonly ShareEntry[],
-): number | undefined {
-  const spare = Math.max(0, (environments ?? 0) - others.length - 1);
-  const free = spare - others.reduce((sum, { saves }) => sum + saves, 0);
-  if (free < 0) return undefined;
-  return Math.floor(1000 * Math.min(free, (spare / 2) * share, perSecond * share * longestGapSeconds)) / 1000;
-}
-
-/** Never up: the sum must not go beyond 1. */
-function rounded(share: number): number {
-  return share < leastShare ? 0 : Math.floor(share * 1e6) / 1e6;
 }

@@ -5,7 +5,7 @@
  */
 import { DeferredError } from '../errors.ts';
 import type { Clock } from '../ports.ts';
-import { createDemandMeter } from './demand.ts';
+import { createDemandMeter, firstWish } from './demand.ts';
 import { createEarnings } from './earnings.ts';
 import type { RateControl, RateState } from './rate-control.ts';
 import { staleMs } from './rate-control.ts';
@@ -51,6 +51,12 @@ const soonMs = 700;
 const firstMs = 4_000;
 const farMs = 1_000;
 
+/**
+ * What another leaves free is looked for so long after the last look, in milliseconds, and as much later for each environment at work:
+ * they all see the same, and one of them gets it.
+ */
+const freeMs = 50;
+
 /** After such a rest an environment begins anew, in milliseconds. */
 const restMs = 10_000;
 
@@ -75,6 +81,10 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
   let failure: { error: unknown } | undefined;
   /** Since when no turn comes before its caller's deadline. */
   let farSinceMs: number | undefined;
+  /** When its last invocation ended; undefined while there is one. */
+  let settledMs: number | undefined;
+  /** It has had no invocation before this one, or a rest in between. */
+  let isNew = true;
   let lastInLine: Promise<unknown> = Promise.resolve();
 
   const earn = (lateMs?: number): void => earnings.earn(clock.now(), perSecond, lease.held, lateMs);
@@ -96,7 +106,8 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
     const isSoon = waitMs() > farMs || nowMs - beganMs < firstMs;
     // In the middle of the lease, so that it is renewed before its end.
     const everyMs = isSoon ? soonMs : Math.min(lookMs, (lease.held.untilMs - lookedMs) / 2);
-    if (looking === undefined && nowMs - lookedMs >= everyMs) {
+    const isFree = nowMs >= lease.freeFromMs && nowMs - lookedMs >= freeMs * (lease.others + 3);
+    if (looking === undefined && (isFree || nowMs - lookedMs >= everyMs)) {
       lookedMs = nowMs;
       looking = lease
         .refresh(meter.read(nowMs, perSecond), deadlineMs, ceiling)
@@ -128,6 +139,8 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
   }
 
   async function waitForTurn(deadlineMs: number, check?: () => Promise<void>): Promise<void> {
+    if (settledMs !== undefined) isNew = clock.now() - settledMs > restMs;
+    settledMs = undefined;
     let notBeforeMs = 0;
     for (;;) {
       // Before the freeze is looked at: no call may begin later than that.
@@ -148,7 +161,7 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
       const { paused, frozenUntilMs } = await control.read();
       if (paused || frozenUntilMs > clock.now()) continue;
       if (waitMs() === 0 && clock.now() < deadlineMs) {
-        spend(notBeforeMs > 0);
+        spend();
         return;
       }
       throwIfTooFar(deadlineMs);
@@ -156,16 +169,37 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
     }
   }
 
-  /**
-   * Environments that begin at the same time, with a run or a burst of events, would call in step ever after: all of them in
-   * the same tenth of a second. The first call is made at once, the second one sets them apart.
-   */
-  function spend(isApart: boolean): void {
-    const isFresh = clock.now() > lastCallMs + 2 * spacingMs(perSecond, lease);
-    earnings.spend(isFresh && !isApart && lease.others > 0 ? random() : 0);
+  function spend(): void {
+    earnings.spend();
     meter.called();
     lastCallMs = clock.now();
     farSinceMs = undefined;
+  }
+
+  /** With the share as it is: renewed now, it would be held for longer by one that may have nothing more to do. */
+  function isEarnedSoon(): boolean {
+    const ms = waitMs();
+    return ms < lookMs && clock.now() + ms < lease.held.untilMs;
+  }
+
+  /**
+   * Nothing tells an environment after its first invocation whether another one comes. In a narrow tree none does, and what it has
+   * taken meanwhile would be of no use until its end.
+   */
+  async function giveBack(deadlineMs: number): Promise<void> {
+    const hasTaken = settledMs === undefined && lastCallMs > -Infinity;
+    // One that begins has as much: that is not worth a write.
+    if (!hasTaken || !isNew || lease.held.share <= firstWish) return;
+    // The others may save up instead what it might: what it has spent of that is to be earned first.
+    for (let ms = Infinity; ms > 0;) {
+      earn();
+      ms = earnings.waitMs(clock.now(), perSecond, lease.held, lease.held.saves);
+      if (clock.now() + ms >= Math.min(lease.held.untilMs, deadlineMs)) return;
+      if (ms > 0) await sleep(ms);
+    }
+    await lease.giveBack(deadlineMs);
+    // It is asked for again as soon as there is a call.
+    lookedMs = -Infinity;
   }
 
   /** A share that is too small may be about to grow: the others make room within some seconds. */
@@ -190,13 +224,16 @@ export function createTurns({ control, openLease, clock, random, onSleep }: Turn
       try {
         while (lastCallMs > -Infinity) {
           await readControl();
-          if (earnings.isEarned || waitMs() === 0 || clock.now() >= deadlineMs) return;
-          await keepShare(deadlineMs);
+          if (earnings.isEarned || waitMs() === 0 || clock.now() >= deadlineMs) break;
+          if (!isEarnedSoon()) await keepShare(deadlineMs);
           await sleepForTurn(deadlineMs);
         }
+        await looking;
+        await giveBack(deadlineMs);
       } finally {
         farSinceMs = undefined;
         await looking;
+        settledMs ??= clock.now();
         await control.settled();
       }
     },

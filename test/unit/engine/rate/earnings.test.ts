@@ -7,7 +7,7 @@ const held = { share: 1, saves: 0.5, untilMs: Infinity };
 function callsAt(earnings: ReturnType<typeof createEarnings>, nowMs: number): number {
   earnings.earn(nowMs, 1, held);
   let calls = 0;
-  for (; earnings.isEarned; calls += 1) earnings.spend(0);
+  for (; earnings.isEarned; calls += 1) earnings.spend();
   return calls;
 }
 
@@ -16,21 +16,21 @@ describe('what an environment has earned', () => {
     const earnings = createEarnings(0);
     expect(callsAt(earnings, 0)).toBe(1);
     earnings.earn(10_000, 1, held);
-    earnings.spend(0);
+    earnings.spend();
     expect(earnings.waitMs(10_000, 1, held)).toBeCloseTo(500);
   });
 
   test('is less by what it may no longer save up, also when that is spent: another environment calls instead', () => {
     const earnings = createEarnings(0);
     earnings.earn(10_000, 1, held);
-    earnings.spend(0);
+    earnings.spend();
     earnings.giveUp(0.5);
     expect(earnings.waitMs(10_000, 1, { ...held, saves: 0 })).toBeCloseTo(1000);
   });
 
   test('is nothing without a share, and after its end', () => {
     const earnings = createEarnings(0);
-    earnings.spend(0);
+    earnings.spend();
     expect(earnings.waitMs(0, 1, { ...held, share: 0 })).toBe(Infinity);
     earnings.earn(5_000, 1, { ...held, untilMs: 300 });
     expect(earnings.waitMs(5_000, 1, { ...held, untilMs: 300 })).toBe(Infinity);

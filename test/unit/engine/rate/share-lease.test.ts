@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { TransientError } from '../../../../shared/engine/errors.ts';
-import { createShareLease, type ShareLease } from '../../../../shared/engine/rate/share-lease.ts';
+import { createShareLease, type ShareChange, type ShareLease } from '../../../../shared/engine/rate/share-lease.ts';
 import {
   parseShareTable,
   sharesOf,
@@ -26,7 +26,12 @@ beforeEach(() => {
 /** What S3 does with the writes of one environment, instead of carrying them out. */
 type Fate = (write: () => Promise<'replaced' | 'changed'>) => Promise<'replaced' | 'changed'>;
 
-function open(fate: Fate = (write) => write(), places?: number, bucket = 'own'): ShareLease {
+function open(
+  fate: Fate = (write) => write(),
+  places?: number,
+  bucket = 'own',
+  onChange: (change: ShareChange) => void = () => undefined,
+): ShareLease {
   return createShareLease({
     store: {
       get: (name, bytes) => store.get(name, bytes),
@@ -40,7 +45,7 @@ function open(fate: Fate = (write) => write(), places?: number, bucket = 'own'):
     level: 'leaf',
     environments: 8,
     places,
-    onChange: () => undefined,
+    onChange,
   });
 }
 
@@ -122,6 +127,85 @@ describe('a lease', () => {
     expect(sharesOf(table())).toBeLessThanOrEqual(1);
     expect(sharesOf(leases.map(({ held }) => held))).toBeCloseTo(sharesOf(table()), 5);
   });
+});
+
+describe('a share that is given back', () => {
+  const giveBack = (lease: ShareLease): Promise<void> => lease.giveBack(clock.now() + 60_000);
+
+  test('is free for the others at once, and taken again at once when none has it', async () => {
+    const [first, second] = [open(), open()];
+    await refresh(first);
+    await refresh(first);
+    await giveBack(first);
+    expect(first.held.share).toBe(0);
+    expect(table()).toMatchObject([{ share: 0, saves: 0, wants: 0 }]);
+    await refresh(first);
+    expect(first.held.share).toBeCloseTo(63 / 64, 5);
+    await giveBack(first);
+    await refresh(second);
+    await refresh(second);
+    expect(second.held.share).toBeCloseTo(63 / 64, 5);
+  });
+
+  test('is not used any more, also when S3 does not say that it is written', async () => {
+    let isLost = false;
+    const lease = open((write) => (isLost ? Promise.reject(failure) : write()));
+    await refresh(lease);
+    isLost = true;
+    await giveBack(lease);
+    expect(lease.held.share).toBe(0);
+    expect(table()).toMatchObject([{ share: 0.25 }]);
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('leaves its place to no other before its end, nor the call that goes with it', async () => {
+    const changes: boolean[] = [];
+    const mine = open(
+      (write) => write(),
+      1,
+      'own',
+      ({ isNewPlace }) => void changes.push(isNewPlace),
+    );
+    const other = open((write) => write(), 1);
+    await refresh(mine);
+    await giveBack(mine);
+    await refresh(other);
+    expect(other.held.share).toBe(0);
+    changes.length = 0;
+    await refresh(mine);
+    expect(mine.held.share).toBeGreaterThan(0);
+    expect(changes).not.toContain(true);
+
+    await giveBack(mine);
+    clock.nowMs += 2_600;
+    await refresh(other);
+    expect(other.held.share).toBeGreaterThan(0);
+    clock.nowMs += 2_600;
+    await refresh(mine);
+    expect(changes).toContain(true);
+  });
+
+  test('of none, or of one that has ended, is nothing to write', async () => {
+    const lease = open();
+    await giveBack(lease);
+    expect(table()).toEqual([]);
+    await refresh(lease);
+    clock.nowMs += 10_000;
+    await giveBack(lease);
+    expect(table()).toMatchObject([{ share: 0.25 }]);
+  });
+});
+
+test('what another may leave free is known while less is held than is wanted', async () => {
+  const [first, second] = [open(), open()];
+  await refresh(first);
+  expect(first.freeFromMs).toBe(Infinity);
+  await refresh(first);
+  await refresh(second);
+  // A second after its end every clock agrees that it is over.
+  expect(second.freeFromMs).toBe(first.held.untilMs + 1_000);
+  await refresh(second, second.held.share);
+  expect(second.freeFromMs).toBe(Infinity);
 });
 
 describe('a write whose answer is lost', () => {

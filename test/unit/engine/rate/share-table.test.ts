@@ -1,13 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
 import {
-  fairParts,
   longestLeaseMs,
   parseShareTable,
   readShareTable,
-  savesFor,
-  shareFor,
-  sharesOf,
   shareTableText,
   type ShareEntry,
 } from '../../../../shared/engine/rate/share-table.ts';
@@ -29,66 +24,6 @@ const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
   inFlight: 0,
   untilMs: clock.nowMs + 5_000,
   ...more,
-});
-
-describe('a whole that is divided', () => {
-  test('gives those that want little what they want, and the others equal parts of what is left', () => {
-    expect(fairParts([0.1, 1, 1], 1)).toEqual([0.1, 0.45, 0.45]);
-    expect(fairParts([1, 0.2, 0.9, 0.1], 1)).toEqual([0.35, 0.2, 0.35, 0.1]);
-    expect(fairParts([0.1, 0.2], 1)).toEqual([0.1, 0.2]);
-  });
-});
-
-describe('the share of an environment', () => {
-  const wish = fc.record({ wants: fc.double({ min: 0, max: 1, noNaN: true }), held: fc.constant(0) });
-
-  test('never makes more than all of the rate, whoever asks in which order', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.tuple(fc.nat(9), wish), { minLength: 1, maxLength: 200 }),
-        fc.nat(30),
-        (wishes, environments) => {
-          const table = new Map<number, ShareEntry>();
-          for (const [id, { wants }] of wishes) {
-            const held = table.get(id)?.share ?? 0;
-            const others = [...table].filter(([other]) => other !== id).map(([, each]) => each);
-            const share = shareFor({ wants, held }, others);
-            const saves = savesFor(share, 20, environments, others);
-            table.set(id, entry({ share: saves === undefined ? 0 : share, saves: saves ?? 0, wants }));
-            expect(sharesOf([...table.values()])).toBeLessThanOrEqual(1);
-          }
-        },
-      ),
-    );
-  });
-
-  test('is all but the reserve for the only one that wants all, and half for one of two', () => {
-    expect(shareFor({ wants: 1, held: 0.2 }, [])).toBeCloseTo(1 - 1 / 64, 5);
-    const greedy = entry({ share: 63 / 64, wants: 1 });
-    expect(shareFor({ wants: 1, held: 63 / 64 }, [entry({ share: 0.001, wants: 1 })])).toBeCloseTo(63 / 128, 5);
-    // The newcomer has a little at once, from the reserve.
-    expect(shareFor({ wants: 1, held: 0 }, [greedy])).toBeCloseTo(1 / 256, 5);
-  });
-
-  test('stays when nobody else is short of its own', () => {
-    expect(shareFor({ wants: 0.5, held: 0.5 }, [entry({ share: 0.1, wants: 0.1 })])).toBe(0.5);
-  });
-});
-
-describe('the calls that may be saved up', () => {
-  test('are those of the environments that are not at work, by the shares; half of them, for those that begin', () => {
-    expect(savesFor(1, 20, 9, [])).toBe(4);
-    expect(savesFor(0.5, 20, 9, [entry()])).toBe(1.75);
-    // No more than is earned between two invocations.
-    expect(savesFor(1, 2, 9, [])).toBe(0.5);
-    expect(savesFor(1, 20, 1, [])).toBe(0);
-    expect(savesFor(1, 20, undefined, [])).toBe(0);
-  });
-
-  test('are given back before another may begin', () => {
-    expect(savesFor(0.1, 20, 3, [entry({ saves: 1.5 })])).toBeUndefined();
-    expect(savesFor(0.1, 20, 4, [entry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
-  });
 });
 
 describe('the table', () => {
@@ -122,7 +57,7 @@ describe('the table', () => {
       const store = new MemoryObjectStore(clock);
       store.drop(key, body);
       const now = await readShareTable(store, clock.nowMs);
-      expect(shareFor({ wants: 1, held: 0 }, now.table.entries)).toBe(0);
+      expect(now.table.entries).toMatchObject([{ share: 1 }]);
       const later = await readShareTable(store, clock.nowMs + longestLeaseMs + 3_000);
       expect(later.table.entries).toEqual([]);
       expect(later.eTag).toBe(store.objects.get(key)?.eTag);

@@ -15,6 +15,10 @@ let held: HeldShare;
 let slowest: number;
 /** Each time that the shares were looked at. */
 let looks: number[];
+/** When the share was given back. */
+let givenBack: number[];
+/** When another's share is free. */
+let freeFromMs: number;
 /** What a look at the shares changes. */
 let onLook: () => void;
 const freezes: number[] = [];
@@ -27,6 +31,8 @@ beforeEach(() => {
   state = { perSecond: 1, ceiling: 1, paused: false, frozenUntilMs: 0 };
   slept = 0;
   looks = [];
+  givenBack = [];
+  freeFromMs = Infinity;
   told = [];
   slowest = Infinity;
   settled = 0;
@@ -50,6 +56,14 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
       others,
       get slowest() {
         return slowest;
+      },
+      get freeFromMs() {
+        return freeFromMs;
+      },
+      giveBack() {
+        givenBack.push(clock.now());
+        held = { ...held, share: 0 };
+        return Promise.resolve();
       },
       refresh() {
         looks.push(clock.now());
@@ -94,30 +108,11 @@ describe('turns', () => {
     expect(await take(turns, 2)).toEqual([0, 1000]);
   });
 
-  test('are set apart from those of environments that began at the same time, once and after each rest', async () => {
-    const turns = open(() => 0.25);
-    expect(await take(turns, 4)).toEqual([0, 1250, 2250, 3250]);
-    // A little late is no rest.
-    clock.nowMs += 1500;
-    expect(await take(turns, 2)).toEqual([0, 1000]);
-    clock.nowMs += 4500;
-    expect(await take(turns, 3)).toEqual([0, 1250, 2250]);
-  });
-
   test('come sooner when the rate is raised meanwhile, and what was earned before counts', async () => {
     const turns = open(() => 0, 1, { onSleep: () => (state = { ...state, perSecond: 20 }) });
     const times = await take(turns, 2);
     // Seven tenths of a call at the old rate, and the rest at the new one.
     expect(times[1]).toBeCloseTo(715, 0);
-  });
-
-  test('of an environment that is the only one need not be set apart', async () => {
-    expect(
-      await take(
-        open(() => 0.25, 0),
-        3,
-      ),
-    ).toEqual([0, 1000, 2000]);
   });
 
   test('come as often as the share of the rate says, however it changes, and never more often', async () => {
@@ -258,6 +253,88 @@ describe("an invocation's end", () => {
     clock.nowMs += 5000;
     await turns.settle(inAMinute());
     expect(clock.now() - startedMs).toBe(5500);
+  });
+});
+
+describe('a share', () => {
+  /** An invocation with one call. */
+  const invoke = async (turns: Turns): Promise<void> => {
+    await turns.take(inAMinute());
+    await turns.settle(inAMinute());
+  };
+
+  test('is given back after the first invocation, and after the first one that follows a rest', async () => {
+    const turns = open();
+    onLook = () => (held = { share: 1, saves: 0, untilMs: Infinity });
+    await invoke(turns);
+    expect(givenBack).toEqual([clock.now()]);
+    // There is no share now: it is asked for at once.
+    const looked = looks.length;
+    await invoke(turns);
+    expect(looks.length).toBe(looked + 1);
+    await invoke(turns);
+    expect(givenBack).toHaveLength(1);
+    clock.nowMs += 11_000;
+    await invoke(turns);
+    expect(givenBack).toHaveLength(2);
+  });
+
+  test('is given back when all is earned that may be saved up, since others may save it up then; or not at all', async () => {
+    held = { share: 1, saves: 0.5, untilMs: Infinity };
+    const startedMs = clock.now();
+    await invoke(open());
+    expect(givenBack).toEqual([startedMs + 1500]);
+    held = { share: 1, saves: 0.5, untilMs: clock.now() + 1400 };
+    await invoke(open());
+    expect(givenBack).toHaveLength(1);
+  });
+
+  test('is not given back by an invocation that has taken no turn', async () => {
+    held = { share: 1, saves: 0, untilMs: clock.now() + 900 };
+    const turns = open();
+    await turns.take(inAMinute());
+    onLook = () => (held = { share: 1 / 8, saves: 0, untilMs: Infinity });
+    await turns.settle(inAMinute());
+    held = { share: 1, saves: 0, untilMs: Infinity };
+    await turns.settle(inAMinute());
+    expect(givenBack).toEqual([]);
+  });
+
+  test('that is no larger than that of one that begins is not given back, and neither is one without a call', async () => {
+    held = { share: 1 / 8, saves: 0, untilMs: Infinity };
+    await invoke(open());
+    held = { share: 1, saves: 0, untilMs: Infinity };
+    await open().settle(inAMinute());
+    expect(givenBack).toEqual([]);
+  });
+
+  test('is looked at as soon as another may have left one, and not again at once', async () => {
+    const turns = open(() => 0, 2, at(10));
+    await take(turns, 60);
+    const looked = looks.length;
+    while (looks.length === looked) await take(turns, 1);
+    const startedMs = clock.now();
+    looks = [];
+    freeFromMs = startedMs + 400;
+    await take(turns, 8);
+    // A little later for each other environment: all of them see the same.
+    expect(looks.map((ms) => ms - startedMs)).toEqual([400, 700]);
+  });
+
+  test('is not looked at, nor renewed, when the last call of an invocation is paid for soon', async () => {
+    held = { share: 1, saves: 0, untilMs: Infinity };
+    const turns = open();
+    await turns.take(inAMinute());
+    const looked = looks.length;
+    await turns.settle(inAMinute());
+    expect(looks.length).toBe(looked);
+    held = { share: 1, saves: 0, untilMs: Infinity };
+    await turns.take(inAMinute());
+    // One that ends before is renewed.
+    held = { share: 1, saves: 0, untilMs: clock.now() + 900 };
+    onLook = () => (held = { share: 1, saves: 0, untilMs: Infinity });
+    await turns.settle(inAMinute());
+    expect(looks.length).toBeGreaterThan(looked);
   });
 });
 
