@@ -1,6 +1,6 @@
 /**
  * How the rate is divided: the share that an environment may have, given those that the others have by the table, and the calls that
- * it may save up. Whoever asks in which order, all shares add up to 1 at most. Pure.
+ * it may save up. In whatever order they ask, all shares add up to 1 at most. Pure.
  */
 import { leastShare, sharesOf, type ShareEntry } from './share-table.ts';
 
