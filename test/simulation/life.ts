@@ -42,6 +42,7 @@ export class Life {
   readonly refusals = new Set<unknown>();
   #state: 'running' | 'ended' | 'dead' = 'running';
   readonly #time: VirtualTime;
+  readonly #isStill: boolean;
   readonly #faults: Faults;
   readonly #onEnd: (end: LifeEnd) => void;
   readonly #onWorkBehindAnswer: (what: string) => void;
@@ -54,11 +55,14 @@ export class Life {
     timeoutMs: number;
     events?: readonly GivenEvent[];
     environment?: object;
+    /** Nothing that it asks for takes time. */
+    isStill?: boolean;
     onEnd: (end: LifeEnd) => void;
     onWorkBehindAnswer: (what: string) => void;
   }) {
     this.name = options.name;
     this.#time = options.time;
+    this.#isStill = options.isStill ?? false;
     this.#faults = options.faults;
     this.timeoutMs = options.timeoutMs;
     this.events = options.events ?? [];
@@ -127,7 +131,8 @@ export class Life {
       if (faults.strikes('hang', site)) return;
       const slowMs = faults.strikes('slow', site) ? faults.between(site, 'slow', 10_000, 400_000) : 0;
       if (slowMs > 0) this.wasDelayed = true;
-      this.#time.in(faults.between(site, 'latency', minMs, maxMs) + slowMs, () => {
+      const latencyMs = this.#isStill ? 0 : faults.between(site, 'latency', minMs, maxMs);
+      this.#time.in(latencyMs + slowMs, () => {
         if (this.isDead) {
           if (mutates && faults.between(site, 'wire', 0, 1) === 1) act();
           return;

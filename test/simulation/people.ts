@@ -66,7 +66,8 @@ export class People {
       time.in(faults.between(site, 'after', 40, 500), () => drop(run));
   }
 
-  replay(request: ReplayRequest): void {
+  /** @param onAnswer told of what was answered; of nothing when the function crashed or failed */
+  replay(request: ReplayRequest, onAnswer: (report: ReplayReport) => void = () => undefined): void {
     const { checker, world, faults, levels, time } = this.#scene;
     this.#start(
       `replay ${JSON.stringify(request)}`,
@@ -79,6 +80,7 @@ export class People {
         if (end.how !== 'answered') return;
         const report = end.answer as ReplayReport;
         checker.tell('truth', checker.requests.replayed(report, life, !faults.isOn));
+        onAnswer(report);
         if (faults.isOn) return;
         const letters = [...levels.values()].flatMap(({ deadLetters }) => [...deadLetters.messages.values()]);
         checker.tell('conservation', checker.requests.left(report, life, letters, time.nowMs));
@@ -154,6 +156,7 @@ export class People {
       time,
       faults,
       timeoutMs: recoveryTimeoutMs,
+      isStill: time.isStill,
       onWorkBehindAnswer: checker.onWorkBehindAnswer,
       onEnd: (end) => {
         say(

@@ -4,7 +4,7 @@
  */
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import type { Violation } from './checker.ts';
-import { bringBackMarker, countJunk, noticeTampering, refuseOtherParams } from './after-day.ts';
+import { bringBackMarker, countJunk, noticeTampering, refuseOtherParams, type AfterDay } from './after-day.ts';
 import { stopARun } from './stopped-run.ts';
 import { chainMistake } from './chain-mistakes.ts';
 import type { Core } from './core.ts';
@@ -19,6 +19,7 @@ import { eventTextIn, keysOfEvent, type Node } from './model.ts';
 import { People } from './people.ts';
 import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
+import { StagedMoments } from './staged-moments.ts';
 
 export type ScheduleOptions = {
   seed: number;
@@ -106,6 +107,7 @@ class Day {
     const needed = await this.#converge();
     await this.#mustStayDone();
     await this.#tryOnCompleteRuns();
+    await this.#tryMoments();
     return needed;
   }
 
@@ -258,12 +260,7 @@ class Day {
 
   async #tryOnCompleteRuns(): Promise<void> {
     const { checker, runs } = this.#scene;
-    const tries = {
-      scene: this.#scene,
-      people: this.#people,
-      settle: (when: string) => this.#settle(when),
-      converge: () => this.#converge().then(() => undefined),
-    };
+    const tries = this.#tries();
     for (const [fault, act] of [
       ['params-changed', refuseOtherParams],
       ['mistaken-seed', refuseMistakenSeeds],
@@ -280,6 +277,22 @@ class Day {
       const site = this.#chanceOf(fault);
       if (site !== undefined) await act(site, tries);
     }
+  }
+
+  #tries(): AfterDay {
+    return {
+      scene: this.#scene,
+      people: this.#people,
+      settle: (when: string) => this.#settle(when),
+      converge: () => this.#converge().then(() => undefined),
+    };
+  }
+
+  /** At last, since what is undone for it stays so. */
+  async #tryMoments(): Promise<void> {
+    const { checker, runs } = this.#scene;
+    if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
+    await new StagedMoments(this.#tries()).try();
   }
 
   /** Where a fault strikes on the complete runs; it has three chances. */

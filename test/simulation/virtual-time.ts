@@ -16,6 +16,8 @@ export class VirtualTime {
   maxSteps = Infinity;
   /** Set by whoever has seen enough: no task runs any more. */
   isStopped = false;
+  /** What people start takes no time: all of it sees one moment, on which something may become something else. */
+  isStill = false;
   readonly #heap: Task[] = [];
   #set = 0;
   #live = 0;
