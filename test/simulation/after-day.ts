@@ -47,11 +47,19 @@ export async function bringBackMarker(site: Site, { scene, people, settle }: Aft
   // What a person has deleted may have to come back first.
   if (scene.isTampered) return;
   const marker = checker.ledger.markerOf(run);
-  // The marker of a run that ended long ago is asked for in turn with others: of these few each sweep asks for all.
-  if (faults.between(site, 'long ago', 0, 1) === 1) await scene.time.runTo(scene.time.nowMs + 8 * 24 * 3_600_000);
+  // The marker of a run that ended more than a week ago is asked for in turn with others: of these few each sweep asks for all.
+  const { time } = scene;
+  const finishedMs = bucket.objects.get(
+    [...bucket.objects.keys()].find((key) => key.startsWith(`finished/${run}/`)) ?? '',
+  );
+  const weekMs = (finishedMs?.modifiedMs ?? 0) + 7 * 24 * 3_600_000;
+  const atMs = faults.pick(site, 'long ago', [time.nowMs, weekMs, weekMs, weekMs + 24 * 3_600_000]);
+  await time.runTo(Math.max(time.nowMs, atMs));
   bucket.delete(marker, 'person');
+  time.isStill = true;
   people.sweep({});
   await settle('after a sweep of a run whose success marker was deleted');
+  time.isStill = false;
   if (!bucket.objects.has(marker))
     checker.break('convergence', `${marker} was deleted, and the sweep does not write it`);
 }

@@ -19,6 +19,19 @@ export type AnswersOptions = {
   throttles: readonly Window[];
 };
 
+/**
+ * What is answered for an item while something is tried with it; `wait`: twice an order to wait, and then as usual; of a list, what one
+ * of its children is.
+ */
+export type StagedAnswer =
+  'crash' | 'gone' | 'down' | 'wait' | 'empty-id' | 'half-surrogate' | 'same-id-twice' | 'long-id';
+
+/** Longer than a key may be. */
+const longId = 'x'.repeat(1_100);
+
+const mostOrders = 2;
+const orderSeconds = 200;
+
 /** What page of its list a cursor leads to: the moment and the order of the first page are kept. */
 type Cursor = { offset: number; asOfMs: number; isTurned: boolean };
 
@@ -29,21 +42,31 @@ const lasting = [400, 404, 404, 407, 409, 410, 424, 426, 428, 431, 499];
 export class Answers {
   /** No outage any more, and what was poisoned answers as it should. */
   isMended = false;
+  /** Its lists come in the other order. */
+  isTurned = false;
   readonly #options: AnswersOptions;
   #loops = 0;
+  #staged: ReadonlyMap<ApiNode, StagedAnswer> = new Map();
+  readonly #orders = new Map<ApiNode, number>();
 
   constructor(options: AnswersOptions) {
     this.#options = options;
   }
 
   /** Whether what it answers is more than a function can hold. */
-  isDeadly({ poison }: ApiNode): boolean {
-    return poison === 'crashes' && !this.isMended;
+  isDeadly(node: ApiNode): boolean {
+    return (node.poison === 'crashes' && !this.isMended) || this.#staged.get(node) === 'crash';
+  }
+
+  stage(staged: ReadonlyMap<ApiNode, StagedAnswer>): void {
+    this.#staged = staged;
   }
 
   answer({ node, cursor }: Question, site: Site): Answer | 'reset' {
     const { faults, outages, throttles, time } = this.#options;
     const isNow = ({ fromMs, toMs }: Window): boolean => !this.isMended && time.nowMs >= fromMs && time.nowMs < toMs;
+    const staged = this.#stagedAnswer(node);
+    if (staged !== undefined) return staged;
     if (outages.some(isNow)) return faults.between(site, 'outage', 0, 1) === 0 ? refusal(503, 'down') : 'reset';
     const throttle = throttles.find(isNow);
     if (throttle !== undefined) {
@@ -66,6 +89,30 @@ export class Answers {
     return node.isLeaf && !this.#options.hasJsonResults
       ? 'reset'
       : success(text.slice(0, faults.between(site, 'cut', 1, text.length - 1)));
+  }
+
+  #stagedAnswer(node: ApiNode): Answer | undefined {
+    const staged = this.#staged.get(node);
+    if (staged === 'gone') return refusal(404, 'gone');
+    if (staged === 'down') return refusal(500, 'down');
+    if (staged !== undefined && staged !== 'wait' && staged !== 'crash') return this.#badList(node, staged);
+    const orders = this.#orders.get(node) ?? 0;
+    if (staged !== 'wait' || orders === mostOrders) return undefined;
+    this.#orders.set(node, orders + 1);
+    return refusal(429, 'later', { 'retry-after': String(orderSeconds) });
+  }
+
+  /** All on one page. */
+  #badList({ children }: ApiNode, kind: StagedAnswer): Answer {
+    const there = children.filter(({ sinceMs, untilMs }) => {
+      const { nowMs } = this.#options.time;
+      return sinceMs <= nowMs && nowMs < untilMs;
+    });
+    const ids = { 'empty-id': '', 'long-id': longId, 'same-id-twice': there[0]?.id ?? '' } as const;
+    const id = kind === 'half-surrogate' ? '"\\ud800"' : JSON.stringify(ids[kind as keyof typeof ids]);
+    const texts = [...there.map(({ text }) => text), `{"id":${id},"other":true}`];
+    // Wherever it stands, the others are good.
+    return success(`{"items":[${texts.toReversed().join(',')}],"next":null}`);
   }
 
   /** An order to wait, as APIs give them: in seconds, as a date, or as the end of a window in which no call is left. */
@@ -133,7 +180,7 @@ export class Answers {
     if (node.isLeaf) return node.data;
     const { offset, asOfMs, isTurned } = this.#readCursor(cursor, site);
     const there = node.children.filter(({ sinceMs, untilMs }) => sinceMs <= asOfMs && asOfMs < untilMs);
-    const ordered = isTurned ? there.toReversed() : there;
+    const ordered = isTurned !== this.isTurned ? there.toReversed() : there;
     // The list has grown before this page: its first child is the last one of the page before.
     const start = offset > 0 && faults.strikes('api-shifts', site) ? offset - 1 : offset;
     const page = ordered.slice(start, offset + pageSize);

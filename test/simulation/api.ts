@@ -3,11 +3,11 @@
  * of its answers in source.ts.
  */
 import type { Params } from '../../shared/engine/chain/params.ts';
-import type { Answers } from './answers.ts';
+import type { Answers, StagedAnswer } from './answers.ts';
 import type { Core } from './core.ts';
 import type { Faults } from './faults.ts';
 import type { Life } from './life.ts';
-import type { ApiNode } from './model.ts';
+import type { ApiNode, Node } from './model.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** What is asked: a node's list or result, with the run's parameters. */
@@ -51,6 +51,16 @@ export class Api {
 
   constructor(options: ApiOptions) {
     this.#options = options;
+  }
+
+  /** What is answered for some items until it is staged anew. */
+  stage(answers: ReadonlyMap<Node, StagedAnswer>): void {
+    this.#options.answers.stage(new Map([...answers].map(([node, answer]) => [node.api, answer])));
+  }
+
+  /** Whether lists come in the other order from now on. */
+  turn(isTurned: boolean): void {
+    this.#options.answers.isTurned = isTurned;
   }
 
   /** @throws TransientError `NETWORK`, `TIMEOUT`, `OUT_OF_TIME` when there is no whole answer */

@@ -108,6 +108,19 @@ export class BatchBook {
     return [...this.batches.values()].filter(({ place }) => place.parent === parent);
   }
 
+  /** The engine's own, and its own parts hold all of its results, each once: no person has changed anything about it. */
+  isWhole({ isOwn, key, stored, leaves }: Batch): boolean {
+    const parts = this.partsOf(key);
+    return (
+      isOwn &&
+      parts.every((part) => part.isOwn && part.stored.metadata['batch-etag'] === stored.eTag) &&
+      leaves.every((leaf) => {
+        const [part, another] = leaf === undefined ? [] : this.partsWith(leaf);
+        return part?.place.batchKey === key && another === undefined;
+      })
+    );
+  }
+
   /** The parts of one batch. */
   partsOf(batchKey: string): Part[] {
     return [...this.parts.values()].filter(({ place }) => place.batchKey === batchKey);

@@ -103,6 +103,8 @@ export class BatchWatch {
       this.#break('completeness', `${key} can't be read: ${lines}`);
       return;
     }
+    if (lines.length === 0 && !/[1-9a-f]/.test(stored.metadata['has'] ?? ''))
+      this.#break('economy', `${key} holds nothing, and tells of nothing (${by.name})`);
     for (const [index, { ids, data, fetchedAt }] of lines.entries()) {
       const leaf = leaves[index];
       if (leaf === undefined) this.#break('completeness', `${key} has a line for ${JSON.stringify(ids)}`);
@@ -264,6 +266,11 @@ export class BatchWatch {
   /** What an item was failed for; undefined: its batch's note does not name it. */
   refusalOf(leaf: Node): string | undefined {
     return this.#refused.get(leaf)?.code;
+  }
+
+  /** A part that the engine has written holds its result. */
+  isStored(leaf: Node): boolean {
+    return this.#book.partsWith(leaf).some(({ isOwn }) => isOwn);
   }
 
   isDone(leaf: Node): boolean {

@@ -83,8 +83,10 @@ export class CallWatch {
       (items === undefined &&
         written > (this.#written.get(life) ?? 0) &&
         `it wrote ${this.#written.get(life) ?? 0} objects`) ||
-      (outcome === 'deferred' && !life.sentFor.has(event.key) && 'it was not sent to wait') ||
-      (outcome === 'failed' && !life.sentFor.has(event.key) && 'it was not sent to the dead letters') ||
+      (outcome === 'deferred' &&
+        (!life.sentFor.has(event.key) || life.failedFor.has(event.key)) &&
+        'it was not sent to wait') ||
+      (outcome === 'failed' && !life.failedFor.has(event.key) && 'it was not sent to the dead letters') ||
       (outcome === 'expanded' && items !== undefined && items.failed + items.deferred > 0 && 'some of it is not done');
     return typeof wrong === 'string' ? `${life.name} says ${JSON.stringify(told)}, but ${wrong}` : undefined;
   }

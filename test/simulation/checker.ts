@@ -185,6 +185,11 @@ export class Checker {
       this.break('idempotence', `${node.itemKey} was done before ${life.name} began, which asked the API for it again`);
   };
 
+  /** The item that a call asks for. */
+  nodeOf({ node, run }: Call): Node | undefined {
+    return this.#nodes.get(node)?.get(run);
+  }
+
   /** What the API answered has made the function crash. */
   readonly onCrash = ({ node: api, run, life }: Call): void => {
     const node = this.#nodes.get(api)?.get(run);

@@ -77,6 +77,9 @@ export const faultOdds = {
   'marker-deleted': 0.9,
   'tampered-after': 0.3,
   'junk-after': 0.9,
+  'item-overwritten': 0.9,
+  'bad-list': 0.9,
+  'batches-deleted': 0.9,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,
 } as const;

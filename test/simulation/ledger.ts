@@ -161,6 +161,12 @@ export class Ledger {
     return wanted === undefined || wanted.has(api.id);
   }
 
+  /** The seeds ask for some of its children only. */
+  hasChoice({ api }: Node): boolean {
+    const name = this.#plan.rows[api.depth]?.id;
+    return name !== undefined && this.#wanted[name] !== undefined;
+  }
+
   /** The children that must be there once the node is done. */
   mustHave(node: Node): Node[] {
     // A receipt counts: of a child that a person deleted and one that came later, it can't tell which is missing.

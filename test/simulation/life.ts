@@ -34,6 +34,8 @@ export class Life {
   readonly environment: object;
   /** Keys whose dead letters or waiting messages it has sent. */
   readonly sentFor = new Set<string>();
+  /** Of these, keys of dead letters. */
+  readonly failedFor = new Set<string>();
   /** One of its operations took very long: what it looked at before may be old. */
   wasDelayed = false;
   /** How many of its operations have failed. */

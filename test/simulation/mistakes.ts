@@ -2,6 +2,7 @@
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import type { AfterDay } from './after-day.ts';
 import type { Site } from './faults.ts';
+import { fieldsOf, spoilt } from './other-shapes.ts';
 import type { Scene } from './scene.ts';
 
 /** A refused seed is a failure with a reason, costs no call unless its ids have to be looked for, and the right one works after it. */
@@ -178,20 +179,4 @@ export async function passOverSpoiltReports(site: Site, { scene, people, settle 
   });
   await settle('after a look at a run with a whole report');
   bucket.write(key, stored, {}, 'person');
-}
-
-/** However deep, e.g. `levels.0.items`. */
-function fieldsOf(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([name, inner]) => [
-    name,
-    ...fieldsOf(inner).map((field) => `${name}.${field}`),
-  ]);
-}
-
-function spoilt(record: object, [name = '', ...deeper]: readonly string[]): string {
-  const inner = (record as Record<string, unknown>)[name];
-  const by = typeof inner === 'string' ? 5 : 'x';
-  const changed = deeper.length > 0 ? (JSON.parse(spoilt(inner as object, deeper)) as unknown) : by;
-  return JSON.stringify(Array.isArray(record) ? record.with(Number(name), changed) : { ...record, [name]: changed });
 }

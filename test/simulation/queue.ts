@@ -71,6 +71,7 @@ export class Queue {
           this.add(body);
           for (const { key } of keysOfEvent(eventTextIn(body))) {
             life.sentFor.add(key);
+            if (this.#onSent !== undefined) life.failedFor.add(key);
             this.#onSent?.(key, life, body);
           }
         });

@@ -1,7 +1,8 @@
 /** Builds a schedule's world from its seed: the API's tree, the bucket, the queues, the functions, and the checker over them. */
 import { Answers, type Window } from './answers.ts';
-import { Api } from './api.ts';
-import { Bucket } from './bucket.ts';
+import { Api, type Call } from './api.ts';
+import type { Part } from './batch-book.ts';
+import { Bucket, type Stored } from './bucket.ts';
 import { drawChain, type ChainChoice, type ChainPlan } from './chain-plan.ts';
 import { CallWatch } from './call-watch.ts';
 import { Checker, strayItem } from './checker.ts';
@@ -10,6 +11,7 @@ import type { World } from './deployment.ts';
 import { Faults, type FaultChoice, type FaultName, type Site } from './faults.ts';
 import { FreezeWatch } from './freeze-watch.ts';
 import { buildLevel, type BuiltLevel } from './level-parts.ts';
+import type { Life } from './life.ts';
 import { Mischief } from './mischief.ts';
 import { everyNode, growTree, keysOfEvent, modelRun, trailOf, type ApiNode, type KeyRole, type Node } from './model.ts';
 import { createNotifications, eventOf } from './notifications.ts';
@@ -55,6 +57,8 @@ export type Scene = {
   setRate: (body: string) => void;
   /** A person pauses, cancels or resumes a run; `deleted`: by deleting what was set. */
   setRun: (run: string, wish: 'pause' | 'cancel' | 'resume' | 'deleted') => void;
+  /** Of a batch that is looked at closely; undefined: of none any more. */
+  watchBatch: (watch: CloseWatch | undefined) => void;
   /** S3 tells of an object. */
   notify: (key: string) => void;
   /** The deployment is as it was meant to be; what is poisoned stays so. */
@@ -62,6 +66,15 @@ export type Scene = {
   /** The API and AWS are well. */
   mend: () => void;
   onWaiting: () => void;
+};
+
+/** Told of what becomes of one batch. */
+export type CloseWatch = {
+  begins: (life: Life) => void;
+  noted: (key: string, stored: Stored, life: Life) => void;
+  called: (call: Call, leaf: Node) => void;
+  crashed: () => void;
+  stored: (part: Part, life: Life) => void;
 };
 
 export type SceneOptions = { seed: number; core: Core; choice: FaultChoice; chain: ChainChoice; isTraced: boolean };
@@ -130,6 +143,10 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
         if (wrong !== undefined && by !== 'person') checker.break('rate', `${by.name} ${wrong}`);
       }
       if (after !== undefined) notify(key);
+      if (by === 'person' || after === undefined) return;
+      close?.noted(key, after, by);
+      const part = checker.ledger.batches.parts.get(key);
+      if (part !== undefined) close?.stored(part, by);
     },
   });
   checker.ledger.watch(bucket.objects, wanted);
@@ -140,6 +157,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     settings,
     eventsOf: (call) => checker.eventsOf(call),
   });
+  let close: CloseWatch | undefined;
   let isWell = false;
   const answers = new Answers({
     time,
@@ -160,9 +178,14 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
       callWatch.answered(call, answer);
     },
     onNoAnswer: (call) => callWatch.answered(call, undefined),
-    onCrash: checker.onCrash,
+    onCrash: (call) => {
+      checker.onCrash(call);
+      close?.crashed();
+    },
     onCall: (call) => {
       checker.onCall(call);
+      const leaf = checker.nodeOf(call);
+      if (leaf?.isInBatch === true) close?.called(call, leaf);
       const problem = rateWatch.call(call.atMs) ?? freezeWatch.call(call) ?? callWatch.call(call);
       if (problem !== undefined) checker.break('rate', `${call.life.name}: ${problem}`);
     },
@@ -201,7 +224,10 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
       buildLevel(level, {
         ...{ world, checker, rateWatch, isLost, say },
         onWaiting: () => scene.onWaiting(),
-        onBegin: (life) => freezeWatch.begins(life),
+        onBegin: (life) => {
+          freezeWatch.begins(life);
+          close?.begins(life);
+        },
       }),
     );
 
@@ -228,6 +254,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     say,
     hasPoison,
     isBlackHole: (key) => blackHoles.has(key),
+    watchBatch: (watch) => (close = watch),
     notify,
     isTampered: false,
     drop: (run) => {

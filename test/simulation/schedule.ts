@@ -19,6 +19,8 @@ import { eventTextIn, keysOfEvent, type Node } from './model.ts';
 import { People } from './people.ts';
 import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
+import { bringBackBatches, refuseBadLists, refuseSpoiltItems } from './spoilt-items.ts';
+import { StagedBatch } from './staged-batch.ts';
 import { StagedMoments } from './staged-moments.ts';
 
 export type ScheduleOptions = {
@@ -271,7 +273,11 @@ class Day {
       ['marker-deleted', bringBackMarker],
       ['junk-after', countJunk],
       ['run-stopped-after', stopARun],
+      ['item-overwritten', refuseSpoiltItems],
+      ['bad-list', refuseBadLists],
       ['tampered-after', noticeTampering],
+      // What is told of the results of batches that are no more is told by those that came after them.
+      ['batches-deleted', bringBackBatches],
     ] as const) {
       if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
       const site = this.#chanceOf(fault);
@@ -291,6 +297,10 @@ class Day {
   /** At last, since what is undone for it stays so. */
   async #tryMoments(): Promise<void> {
     const { checker, runs } = this.#scene;
+    if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
+    for (const which of ['first', 'second'])
+      if (this.#scene.plan.batch > 1 && checker.violation === undefined)
+        await new StagedBatch(this.#tries(), which).try();
     if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
     await new StagedMoments(this.#tries()).try();
   }

@@ -9,6 +9,7 @@ import type { AfterDay } from './after-day.ts';
 import type { Site } from './faults.ts';
 import { keysOfEvent, type Node } from './model.ts';
 import { eventOf } from './notifications.ts';
+import { fieldsOf, spoilt } from './other-shapes.ts';
 import {
   StagedItem,
   type Figures,
@@ -24,6 +25,7 @@ import {
 type Subject = { key: string; noteKey: string; level: string; run: string; undone: readonly Node[]; writtenMs: number };
 
 const looks = 5;
+const codes = { transient: 'HTTP_500', item: 'HTTP_404' } as const;
 const noFigures: Figures = { open: 0, lost: 0, retrying: 0, dead: 0, parked: 0, short: 0 };
 
 export class StagedMoments {
@@ -76,10 +78,10 @@ export class StagedMoments {
     if (all.length === 0) return undefined;
     const node = faults.pick(site, 'node', all);
     const key = ledger.objectKeyOf(node);
+    const batch = ledger.batches.batches.get(key);
+    if (node.isInBatch && (batch === undefined || !ledger.batches.isWhole(batch))) return undefined;
     const noteKey = ledger.noteKeyOf(node).replace(/^failures\//, '');
-    const undone = node.isInBatch
-      ? (ledger.batches.batches.get(key)?.leaves ?? []).filter((leaf) => leaf !== undefined)
-      : [node];
+    const undone = node.isInBatch ? (batch?.leaves ?? []).filter((leaf) => leaf !== undefined) : [node];
     return { key, noteKey, level: node.level, run, undone, writtenMs: ledger.object(key)?.modifiedMs ?? 0 };
   }
 
@@ -164,7 +166,9 @@ export class StagedMoments {
     await time.runTo(Math.max(time.nowMs, controlMs + pick('wait', waits) + beside));
     const nowMs = time.nowMs;
     const note = this.#drawNote(subject, { nowMs, isShort, controlMs, untilMs, shortSinceMs });
-    if (note !== undefined) this.#writeNote(subject, note);
+    // What has one field of another shape is no note.
+    const isSpoilt = pick('spoilt', [false, false, false, true]);
+    if (note !== undefined) this.#writeNote(subject, note, isSpoilt);
     const freezeMs = pick('freeze', [
       0,
       0,
@@ -184,7 +188,7 @@ export class StagedMoments {
       undone: subject.undone,
       shortSinceMs,
       writtenMs: subject.writtenMs,
-      note,
+      note: isSpoilt ? undefined : note,
       freezeMs,
       isPaused,
       control,
@@ -226,6 +230,8 @@ export class StagedMoments {
       from: new Date(cancelled.fromMs).toISOString(),
       until: new Date(cancelled.untilMs).toISOString(),
     };
+    // As it was before.
+    if (cancelled !== undefined) bucket.write(`control/runs/${run}.json`, '{"state":"cancelled"}', {}, 'person');
     const body = { state: control.state, at: new Date(nowMs).toISOString(), ...(times && { cancelled: times }) };
     bucket.write(`control/runs/${run}.json`, JSON.stringify(body), {}, 'person');
     return control;
@@ -277,12 +283,12 @@ export class StagedMoments {
     const items = undone.slice(0, count).map((node, at) => {
       const its = this.#pick(`class ${at}`, ['transient', 'item'] as const);
       const atMs = nowMs - this.#limits.retryingForMs + this.#pick(`named beside ${at}`, [-1, 0, 1]);
-      return { index: leaves.indexOf(node), id: node.api.id, class: its, code: 'HTTP_500', atMs };
+      return { index: leaves.indexOf(node), id: node.api.id, class: its, code: codes[its], atMs };
     });
     return { items };
   }
 
-  #writeNote({ key, noteKey, level, run }: Subject, { atMs, items, ...note }: StagedNote): void {
+  #writeNote({ key, noteKey, level, run }: Subject, { atMs, items, ...note }: StagedNote, isSpoilt: boolean): void {
     const { bucket } = this.#tries.scene;
     const timed = <T extends { atMs: number }>({ atMs: each, ...rest }: T) => ({
       ...rest,
@@ -295,7 +301,9 @@ export class StagedMoments {
       ...{ run, level, key },
       ...(items && { items: items.map((item) => ({ ...timed(item), message: 'x', attempts: 1 })) }),
     };
-    bucket.write(`failures/${noteKey}`, JSON.stringify(body), { attempts: '2', code: note.code }, 'person');
+    const fields = fieldsOf(body).filter((field) => !['run', 'level', 'requestId'].includes(field));
+    const text = isSpoilt ? spoilt(body, this.#pick('spoilt field', fields).split('.')) : JSON.stringify(body);
+    bucket.write(`failures/${noteKey}`, text, { attempts: '2', code: note.code }, 'person');
   }
 
   /** What people are told, who change nothing. */
