@@ -7,11 +7,12 @@ import type { Clock, ObjectStore, StoredObject } from '../../shared/engine/ports
 import type { ShareLease } from '../../shared/engine/rate/share-lease.ts';
 import type { Core } from './core.ts';
 import { noLog } from './deployment.ts';
+import { RateFigures } from './rate-figures.ts';
 import { mix, unit } from './random.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export type RateWorldOptions = {
-  core: Pick<Core, 'createTurns' | 'createRateControl' | 'createShareLease' | 'TransientError'>;
+  core: Pick<Core, 'createTurns' | 'createRateControl' | 'createShareLease' | 'TransientError' | 'ItemError'>;
   seed: number;
   perSecond: number;
   /** Calls at each level: the items of the first are there at the start, those of the others come with their parents. */
@@ -25,6 +26,9 @@ export type RateWorldOptions = {
   callMs: readonly [min: number, max: number];
   /** Odds for each chance: an environment stops for up to a minute, dies, is replaced, is cut off from S3; S3 fails, is slow. */
   faults?: Partial<Record<'stalls' | 'dies' | 'recycled' | 'cut' | 'fails' | 'slow' | 'late' | 'silent', number>>;
+  /** Odds that an invocation has hardly any time, and that a person overwrites the table when one begins. */
+  hurries?: number;
+  spoils?: number;
   /** Clocks differ by this much at most, in milliseconds. */
   skewMs?: number;
   /** The levels are in turn of two stages, which share the rate. This is what the second one is set to. */
@@ -51,6 +55,8 @@ export type RateWorldEnd = {
   saves: number;
   writes: number;
   reads: number;
+  /** What was wrong on the way. */
+  problems: string[];
   /** When each call was made, and at which level; in milliseconds from the start. */
   made: { level: number; atMs: number }[];
 };
@@ -63,11 +69,17 @@ type Life = {
   skewMs: number;
   stage: number;
   lease?: ShareLease;
+  figures: RateFigures;
 };
 type Warm = { life: Life; turns: ReturnType<Core['createTurns']> };
 
 const timeoutMs = 300_000;
-const workMs = 295_000;
+const usualWorkMs = 295_000;
+/** Of an invocation that has hardly any time left. */
+const shortWorkMs = [0, 0, 1, 40, 700, 4_000, 12_000] as const;
+/** An environment whose share is too small waits so long for the others to make room. */
+const patienceMs = 8_000;
+const spoiltTables = ['', 'null', '{"version":1}', `"${'x'.repeat(600_000)}"`] as const;
 
 export async function runRateWorld(options: RateWorldOptions): Promise<RateWorldEnd> {
   const { core, perSecond, calls, environments, atOnce, callMs, faults = {}, skewMs = 0, told } = options;
@@ -75,6 +87,9 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   time.maxSteps = 3_000_000;
   let drawn = 0;
   const next = (): number => unit(mix(options.seed, (drawn += 1)));
+  let drawnLater = 0;
+  /** Drawn by themselves, so that the others stay what they were. */
+  const nextLater = (): number => unit(mix(options.seed, 1_000_000_007 + (drawnLater += 1)));
   const strikes = (fault: keyof typeof faults): boolean => next() < (faults[fault] ?? 0);
   const between = (min: number, max: number): number => min + next() * (max - min);
   const startMs = time.nowMs;
@@ -98,6 +113,7 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
     saves: -Infinity,
     writes: 0,
     reads: 0,
+    problems: [],
     made,
   };
 
@@ -158,26 +174,50 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
           time.in(0, look);
         });
       });
-    const get = (key: string): Promise<StoredObject | undefined> => {
+    const get = async (key: string, maxBytes: number): Promise<StoredObject | undefined> => {
       end.reads += key.endsWith('shares.json') ? 1 : 0;
-      return ask(() => objects.get(key));
+      if (key.endsWith('shares.json')) life.figures.looks(clockOf(life).now());
+      const object = await ask(() => objects.get(key));
+      if (object !== undefined && object.body.length > maxBytes)
+        throw new core.ItemError('TOO_LARGE', 'It is too large.');
+      return object;
     };
     return {
       get,
-      head: get,
-      async *list() {
-        yield await ask(() => []);
+      head: (key) => ask(() => objects.get(key)),
+      async *list(prefix) {
+        yield await ask(() =>
+          [...objects]
+            .filter(([key]) => key.startsWith(prefix))
+            .map(([key, { eTag, modifiedMs, body }]) => ({ key, eTag, modifiedMs, sizeBytes: body.length })),
+        );
       },
       replace: (key, body, metadata, eTag) => {
         end.writes += 1;
         return ask(() => {
           if (objects.get(key)?.eTag !== eTag) return 'changed' as const;
           const text = String(body);
+          if (key.endsWith('shares.json')) judgeTable(life, objects.get(key)?.body, text);
           objects.set(key, { body: text, eTag: `${text.length}-${text}`, metadata, modifiedMs: time.nowMs });
           return 'replaced' as const;
         }, true);
       },
     };
+  }
+
+  function judgeTable(life: Life, before: string | undefined, after: string): void {
+    // Where requests take long, what is written may have been true long ago.
+    const isSlow = Object.entries(faults).some(([fault, odds]) => fault !== 'silent' && odds > 0);
+    if (isSlow) return;
+    const isSteady = told === undefined && secondRate === undefined;
+    const wrong = life.figures.wrong(before, after, clockOf(life).now(), isSteady ? perSecond : undefined);
+    if (wrong !== undefined) end.problems.push(`an environment ${wrong}`);
+  }
+
+  /** A person writes something else over it. */
+  function spoil(): void {
+    const body = spoiltTables[Math.floor(nextLater() * spoiltTables.length)] ?? '';
+    objects.set('control/shares.json', { body, eTag: `spoilt ${drawnLater}`, metadata: {}, modifiedMs: time.nowMs });
   }
 
   function isMisleading(): boolean {
@@ -190,7 +230,14 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
 
   function start(level: number): Warm {
     const stage = stageOf(level);
-    const life: Life = { isDead: false, stalledToMs: 0, cutToMs: 0, skewMs: between(-skewMs / 2, skewMs / 2), stage };
+    const life: Life = {
+      isDead: false,
+      stalledToMs: 0,
+      cutToMs: 0,
+      skewMs: between(-skewMs / 2, skewMs / 2),
+      stage,
+      figures: new RateFigures(),
+    };
     lives.push(life);
     if (isMisleading()) end.misled += 1;
     const clock = clockOf(life);
@@ -227,7 +274,11 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
 
   async function invoke(environment: Warm, level: number, items: Item[]): Promise<void> {
     const { life, turns } = environment;
-    const deadlineMs = clockOf(life).now() + workMs;
+    if (nextLater() < (options.spoils ?? 0)) spoil();
+    const isHurried = nextLater() < (options.hurries ?? 0);
+    const beganMs = clockOf(life).now();
+    const shortMs = shortWorkMs[Math.floor(nextLater() * shortWorkMs.length)] ?? usualWorkMs;
+    const deadlineMs = beganMs + (isHurried ? shortMs : usualWorkMs);
     const left = new Set(items);
     let isOver = false;
     const finish = (isCrash: boolean): void => {
@@ -247,14 +298,21 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
       items.map(async (item) => {
         try {
           await turns.take(deadlineMs);
-        } catch {
+        } catch (error) {
+          const leftMs = Math.min(deadlineMs, beganMs + patienceMs) - clockOf(life).now();
+          if ((error as { code?: string }).code === 'NO_TURN' && leftMs > 1)
+            end.problems.push(`an item is requeued ${leftMs} ms before its environment has waited for its turn`);
           return;
         }
         if (life.isDead) return;
+        if (clockOf(life).now() >= deadlineMs) end.problems.push('a call is let through when its time is up');
+        life.figures.called();
         const limit = toldAt(told, time.nowMs - startMs);
         const startedMs = clockOf(life).now();
         made.push({ level: item.level, atMs: time.nowMs - startMs });
         await new Promise<void>((resolve) => time.in(between(...callMs), () => alive(life, resolve)));
+        turns.answered(clockOf(life).now() - startedMs);
+        life.figures.answered(clockOf(life).now() - startedMs);
         // Not every answer has the header.
         if (limit !== undefined && !strikes('silent')) turns.told({ perSecond: limit, startedMs });
         left.delete(item);

@@ -26,7 +26,7 @@ const slackShares = 1e-9;
  * How much longer than at the whole rate a tree takes: its levels begin one after the other, each with an environment that asks for
  * its share first, and the shares follow what each could use.
  */
-const longest = { part: 1.35, secondsALevel: 4 };
+const longest = { part: 1.45, secondsALevel: 4 };
 /** Of earnings.ts. */
 const timerLateMs = 20;
 
@@ -40,19 +40,26 @@ function drawRateWorld(seed: number): Omit<RateWorldOptions, 'core'> {
   const calls = pick<readonly number[]>('tree', trees);
   const isCalm = pick('calm', [true, false, false, false]);
   const odds = (fault: string, most: number): number => (isCalm ? 0 : pick(fault, [0, most / 4, most]));
-  const told = pick('told', [false, false, true]) ? drawTold(seed) : undefined;
+  // Where nothing else is going on, it shows how much of the rate is used.
+  const isPlain = isCalm && pick('plain', [true, true, false]);
+  const told = !isPlain && pick('told', [false, false, true]) ? drawTold(seed) : undefined;
+  const secondRate =
+    !isPlain && pick('stages', [false, false, true]) ? pick('second rate', [1, 5, 20, 100]) : undefined;
+  const isOneRate = told === undefined && secondRate === undefined;
   return {
     seed,
     told,
-    secondRate: pick('stages', [false, false, true]) ? pick('second rate', [1, 5, 20, 100]) : undefined,
+    secondRate,
     learnMs: isCalm ? calmLearnMs : faultyLearnMs,
     perSecond: pick('rate', [1, 5, 20, 100]),
     calls,
     environments: calls.map((_, level) => pick(`environments ${level}`, [1, 2, 3, 5])),
-    places: pick('places', [undefined, undefined, undefined, 1, 3, 6]),
+    places: isPlain ? undefined : pick('places', [undefined, undefined, undefined, 1, 3, 6]),
     atOnce: pick('at once', [1, 3, 10]),
     callMs: [50, 400],
     skewMs: 800,
+    hurries: isOneRate ? odds('hurries', 0.2) : 0,
+    spoils: isOneRate ? odds('spoils', 0.01) : 0,
     faults: {
       stalls: odds('stalls', 0.02),
       dies: odds('dies', 0.03),
@@ -80,7 +87,7 @@ function drawTold(seed: number): ToldFrom[] {
 /** @returns what is wrong with a seed; undefined: nothing */
 export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
   const options = drawRateWorld(seed);
-  const { burst, crashes, misled, shares, saves, seconds } = await runRateWorld({ core, ...options });
+  const { burst, crashes, misled, shares, saves, seconds, problems: found } = await runRateWorld({ core, ...options });
   const { environments, secondRate, told, calls, perSecond, atOnce, callMs, faults = {} } = options;
   const stages = secondRate === undefined ? 1 : 2;
   const places = options.places === undefined ? undefined : stages * options.places;
@@ -96,6 +103,7 @@ export async function tryRateWorld(core: RateWorldOptions['core'], seed: number)
   // has left begins with nothing.
   const allowed = (places === undefined ? running + crashes : places + (timerLateMs / 1000) * rate) + misled;
   const problems = [
+    ...found.slice(0, 1),
     ...(burst > allowed + slackCalls
       ? [`${burst.toFixed(2)} calls more than the rate allows, and not ${allowed}`]
       : []),
