@@ -40,6 +40,8 @@ export type World = {
   levels: Map<string, LevelParts>;
   onOutcome: (life: Life, outcome: Outcome) => void;
   onRefire: (level: string, payload: string, life: Life) => void;
+  /** Lambda refuses events of these objects, whoever sends them; absent: of none. */
+  refuses?: ((key: string) => boolean) | undefined;
 };
 
 /** What is kept at an invocation's end, as `shared/lambda` does. */

@@ -77,6 +77,8 @@ export const faultOdds = {
   'marker-deleted': 0.9,
   'tampered-after': 0.3,
   'junk-after': 0.9,
+  'letters-limited': 0.9,
+  'messages-due': 0.9,
   'item-overwritten': 0.9,
   'bad-list': 0.9,
   'batches-deleted': 0.9,

@@ -16,14 +16,16 @@ import type { Life } from './life.ts';
 const reserveMs = 15_000;
 
 /** Gives an event to what triggers the level, as an invocation's call. */
-function refireOf({ core, onRefire }: World, { level, trigger }: LevelParts, life: Life): EventSink {
+function refireOf(world: World, { level, trigger }: LevelParts, life: Life): EventSink {
+  const { core } = world;
   return {
     send: (event) => {
       const payload = JSON.stringify(core.buildS3Event(event, bucketName));
+      if (world.refuses?.(event.key) === true) return Promise.reject(new Error('RequestTooLargeException'));
       return life.operate({
         name: `invoke ${level.name} ${event.key}`,
         act: () => {
-          onRefire(level.name, payload, life);
+          world.onRefire(level.name, payload, life);
           trigger.accept(payload, true);
         },
         mutates: true,

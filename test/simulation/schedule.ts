@@ -21,6 +21,7 @@ import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
 import { bringBackBatches, refuseBadLists, refuseSpoiltItems } from './spoilt-items.ts';
 import { StagedBatch } from './staged-batch.ts';
+import { giveBackWhatWaits, replayUpToALimit } from './staged-queues.ts';
 import { StagedMoments } from './staged-moments.ts';
 
 export type ScheduleOptions = {
@@ -273,6 +274,8 @@ class Day {
       ['marker-deleted', bringBackMarker],
       ['junk-after', countJunk],
       ['run-stopped-after', stopARun],
+      ['letters-limited', replayUpToALimit],
+      ['messages-due', giveBackWhatWaits],
       ['item-overwritten', refuseSpoiltItems],
       ['bad-list', refuseBadLists],
       ['tampered-after', noticeTampering],

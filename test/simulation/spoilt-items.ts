@@ -2,7 +2,7 @@
 import type { AfterDay } from './after-day.ts';
 import type { StagedAnswer } from './answers.ts';
 import type { Site } from './faults.ts';
-import type { Node } from './model.ts';
+import { isAlways, type Node } from './model.ts';
 import type { Scene } from './scene.ts';
 
 const noJson = ['', ' \n', 'x', '{"id":', "{'id':'a'}", '{"id":"a"},'] as const;
@@ -37,23 +37,24 @@ const badLists = {
 /** The good children of a list with a bad one are there, its receipt is not, and no other call is made for it than its pages. */
 export async function refuseBadLists(site: Site, { scene, people, settle, converge }: AfterDay): Promise<void> {
   const { api, bucket, checker, faults, levels, time } = scene;
-  const lists = doneLists(scene).filter((node) => node.api.children.length > 0 && !checker.ledger.hasChoice(node));
+  const lists = doneLists(scene).filter((node) => node.api.children.some(isAlways) && !checker.ledger.hasChoice(node));
   if (lists.length === 0 || scene.isTampered) return;
   const node = faults.pick(site, 'list', lists);
   // A batch has no key for each of its items.
   const isInBatch = node.children[0]?.isInBatch === true;
   const kinds = (Object.keys(badLists) as (keyof typeof badLists)[]).filter((kind) => !isInBatch || kind !== 'long-id');
-  const kind = faults.pick(site, 'kind', kinds);
-  api.stage(new Map([[node, kind]]));
   bucket.delete(node.doneKey, 'person');
-  await time.runTo(time.nowMs + 1_000);
-  scene.notify(node.itemKey);
-  await settle('after a list with a bad child');
-  mustBeFailed(node, badLists[kind], scene);
-  if (bucket.objects.has(node.doneKey)) checker.break('truth', `${node.doneKey} is there, and its list is ${kind}`);
-  const letters = [...(levels.get(node.level)?.deadLetters.messages.values() ?? [])];
-  if (!letters.some(({ body }) => body.includes(badLists[kind])))
-    checker.break('conservation', `no letter tells of ${node.itemKey}, whose list is ${kind}`);
+  for (const kind of kinds) {
+    api.stage(new Map([[node, kind]]));
+    await time.runTo(time.nowMs + 1_000);
+    scene.notify(node.itemKey);
+    await settle('after a list with a bad child');
+    mustBeFailed(node, badLists[kind], scene);
+    if (bucket.objects.has(node.doneKey)) checker.break('truth', `${node.doneKey} is there, and its list is ${kind}`);
+    const letters = [...(levels.get(node.level)?.deadLetters.messages.values() ?? [])];
+    if (!letters.some(({ body }) => body.includes(badLists[kind])))
+      checker.break('conservation', `no letter tells of ${node.itemKey}, whose list is ${kind}`);
+  }
   api.stage(new Map());
   scene.notify(node.itemKey);
   await settle('after a list that is well again');
