@@ -4,6 +4,24 @@
  */
 import { hashText, mix, unit } from './random.ts';
 
+/** Of what is tried on complete runs; each gets three chances, and no schedule leaves one out from the start. */
+const afterDayOdds = {
+  'params-changed': 0.25,
+  'mistaken-seed': 0.25,
+  'mistaken-rate': 0.25,
+  'spoilt-report': 0.25,
+  'spoilt-params': 0.25,
+  'forged-shares': 0.25,
+  'marker-deleted': 0.25,
+  'junk-after': 0.25,
+  'letters-limited': 0.25,
+  'messages-due': 0.25,
+  'item-overwritten': 0.25,
+  'bad-list': 0.25,
+  'batches-deleted': 0.25,
+  'run-stopped-after': 0.25,
+} as const;
+
 /** The highest odds of each fault, for each chance that it gets. */
 export const faultOdds = {
   'event-dropped': 0.06,
@@ -59,7 +77,6 @@ export const faultOdds = {
   'object-deleted': 0.4,
   'rate-set': 0.3,
   'run-stopped': 0.5,
-  'run-stopped-after': 0.9,
   'junk-object': 0.4,
   'spoiled-record': 0.4,
   'poisoned-freeze': 0.3,
@@ -67,21 +84,8 @@ export const faultOdds = {
   'forged-sibling': 0.3,
   'forged-batch': 0.3,
   'forged-part': 0.3,
-  'params-changed': 0.9,
-  /** Seeds and rates that are refused; once all is well. */
-  'mistaken-seed': 0.9,
-  'mistaken-rate': 0.9,
-  'spoilt-report': 0.9,
-  'spoilt-params': 0.9,
-  'forged-shares': 0.9,
-  'marker-deleted': 0.9,
   'tampered-after': 0.3,
-  'junk-after': 0.9,
-  'letters-limited': 0.9,
-  'messages-due': 0.9,
-  'item-overwritten': 0.9,
-  'bad-list': 0.9,
-  'batches-deleted': 0.9,
+  ...afterDayOdds,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,
 } as const;
@@ -164,6 +168,7 @@ export class Faults {
 
   /** Half of the faults stay away from a schedule, the others come seldom to often. */
   #drawOdds(name: FaultName): number {
+    if (name in afterDayOdds) return faultOdds[name];
     const bits = hashText(`odds ${name}`, this.#seed);
     if (unit(bits) < 0.5) return 0;
     return faultOdds[name] * 10 ** (-1.5 * unit(mix(bits, 1)));

@@ -59,6 +59,7 @@ export async function readForgedShares(site: Site, { scene, people, settle }: Af
     level: faults.pick(site, `level of ${id}`, names),
     perSecond: faults.pick(site, `calls of ${id}`, [
       0,
+      1,
       ...[deployed / 3, deployed / 30, 1 / 3].map((each) => Math.round(each * 1000) / 1000),
     ]),
     waited: faults.pick(site, `waits of ${id}`, [0, 0.25, 0.75, 1]),

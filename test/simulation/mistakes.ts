@@ -116,10 +116,14 @@ export async function refuseMistakenRates(site: Site, { scene, people, settle }:
     '{"requestsPerSecond":1e999}',
     ...(isOpen ? ['{"requestsPerSecond":5}'] : []),
   ];
-  for (const which of ['first', 'second', 'third']) {
-    const [right, told] = faults.pick(site, `${which} good`, good);
+  for (const [right, told] of good) {
     await tell(right, told, false);
-    await tell(faults.pick(site, `${which} bad`, bad), told, true);
+    await tell(faults.pick(site, `bad after ${right}`, bad), told, true);
+  }
+  // What was good for other limits, or is none, is not the last good one.
+  for (const lastGood of ['{"requestsPerSecond":0.01}', 'x', '{"requestsPerSecond":-1}']) {
+    bucket.write('control/last-good-rate.json', lastGood, {}, 'person');
+    await tell(faults.pick(site, `bad and ${lastGood}`, bad), { requestsPerSecond: deployed, paused: false }, true);
   }
   bucket.write('control/rate.json', '{}', {}, 'person');
   people.rate(() => undefined);

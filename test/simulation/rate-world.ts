@@ -79,6 +79,8 @@ const usualWorkMs = 295_000;
 const shortWorkMs = [0, 0, 1, 40, 700, 4_000, 12_000] as const;
 /** An environment whose share is too small waits so long for the others to make room. */
 const patienceMs = 8_000;
+/** Each time nobody has a share for half a minute. */
+const mostSpoilt = 3;
 const spoiltTables = ['', 'null', '{"version":1}', `"${'x'.repeat(600_000)}"`] as const;
 
 export async function runRateWorld(options: RateWorldOptions): Promise<RateWorldEnd> {
@@ -88,6 +90,7 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
   let drawn = 0;
   const next = (): number => unit(mix(options.seed, (drawn += 1)));
   let drawnLater = 0;
+  let spoilt = 0;
   /** Drawn by themselves, so that the others stay what they were. */
   const nextLater = (): number => unit(mix(options.seed, 1_000_000_007 + (drawnLater += 1)));
   const strikes = (fault: keyof typeof faults): boolean => next() < (faults[fault] ?? 0);
@@ -216,6 +219,7 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
 
   /** A person writes something else over it. */
   function spoil(): void {
+    spoilt += 1;
     const body = spoiltTables[Math.floor(nextLater() * spoiltTables.length)] ?? '';
     objects.set('control/shares.json', { body, eTag: `spoilt ${drawnLater}`, metadata: {}, modifiedMs: time.nowMs });
   }
@@ -274,7 +278,7 @@ export async function runRateWorld(options: RateWorldOptions): Promise<RateWorld
 
   async function invoke(environment: Warm, level: number, items: Item[]): Promise<void> {
     const { life, turns } = environment;
-    if (nextLater() < (options.spoils ?? 0)) spoil();
+    if (nextLater() < (options.spoils ?? 0) && spoilt < mostSpoilt) spoil();
     const isHurried = nextLater() < (options.hurries ?? 0);
     const beganMs = clockOf(life).now();
     const shortMs = shortWorkMs[Math.floor(nextLater() * shortWorkMs.length)] ?? usualWorkMs;

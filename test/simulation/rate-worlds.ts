@@ -27,6 +27,8 @@ const slackShares = 1e-9;
  * its share first, and the shares follow what each could use.
  */
 const longest = { part: 1.45, secondsALevel: 4 };
+/** An environment that begins alone makes its first call at once, but for some requests to S3. */
+const longestStartMs = 500;
 /** Of earnings.ts. */
 const timerLateMs = 20;
 
@@ -59,7 +61,7 @@ function drawRateWorld(seed: number): Omit<RateWorldOptions, 'core'> {
     callMs: [50, 400],
     skewMs: 800,
     hurries: isOneRate ? odds('hurries', 0.2) : 0,
-    spoils: isOneRate ? odds('spoils', 0.01) : 0,
+    spoils: isOneRate ? odds('spoils', 0.06) : 0,
     faults: {
       stalls: odds('stalls', 0.02),
       dies: odds('dies', 0.03),
@@ -87,7 +89,16 @@ function drawTold(seed: number): ToldFrom[] {
 /** @returns what is wrong with a seed; undefined: nothing */
 export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
   const options = drawRateWorld(seed);
-  const { burst, crashes, misled, shares, saves, seconds, problems: found } = await runRateWorld({ core, ...options });
+  const {
+    burst,
+    crashes,
+    misled,
+    shares,
+    saves,
+    seconds,
+    problems: found,
+    made,
+  } = await runRateWorld({ core, ...options });
   const { environments, secondRate, told, calls, perSecond, atOnce, callMs, faults = {} } = options;
   const stages = secondRate === undefined ? 1 : 2;
   const places = options.places === undefined ? undefined : stages * options.places;
@@ -109,6 +120,7 @@ export async function tryRateWorld(core: RateWorldOptions['core'], seed: number)
       : []),
     ...(shares > 1 + slackShares ? [`shares of ${shares.toFixed(4)} in use at one time`] : []),
     ...(saves > slackCalls ? [`${saves.toFixed(2)} calls too many may be saved up`] : []),
+    ...(isCalm && (made[0]?.atMs ?? 0) > longestStartMs ? [`the first call comes after ${made[0]?.atMs} ms`] : []),
     ...(isCalm && seconds > mostSeconds ? [`${seconds.toFixed(1)} s, and not ${mostSeconds.toFixed(1)}`] : []),
   ];
   return problems.length === 0 ? undefined : `Seed ${seed}: ${problems.join('; ')}. ${JSON.stringify(options)}`;

@@ -71,9 +71,19 @@ export class ReportWatch {
       const [, seconds] = /, (\d+) s ago/.exec(line) ?? [];
       const ageMs = stored === undefined ? Number.NaN : this.#scene.time.nowMs - Date.parse(stored.at);
       const isOld = stored !== undefined && !(Math.abs(Number(seconds) * 1000 - ageMs) <= blurMs);
-      return complete !== stored?.complete || at !== stored?.at || !line.includes(figures) || isOld;
+      const isOtherWord = stored !== undefined && !line.startsWith(`${run}: ${this.#wordOf(stored)}, `);
+      return complete !== stored?.complete || at !== stored?.at || !line.includes(figures) || isOld || isOtherWord;
     });
     return wrong === undefined ? undefined : `the run ${wrong.run} is told to be ${wrong.line}`;
+  }
+
+  /** A run may have been paused or resumed since it was counted. */
+  #wordOf({ run, complete, levels }: RunReport): string {
+    if (complete) return 'complete';
+    const state = this.#scene.checker.runs.stateOf(run);
+    if (state !== 'running') return state;
+    const hasFailed = levels.some(({ failed: { retrying, dead, parked } }) => retrying + dead + parked > 0);
+    return hasFailed ? 'has failures' : 'open';
   }
 
   /** @returns what is wrong with what a sweep has just left; undefined for one that has given something to do */

@@ -2,6 +2,7 @@
 import type { AfterDay } from './after-day.ts';
 import type { Site } from './faults.ts';
 import { isAlways, type Node } from './model.ts';
+import { ReportWatch } from './report-watch.ts';
 import type { Scene } from './scene.ts';
 
 /** Every environment knows of it by then. */
@@ -29,8 +30,10 @@ export async function stopARun(site: Site, { scene, people, settle, converge }: 
     const told = 'run' in status ? status.control?.state : undefined;
     if (told !== checker.runs.stateOf(stopped)) checker.break('truth', `${stopped} is told to be ${told}`);
   });
+  people.status({}, (status) => checker.tell('truth', new ReportWatch(scene).list(status)));
   await settle('after a look at a run that is stopped');
   people.setRun(stopped, 'resume');
+  people.status({}, (status) => checker.tell('truth', new ReportWatch(scene).list(status)));
   await time.runTo(time.nowMs + knownMs);
   // What a cancelled run has lost by it comes back with the next sweep, however young it is.
   for (let round = 0; round < 2; round += 1) {
