@@ -38,7 +38,11 @@ export class FreezeWatch {
   readonly #repeated = new Map<string, number>();
   /** By item and event: until when those that come later have to wait. */
   readonly #alone = new Map<string, { untilMs: number; waited: number }>();
+  /** By invocation, until when it was ordered to stop all calls. */
+  readonly #told = new WeakMap<Life, number>();
   #inBucket: Freeze | undefined;
+  /** A person has written a freeze. */
+  #isTouched = false;
 
   constructor(options: Options) {
     this.#options = options;
@@ -63,7 +67,19 @@ export class FreezeWatch {
     const [first, ...others] = new Map(events.map((event) => [`${event.replays} ${event.refires}`, event])).values();
     const freezesMs = [first, ...others].map((event) => this.#freezes(call, event, orderMs, nowMs));
     const { environment } = call.life;
-    this.#own.set(environment, Math.max(this.#own.get(environment) ?? 0, nowMs + Math.min(...freezesMs)));
+    const untilMs = nowMs + Math.min(...freezesMs);
+    this.#own.set(environment, Math.max(this.#own.get(environment) ?? 0, untilMs));
+    this.#told.set(call.life, Math.max(this.#told.get(call.life) ?? 0, untilMs));
+  }
+
+  /** @returns what is wrong with the end of an invocation that was ordered to wait: the others have to hear of it */
+  ended(life: Life, nowMs: number): string | undefined {
+    const untilMs = this.#told.get(life) ?? 0;
+    // What a person has left there may stop the calls for longer.
+    const isWritten = (this.#inBucket?.untilMs ?? 0) >= untilMs - 1 || this.#isTouched;
+    return untilMs > nowMs && !isWritten && life.failures === 0 && life.events.length === 1
+      ? `${life.name} was ordered to wait for ${(untilMs - nowMs) / 1000} s more, and no other environment can know of it`
+      : undefined;
   }
 
   /** @returns for how long the order stops all calls, in milliseconds, if it is this event's */
@@ -96,7 +112,10 @@ export class FreezeWatch {
     const before = this.#inBucket?.untilMs ?? 0;
     const untilMs = Date.parse(/"until":"([^"]*)"/.exec(body ?? '')?.[1] ?? '');
     this.#inBucket = life === undefined || Number.isNaN(untilMs) ? undefined : { untilMs, writtenMs: nowMs };
-    if (life === undefined) return undefined;
+    if (life === undefined) {
+      this.#isTouched = true;
+      return undefined;
+    }
     return before > nowMs && untilMs < before - 1
       ? `writes a freeze that ends ${(before - untilMs) / 1000} s before the one that it overwrites`
       : this.#stops(life, untilMs - Math.max(before, nowMs));

@@ -201,6 +201,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     api,
     onOutcome: (life, outcome) => {
       checker.tell('truth', callWatch.outcome(life, outcome));
+      checker.tell('rate', freezeWatch.ended(life, time.nowMs));
       // Of several items, another one may be under way.
       const [event, another] = life.events;
       if (outcome.outcome === 'deferred' && event !== undefined && another === undefined)
