@@ -4,25 +4,19 @@
  */
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import type { Violation } from './checker.ts';
-import { bringBackMarker, countJunk, noticeTampering, refuseOtherParams, type AfterDay } from './after-day.ts';
-import { stopARun } from './stopped-run.ts';
+import type { AfterDay } from './after-day.ts';
 import { chainMistake } from './chain-mistakes.ts';
+import { tryOnCompleteRuns } from './complete-runs.ts';
 import type { Core } from './core.ts';
 import { wrongCounts } from './count-check.ts';
 import { planDay } from './day-plan.ts';
 import { ExplainWatch } from './explain-watch.ts';
 import type { FaultChoice, FaultName, Injected, Site } from './faults.ts';
 import type { ChainChoice } from './chain-plan.ts';
-import { readForgedShares, refuseSpoiltParams } from './forged-records.ts';
-import { passOverSpoiltReports, refuseMistakenRates, refuseMistakenSeeds } from './mistakes.ts';
 import { eventTextIn, keysOfEvent, type Node } from './model.ts';
 import { People } from './people.ts';
 import { ReportWatch } from './report-watch.ts';
 import { buildScene, type Scene } from './scene.ts';
-import { bringBackBatches, refuseBadLists, refuseSpoiltItems } from './spoilt-items.ts';
-import { StagedBatch } from './staged-batch.ts';
-import { giveBackWhatWaits, replayUpToALimit } from './staged-queues.ts';
-import { StagedMoments } from './staged-moments.ts';
 
 export type ScheduleOptions = {
   seed: number;
@@ -109,8 +103,7 @@ class Day {
     this.#scene.mend();
     const needed = await this.#converge();
     await this.#mustStayDone();
-    await this.#tryOnCompleteRuns();
-    await this.#tryMoments();
+    await tryOnCompleteRuns(this.#tries(), (fault) => this.#chanceOf(fault));
     return needed;
   }
 
@@ -261,33 +254,6 @@ class Day {
     await this.#settle('after a look at single items');
   }
 
-  async #tryOnCompleteRuns(): Promise<void> {
-    const { checker, runs } = this.#scene;
-    const tries = this.#tries();
-    for (const [fault, act] of [
-      ['params-changed', refuseOtherParams],
-      ['mistaken-seed', refuseMistakenSeeds],
-      ['mistaken-rate', refuseMistakenRates],
-      ['spoilt-report', passOverSpoiltReports],
-      ['spoilt-params', refuseSpoiltParams],
-      ['forged-shares', readForgedShares],
-      ['marker-deleted', bringBackMarker],
-      ['junk-after', countJunk],
-      ['run-stopped-after', stopARun],
-      ['letters-limited', replayUpToALimit],
-      ['messages-due', giveBackWhatWaits],
-      ['item-overwritten', refuseSpoiltItems],
-      ['bad-list', refuseBadLists],
-      ['tampered-after', noticeTampering],
-      // What is told of the results of batches that are no more is told by those that came after them.
-      ['batches-deleted', bringBackBatches],
-    ] as const) {
-      if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
-      const site = this.#chanceOf(fault);
-      if (site !== undefined) await act(site, tries);
-    }
-  }
-
   #tries(): AfterDay {
     return {
       scene: this.#scene,
@@ -295,17 +261,6 @@ class Day {
       settle: (when: string) => this.#settle(when),
       converge: () => this.#converge().then(() => undefined),
     };
-  }
-
-  /** At last, since what is undone for it stays so. */
-  async #tryMoments(): Promise<void> {
-    const { checker, runs } = this.#scene;
-    if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
-    for (const which of ['first', 'second'])
-      if (this.#scene.plan.batch > 1 && checker.violation === undefined)
-        await new StagedBatch(this.#tries(), which).try();
-    if (checker.violation !== undefined || !runs.every((run) => checker.ledger.isComplete(run))) return;
-    await new StagedMoments(this.#tries()).try();
   }
 
   /** Where a fault strikes on the complete runs; it has three chances. */

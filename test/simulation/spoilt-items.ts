@@ -82,7 +82,9 @@ export async function bringBackBatches(site: Site, { scene, people, settle, conv
   const again = new Set<Node>();
   scene.watchBatch({
     ...{ begins: () => undefined, noted: () => undefined, crashed: () => undefined, stored: () => undefined },
-    called: (_, leaf) => void (known.has(leaf) && again.add(leaf)),
+    called: (_, leaf) => {
+      if (known.has(leaf)) again.add(leaf);
+    },
   });
   for (const round of ['first', 'second']) {
     const keys = batches.batchesOf(parent).map(({ key }) => key);
