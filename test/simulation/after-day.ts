@@ -127,8 +127,8 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
     bucket.delete(doneKey, 'person');
   } else if (isOverwritten) {
     const changes = reports[0]?.runs.find((swept) => swept.run === run)?.changes ?? [];
-    if (changes.length === 0)
-      checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} does not say so`);
+    if (changes.join() !== 'the results')
+      checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} says: ${changes.join()}`);
     if (bucket.objects.get(marker)?.body !== before)
       checker.break('truth', `${marker} was written anew although ${doneKey} was overwritten`);
     bucket.delete(doneKey, 'person');
@@ -143,7 +143,11 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
 function resultsOf(node: Node, ledger: Ledger): { doneKey: string; run: string; isPart: boolean }[] {
   const { api, run, doneKey, isInBatch } = node;
   if (!api.isLeaf) return [];
-  if (isInBatch && ledger.batches.batchesWith(node).length === 0) return [];
-  if (isInBatch) return ledger.batches.partsWith(node).map(({ key }) => ({ doneKey: key, run, isPart: true }));
+  if (isInBatch) {
+    // What is told of the results of a batch that a person has changed is told by another one, too.
+    const batches = ledger.batches.batchesWith(node);
+    const isSound = batches.length > 0 && batches.every((batch) => ledger.batches.isWhole(batch));
+    return isSound ? ledger.batches.partsWith(node).map(({ key }) => ({ doneKey: key, run, isPart: true })) : [];
+  }
   return ledger.has(doneKey) ? [{ doneKey, run, isPart: false }] : [];
 }

@@ -148,8 +148,10 @@ export class Bucket {
         for (let after = ''; ;) {
           const page = await listPage(prefix, after);
           const last = page.at(-1);
-          if (last === undefined) return;
+          // Of nothing there is a page, too.
+          if (last === undefined && after !== '') return;
           yield page;
+          if (last === undefined) return;
           after = last.key;
         }
       },

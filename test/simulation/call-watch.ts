@@ -81,7 +81,7 @@ export class CallWatch {
       (outcome === 'missing' && calls > 0 && 'it made calls') ||
       (outcome === 'duplicate' && !isSeed && calls > 0 && 'it made calls') ||
       (items === undefined &&
-        written > (this.#written.get(life) ?? 0) &&
+        (written < 0 || written > (this.#written.get(life) ?? 0)) &&
         `it wrote ${this.#written.get(life) ?? 0} objects`) ||
       (outcome === 'deferred' &&
         (!life.sentFor.has(event.key) || life.failedFor.has(event.key)) &&

@@ -20,6 +20,7 @@ const afterDayOdds = {
   'bad-list': 0.25,
   'batches-deleted': 0.25,
   'run-stopped-after': 0.25,
+  'tampered-after': 0.25,
 } as const;
 
 /** The highest odds of each fault, for each chance that it gets. */
@@ -84,7 +85,6 @@ export const faultOdds = {
   'forged-sibling': 0.3,
   'forged-batch': 0.3,
   'forged-part': 0.3,
-  'tampered-after': 0.3,
   ...afterDayOdds,
   'sweep-beside': 0.5,
   'replay-beside': 0.7,

@@ -114,6 +114,7 @@ export async function refuseMistakenRates(site: Site, { scene, people, settle }:
     '{"requestsPerSecond":null}',
     '{"requestsPerSecond":0.19}',
     '{"requestsPerSecond":1e999}',
+    'x'.repeat(1_000_001),
     ...(isOpen ? ['{"requestsPerSecond":5}'] : []),
   ];
   for (const [right, told] of good) {

@@ -2,7 +2,7 @@
 import type { Life } from './life.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
-type Failure = { class?: unknown; code?: unknown; attempts?: unknown };
+type Failure = { class?: unknown; code?: unknown; attempts?: unknown; message?: unknown };
 type Note = Failure & { key?: unknown; status?: unknown; attempts?: unknown; items?: readonly Failure[] };
 
 /** Statuses below 500 that may pass; from 500 on all may. */
@@ -41,6 +41,9 @@ export class NoteWatch {
     const failures = note.items ?? (note.status === 'failed' ? [note] : []);
     const wrong = failures.find(isOfOtherClass);
     if (wrong !== undefined) return `says of ${String(wrong.code)} that it is of the class ${String(wrong.class)}`;
+    // What the API answered is told with the call.
+    const cut = note.items === undefined ? failures.find(isCut) : undefined;
+    if (cut !== undefined) return `says of ${String(cut.code)}: ${String(cut.message)}`;
     const uncounted = note.items?.find(({ attempts }) => !(Number(attempts) > 0));
     if (uncounted !== undefined) return 'counts no attempt of an item that has failed';
     // The code of the batch as a whole is of one of its items, or of what stopped it.
@@ -65,6 +68,10 @@ function isOfOtherClass({ class: its, code }: Failure): boolean {
   const [, status] = /^HTTP_(\d+)$/.exec(String(code)) ?? [];
   const mayPass = Number(status) >= 500 || passing.includes(Number(status));
   return status !== undefined && its !== (mayPass ? 'transient' : 'item');
+}
+
+function isCut({ code, message }: Failure): boolean {
+  return /^HTTP_[345]/.test(String(code)) && !/^(GET|The API) /.test(String(message));
 }
 
 /** @returns undefined for what is no note of a failure */

@@ -9,7 +9,7 @@ const rateIsFreshMs = 5_000;
 const mostRemoves = 2;
 
 /** `changes`: how often the object had been written by then. */
-type Look = { startedMs: number; isAnswered: boolean; changes: number };
+type Look = { startedMs: number; isAnswered: boolean; changes: number; life: Life };
 
 export class ReadWatch {
   readonly #core: Pick<Core, 'firstRetryMs'>;
@@ -40,9 +40,11 @@ export class ReadWatch {
     const looks = this.#looks.get(life.environment) ?? new Map<string, Look>();
     this.#looks.set(life.environment, looks);
     const last = looks.get(what);
-    looks.set(what, { startedMs: this.#now(), isAnswered: false, changes: 0 });
+    looks.set(what, { startedMs: this.#now(), isAnswered: false, changes: 0, life });
     const agoMs = last?.isAnswered === true ? this.#now() - last.startedMs : Infinity;
+    const isAskedNow = last !== undefined && !last.isAnswered && last.life === life && !life.wasDelayed;
     const wrong =
+      (/^get control\/(rate|runs)/.test(what) && isAskedNow && 'it has not been answered yet') ||
       (what === 'get control/rate.json' && agoMs < rateIsFreshMs - 1 && `${agoMs} ms after it was answered`) ||
       (/^list failures\/.* after $/.test(what) &&
         ((agoMs < this.#core.firstRetryMs({ lambdaTimeScale: 1 }) / 2 - 1 && `${agoMs} ms after it was answered`) ||

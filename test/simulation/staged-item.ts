@@ -91,6 +91,23 @@ export class StagedItem {
     return this.#isLost() ? 'lost' : 'waiting';
   }
 
+  /** What a command is told to be asked about it; undefined: nothing, or it is in a batch, of which another item may be told of. */
+  requestFor(node: Node, level: string): object | undefined {
+    const { run } = node;
+    const { code } = this.#staged.note ?? {};
+    if (node.isInBatch) return undefined;
+    switch (this.stateOf(node)) {
+      case 'parked':
+        return { run, level, code, from: 'failures', force: true };
+      case 'dead':
+        return { run, level, code };
+      case 'lost':
+        return { run };
+      default:
+        return undefined;
+    }
+  }
+
   /** What a sweep by name does about it. */
   refires(): Refires {
     const { undone, note, shortSinceMs, nowMs } = this.#staged;

@@ -4,10 +4,11 @@
  * they are told must be what the table in staged-item.ts says. It is the last thing that is tried on a run.
  */
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
+import type { Explanation } from '../../shared/engine/report/explanation.ts';
 import type { SweepReport } from '../../shared/engine/recovery/sweep.ts';
 import type { AfterDay } from './after-day.ts';
 import type { Site } from './faults.ts';
-import { keysOfEvent } from './model.ts';
+import { keysOfEvent, type Node } from './model.ts';
 import { eventOf } from './notifications.ts';
 import {
   StagedItem,
@@ -114,7 +115,7 @@ export class StagedMoments {
     const staged = await this.#records.write(subject, isShort);
     time.isStill = true;
     const item = new StagedItem(staged, this.#limits);
-    const says = await this.#ask(subject);
+    const says = await this.#ask(subject, item);
     const is = {
       figures: item.figures(),
       refires: item.refires(),
@@ -142,7 +143,7 @@ export class StagedMoments {
   }
 
   /** What people are told, who change nothing. */
-  async #ask(subject: Subject) {
+  async #ask(subject: Subject, item: StagedItem) {
     const { people, settle, scene } = this.#tries;
     const { run, level, undone } = subject;
     const states: string[] = [];
@@ -157,7 +158,7 @@ export class StagedMoments {
     for (const node of undone.slice(0, 2)) {
       const ids = node.api.ids;
       people.explain(ids.length === 0 ? { asked: node.itemKey } : { asked: ids, run }, (told) =>
-        states.push(typeof told === 'string' ? told : told.state),
+        this.#judgeState(node, told, item, states),
       );
     }
     const refires: Refires = { refired: 0, givenUp: 0 };
@@ -178,6 +179,14 @@ export class StagedMoments {
     queue?.messages.clear();
     for (const [id, message] of others) queue?.messages.set(id, message);
     return { figures, states, refires, failures, letter, letterReplays };
+  }
+
+  #judgeState(node: Node, told: Explanation | string, item: StagedItem, states: string[]): void {
+    states.push(typeof told === 'string' ? told : told.state);
+    const asked = item.requestFor(node, node.level);
+    const advice = typeof told === 'string' ? told : (told.advice ?? '');
+    if (asked !== undefined && !advice.includes(`'${JSON.stringify(asked)}'`))
+      this.#tries.scene.checker.break('truth', `${node.itemKey} is to be asked for by ${advice}`);
   }
 
   async #replay(request: Parameters<AfterDay['people']['replay']>[0]): Promise<Replays> {
