@@ -9,6 +9,7 @@
 import { parseArgs } from 'node:util';
 import { loadCore } from './core.ts';
 import { hashText, unit } from './random.ts';
+import { wrongMoment } from './rate-moments.ts';
 import { runRateWorld, type RateWorldOptions, type ToldFrom } from './rate-world.ts';
 
 const trees = [
@@ -26,7 +27,7 @@ const slackShares = 1e-9;
  * How much longer than at the whole rate a tree takes: its levels begin one after the other, each with an environment that asks for
  * its share first, and the shares follow what each could use.
  */
-const longest = { part: 1.45, secondsALevel: 4 };
+const longest = { part: 1.65, secondsALevel: 4 };
 /** An environment that begins alone makes its first call at once, but for some requests to S3. */
 const longestStartMs = 500;
 /** Of earnings.ts. */
@@ -88,6 +89,8 @@ function drawTold(seed: number): ToldFrom[] {
 
 /** @returns what is wrong with a seed; undefined: nothing */
 export async function tryRateWorld(core: RateWorldOptions['core'], seed: number): Promise<string | undefined> {
+  const wrong = await wrongMoment(core, seed);
+  if (wrong !== undefined) return `Seed ${seed}: ${wrong}`;
   const options = drawRateWorld(seed);
   const {
     burst,
