@@ -37,7 +37,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/recovery/drain.ts',
     from: '      const takes = await Promise.allSettled(',
     to: '      await queue.remove(messages.map(({ handle }) => handle));\n      const takes = await Promise.allSettled(',
-    breaks: ['conservation'],
+    breaks: ['conservation', 'idempotence'],
   },
   {
     bug: "replay does not wait for the re-fire's answer",
@@ -93,7 +93,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'shared/engine/recovery/lost-item.ts',
     from: 'refires: isGivenUp ? refires : refires + 1,',
     to: 'refires,',
-    breaks: ['termination'],
+    breaks: ['termination', 'idempotence'],
   },
   {
     bug: 'a run with failures is marked complete',
