@@ -34,6 +34,19 @@ export const explainedSurvivors: readonly Explanation[] = [
     why: 'No page is under way by then: a listing that is told to end between two of them asks for nothing more.',
   },
   {
+    file: 'shared/engine/report/merged-listing.ts',
+    rule: 'drop-call',
+    was: 'await this.#pages.return?.().catch(() => undefined);',
+    why: 'A listing that is not turned any more asks for nothing: it waits between two pages, and is forgotten with the census that had it.',
+  },
+  {
+    file: 'shared/engine/rate/earnings.ts',
+    rule: 'shift-comparison',
+    was: 'return earned >= 1 - slack || ms < momentMs ? 0 : ms;',
+    now: 'return earned > 1 - slack || ms < momentMs ? 0 : ms;',
+    why: 'What lacks exactly the slack is earned within a thousandth of a millisecond at a call a second: the other half of the condition lets it through.',
+  },
+  {
     file: 'shared/engine/item/expand.ts',
     rule: 'drop-call',
     was: 'await upcoming.catch(() => undefined);',

@@ -27,6 +27,8 @@ type Attempt = {
   suspects: readonly number[];
   isNoted: boolean;
   groups: readonly (readonly number[])[];
+  /** A note says that nothing is under way any more. */
+  isOver: boolean;
   /** How many groups were noted. */
   begun: number;
   /** Each with the bytes of its lines. */
@@ -76,7 +78,7 @@ export class BatchAttempts {
     const size = Math.max(1, Math.ceil((running.length || suspects.length) / groupsAtOnce));
     const groups = groupsOf(ordered, suspects, size);
     const isNoted = isRepeat || suspects.length > 0;
-    this.#attempt = { life, event, before, suspects, isNoted, groups, begun: 0, parts: [] };
+    this.#attempt = { life, event, before, suspects, isNoted, groups, isOver: false, begun: 0, parts: [] };
   }
 
   noted(stored: Stored, by: Life): void {
@@ -96,6 +98,8 @@ export class BatchAttempts {
       note.attempts === (before.attempts ?? 0) + 1;
     if (!isRight)
       this.#break(`notes ${stored.body}, and should begin with ${JSON.stringify(group)}, suspects ${suspects.join()}`);
+    if (attempt.isOver) this.#break(`says that nothing is under way, and goes on with ${running.join()}`);
+    attempt.isOver = running.length === 0;
     if (running.length === 0) return;
     this.#mustHaveStored(groups.slice(0, begun).flat(), note);
     attempt.begun += 1;

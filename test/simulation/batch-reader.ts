@@ -124,3 +124,8 @@ function isJson(text: string): boolean {
     return false;
   }
 }
+
+/** As it stands in a batch, without what is between two of them. */
+export function elementBytes({ ids, item }: BatchElement): number {
+  return Buffer.byteLength(`{"ids":${JSON.stringify(ids)},"item":${item}}`);
+}

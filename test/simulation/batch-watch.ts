@@ -3,8 +3,8 @@
  * gave them; what a part says of itself is what it holds; what a note says of its items is true; and what failed for good, or makes its
  * function crash, is left alone.
  */
-import type { Batch, BatchBook, Part } from './batch-book.ts';
-import { readBitmap, withoutBreaks } from './batch-reader.ts';
+import type { Batch, BatchBook, BatchPlace, Part } from './batch-book.ts';
+import { elementBytes, readBitmap, withoutBreaks, type BatchElement } from './batch-reader.ts';
 import type { Stored } from './bucket.ts';
 import type { ChainPlan } from './chain-plan.ts';
 import type { PromiseName } from './checker.ts';
@@ -39,6 +39,8 @@ export class BatchWatch {
   readonly #refused = new Map<Node, Refusal>();
   /** Who has written the latest note, by its batch. */
   readonly #noters = new Map<string, Life>();
+  /** By the key of a batch. */
+  readonly #writers = new Map<string, Life>();
   readonly #crashes = new Map<string, number>();
 
   constructor(options: {
@@ -82,6 +84,8 @@ export class BatchWatch {
     const bytes = elements.reduce((sum, { item }) => sum + Buffer.byteLength(item), 0);
     if (elements.length > this.#plan.batch || (elements.length > 1 && bytes > this.#settings.maxBatchBytes))
       this.#break('completeness', `${key} has ${elements.length} items of ${bytes} bytes, more than a batch may have`);
+    this.#writers.set(key, by);
+    this.#mustBeFull(place, elements, by);
     const { items, run, 'parent-key': from } = stored.metadata;
     if (items !== String(elements.length))
       this.#break('truth', `${key} has ${elements.length} items and says ${items}`);
@@ -93,6 +97,25 @@ export class BatchWatch {
       key,
       parent,
     );
+  }
+
+  /** A batch that has another one after it, by the same invocation, had no room for the first item of that. */
+  #mustBeFull({ parent, number }: BatchPlace, elements: readonly BatchElement[], by: Life): void {
+    const before = this.#book.batchesOf(parent).filter(({ place }) => place.number < number);
+    const last = before.find(({ place }) => place.number === number - 1);
+    const [next] = elements;
+    const areBy = before.length === number && before.every(({ key }) => this.#writers.get(key) === by);
+    const isEarlier = before.some(({ stored }) => 'results-of' in stored.metadata);
+    if (last?.elements === undefined || next === undefined || !areBy || isEarlier || this.#isTouched(parent)) return;
+    const { maxBatchBytes } = this.#settings;
+    const bytes = last.elements.reduce((sum, element) => sum + elementBytes(element), 0);
+    const isFull =
+      last.elements.length >= this.#plan.batch || bytes >= maxBatchBytes || bytes + elementBytes(next) > maxBatchBytes;
+    if (!isFull)
+      this.#break(
+        'economy',
+        `${last.key} has ${last.elements.length} items of ${bytes} bytes, and ${by.name} begins another`,
+      );
   }
 
   /** An invocation has written a result part. */

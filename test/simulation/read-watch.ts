@@ -7,6 +7,8 @@ import type { Settings } from './settings.ts';
 const rateIsFreshMs = 5_000;
 
 const mostRemoves = 2;
+/** Of a sweep of all runs, which comes to none that is marked: with its report. */
+const removesOfAll = 1;
 
 /** `changes`: how often the object had been written by then. */
 type Look = { startedMs: number; isAnswered: boolean; changes: number; life: Life };
@@ -15,6 +17,8 @@ export class ReadWatch {
   readonly #core: Pick<Core, 'firstRetryMs'>;
   readonly #settings: Pick<Settings, 'deployment'>;
   readonly #now: () => number;
+  /** A sweep that was asked for no run. */
+  readonly #isOfAll: (life: Life) => boolean;
   /** By environment and request: the latest. */
   readonly #looks = new WeakMap<object, Map<string, Look>>();
   /** By invocation and request. */
@@ -22,7 +26,13 @@ export class ReadWatch {
   /** By key, how often an object was written or deleted. */
   readonly #changes = new Map<string, number>();
 
-  constructor(core: Pick<Core, 'firstRetryMs'>, settings: Pick<Settings, 'deployment'>, now: () => number) {
+  constructor(
+    core: Pick<Core, 'firstRetryMs'>,
+    settings: Pick<Settings, 'deployment'>,
+    now: () => number,
+    isOfAll: (life: Life) => boolean,
+  ) {
+    this.#isOfAll = isOfAll;
     this.#core = core;
     this.#settings = settings;
     this.#now = now;
@@ -62,7 +72,7 @@ export class ReadWatch {
     const times = (removed.get(what) ?? 0) + 1;
     removed.set(what, times);
     // Each of several events of a seed that come in one invocation removes them.
-    return times > mostRemoves * Math.max(1, life.events.length)
+    return times > (this.#isOfAll(life) ? removesOfAll : mostRemoves) * Math.max(1, life.events.length)
       ? `${life.name} asks for the same for the ${times}th time: ${what}`
       : undefined;
   }

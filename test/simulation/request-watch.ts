@@ -34,6 +34,12 @@ export class RequestWatch {
     return this.#requests.get(life)?.olderThan === undefined;
   }
 
+  /** A sweep of the runs that are not finished. */
+  isOfAll(life: Life): boolean {
+    const request = this.#requests.get(life);
+    return life.name.startsWith('sweep') && request?.run === undefined && request?.verify !== true;
+  }
+
   /** @returns what is wrong with a change of the bucket or a queue */
   changes(what: string, life: Life): string | undefined {
     return this.#requests.get(life)?.dryRun === true ? `${life.name} is a dry run, and changes ${what}` : undefined;

@@ -2,6 +2,7 @@
 import { Answers, type Window } from './answers.ts';
 import { Api, type Call } from './api.ts';
 import type { Part } from './batch-book.ts';
+import { elementBytes, withoutBreaks } from './batch-reader.ts';
 import { Bucket, type Stored } from './bucket.ts';
 import { drawChain, type ChainChoice, type ChainPlan } from './chain-plan.ts';
 import { CallWatch } from './call-watch.ts';
@@ -95,6 +96,7 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
   };
   const runs = faults.between(site, 'runs', 1, 3) === 3 ? ['2026-11-20', 'r_2'] : ['2026-11-20'];
   const root = growTree(plan, faults, startMs, dayMs);
+  settings.maxBatchBytes = fullBatchBytes(root, plan, faults) ?? settings.maxBatchBytes;
   const roles = new Map<string, KeyRole>();
   const modelRoots = runs.map((run) => modelRun(plan, run, root, roles));
   const { wanted, given, texts, changed } = drawSeeds(root, plan, faults);
@@ -119,7 +121,12 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     faults,
     accept: (level, payload) => levels.get(level)?.trigger.accept(payload),
   });
-  const readWatch = new ReadWatch(core, settings, () => time.nowMs);
+  const readWatch = new ReadWatch(
+    core,
+    settings,
+    () => time.nowMs,
+    (life) => checker.requests.isOfAll(life),
+  );
   const bucket: Bucket = new Bucket({
     core,
     time,
@@ -128,7 +135,12 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     // A queue gives an invocation several items at a time.
     writesAtOnce: settings.writeConcurrency * (settings.deployment.trigger === 'queue' ? settings.batchSize : 1),
     onTooMany: (what) => checker.break('rate', what),
-    onAsk: (what, life) => checker.tell('economy', readWatch.asks(what, life)),
+    onAsk: (what, life) => {
+      checker.tell('economy', readWatch.asks(what, life));
+      const batch = /^(sweep|status)/.test(life.name) && checker.ledger.batches.batches.get(what.replace(/^head /, ''));
+      if (batch && !life.wasDelayed && checker.ledger.batches.isWhole(batch))
+        checker.break('economy', `${life.name} asks for ${what}, of which its parts tell how many items it has`);
+    },
     onAnswered: (what, life) => readWatch.answered(what, life),
     onFailed: (life) => readWatch.failed(life),
     onChange: (key, before, after, by) => {
@@ -368,6 +380,20 @@ function batchKeys({ rows, batch }: ChainPlan, nodes: readonly Node[]): string[]
         (_, number) => `${rows.at(-1)?.reads}/${trailOf(parent)}/${String(number).padStart(5, '0')}.json`,
       ),
     );
+}
+
+/** In some schedules a batch is full to the byte with the first children of a parent, or just not so. */
+function fullBatchBytes(root: ApiNode, { batch, size }: ChainPlan, faults: Faults): number | undefined {
+  const site = faults.site('full batch');
+  if (batch === 1 || faults.between(site, 'is drawn', 0, 2) > 0) return undefined;
+  const parentsIn = (node: ApiNode): ApiNode[] =>
+    node.depth === size.length - 1 ? [node] : node.children.flatMap(parentsIn);
+  const parents = parentsIn(root).filter(({ children }) => children.length > 1);
+  if (parents.length === 0) return undefined;
+  const { children } = faults.pick(site, 'parent', parents);
+  const full = children.slice(0, faults.between(site, 'items', 2, Math.min(batch, children.length)));
+  const bytes = full.reduce((sum, { ids, text }) => sum + elementBytes({ ids, item: withoutBreaks(text) }), 0);
+  return bytes + faults.pick(site, 'beside', [-1, 0, 0, 1]);
 }
 
 function drawWindows(fault: FaultName, faults: Faults, startMs: number, dayMs: number): Window[] {

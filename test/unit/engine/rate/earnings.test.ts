@@ -34,6 +34,7 @@ describe('what an environment has earned', () => {
     expect(earnings.waitMs(0, 1, { ...held, share: 0 })).toBe(Infinity);
     earnings.earn(5_000, 1, { ...held, untilMs: 300 });
     expect(earnings.waitMs(5_000, 1, { ...held, untilMs: 300 })).toBe(Infinity);
+    expect(earnings.waitMs(300, 1, { ...held, untilMs: 300 })).toBe(Infinity);
     expect(earnings.waitMs(5_000, 1, held)).toBeCloseTo(700);
   });
 });
