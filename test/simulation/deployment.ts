@@ -41,7 +41,7 @@ export type World = {
   onOutcome: (life: Life, outcome: Outcome) => void;
   onRefire: (level: string, payload: string, life: Life) => void;
   /** Lambda refuses events of these objects, whoever sends them; absent: of none. */
-  refuses?: ((key: string) => boolean) | undefined;
+  refuses?: ((key: string) => Error | undefined) | undefined;
 };
 
 /** What is kept at an invocation's end, as `shared/lambda` does. */

@@ -79,7 +79,7 @@ export function growTree(plan: ChainPlan, faults: Faults, startMs: number, dayMs
       isLeaf: depth === size.length,
       ids,
       // Parsed and printed again, the numbers would be others.
-      text: `{ "id":${JSON.stringify(id)},${breakAt(plan, serial)} "serial":1234567890123456789${serial}, "share":1.0 }`,
+      text: `{ "id":${JSON.stringify(id)},${breakAt(plan, serial)} ${moreIn(serial)}"serial":1234567890123456789${serial}, "share":1.0 }`,
       data: dataOf(plan, ids, serial),
       children: [],
       sinceMs: isLate ? startMs + faults.between(site, 'since', 1, dayMs) : 0,
@@ -114,6 +114,17 @@ function dataOf(plan: ChainPlan, ids: readonly string[], serial: number): string
   if (plan.results === 'csv') return `of,value\r\n${ids.length},${serial}.50\r\n`;
   const more = plan.results === 'json' ? '' : ',"large":1e400,"line":"a\\nb\u2028c"';
   return `{"of":${JSON.stringify(ids)},${breakAt(plan, serial)}"value":${serial}.50${more}}`;
+}
+
+/** What a reader of JSON may stumble over: brackets and quotes in texts, backslashes at their ends, objects in lists in objects. */
+function moreIn(serial: number): string {
+  const more = [
+    '',
+    String.raw`"path":"C:\\", `,
+    String.raw`"said":"a\"b]},{[\\\"", `,
+    '"deep":{"a":[{"b":[[1],{}]}]}, ',
+  ];
+  return more[Math.floor(serial / 2) % more.length] ?? '';
 }
 
 /** Batches and their results have a line for each item: an API that breaks its own must not break theirs. */

@@ -21,7 +21,8 @@ function refireOf(world: World, { level, trigger }: LevelParts, life: Life): Eve
   return {
     send: (event) => {
       const payload = JSON.stringify(core.buildS3Event(event, bucketName));
-      if (world.refuses?.(event.key) === true) return Promise.reject(new Error('RequestTooLargeException'));
+      const refusal = world.refuses?.(event.key);
+      if (refusal !== undefined) return Promise.reject(refusal);
       return life.operate({
         name: `invoke ${level.name} ${event.key}`,
         act: () => {

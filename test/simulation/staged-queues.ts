@@ -34,7 +34,7 @@ export async function giveBackWhatWaits(site: Site, { scene, people, settle }: A
     its.map((node, at) => [put(queue, node, kinds[at] ?? 'plain', time.nowMs), kinds[at] ?? 'plain']),
   );
   const refused = new Set(its.filter((_, at) => kinds[at] === 'refused').map(({ itemKey }) => itemKey));
-  world.refuses = (key) => refused.has(key);
+  world.refuses = (key) => (refused.has(key) ? new Error('RequestTooLargeException') : undefined);
   let told: RateReport | undefined;
   time.isStill = true;
   people.rate((report) => {
@@ -100,7 +100,12 @@ export async function replayUpToALimit(site: Site, { scene, people, settle, conv
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const [refusedKey = ''] = faults.pick(site, 'refused', [[], [chosen[0]?.[0] ?? ''], [chosen[0]?.[0] ?? '']]);
   const limit = faults.pick(site, 'limit', [undefined, total, total, total - 1]);
-  world.refuses = (key) => key === refusedKey;
+  // One that a service fails for once is no other.
+  const refusal = faults.pick(site, 'refusal', [
+    new Error('RequestTooLargeException'),
+    new scene.core.TransientError('NETWORK', 'Lambda did not answer.'),
+  ]);
+  world.refuses = (key) => (key === refusedKey ? refusal : undefined);
   const refusedItems = sizes.get(refusedKey) ?? 0;
   people.replay({ level: first.level, ...(limit !== undefined && limit > 0 && { limit }) }, (report: ReplayReport) => {
     const { replayed, skipped, stoppedBecause, refusals, remainingIsApproximate } = report;
