@@ -53,6 +53,12 @@ export const explainedSurvivors: readonly Explanation[] = [
     why: 'A generator works off what it is asked in order: its return, which is waited for next, comes after the page that is under way.',
   },
   {
+    file: 'shared/engine/item/expand.ts',
+    rule: 'drop-await',
+    was: 'await upcoming.catch(() => undefined);',
+    why: 'The same: the return of the generator, which is waited for next, comes after the page that is under way.',
+  },
+  {
     file: 'shared/engine/item/child-objects.ts',
     rule: 'swap-statements',
     was: 'await (this.#listed ??= this.#readExisting());',

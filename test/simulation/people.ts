@@ -79,7 +79,7 @@ export class People {
         checker.tell('conservation', checker.requests.gaveUp(end, life));
         if (end.how !== 'answered') return;
         const report = end.answer as ReplayReport;
-        checker.tell('truth', checker.requests.replayed(report, life, !faults.isOn));
+        checker.tell('truth', checker.requests.replayed(report, life, !faults.isOn, time.nowMs));
         onAnswer(report);
         if (faults.isOn) return;
         const letters = [...levels.values()].flatMap(({ deadLetters }) => [...deadLetters.messages.values()]);

@@ -68,7 +68,7 @@ export class RequestWatch {
   }
 
   /** @param isExact no answer was lost on the way @returns what is wrong with a report */
-  replayed(report: ReplayReport, life: Life, isExact: boolean): string | undefined {
+  replayed(report: ReplayReport, life: Life, isExact: boolean, nowMs: number): string | undefined {
     const { from, force, dryRun = false } = this.#requests.get(life) ?? {};
     const { replayed, alreadyDone, parked, duplicates, skipped, byLevel, reasons, remaining, stoppedBecause } = report;
     const given = this.#given(life);
@@ -89,6 +89,7 @@ export class RequestWatch {
     const left = retrying + skipped.parked + skipped.cancelled + failedAgain + (force === true ? 0 : missing);
     const wrong =
       (report.dryRun !== dryRun && 'does not say whether it is a dry run') ||
+      (!(report.seconds >= 0 && report.seconds * 1000 <= nowMs - life.startedMs + 1) && 'tells another time') ||
       (Object.values(skipped).some((count) => count < 0) && 'counts less than nothing') ||
       (!dryRun &&
         !isRight &&

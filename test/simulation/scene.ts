@@ -137,8 +137,11 @@ export function buildScene({ seed, core, choice, chain: chainChoice, isTraced }:
     onTooMany: (what) => checker.break('rate', what),
     onAsk: (what, life) => {
       checker.tell('economy', readWatch.asks(what, life));
-      const batch = /^(sweep|status)/.test(life.name) && checker.ledger.batches.batches.get(what.replace(/^head /, ''));
-      if (batch && !life.wasDelayed && checker.ledger.batches.isWhole(batch))
+      const { batches } = checker.ledger;
+      const batch = /^(sweep|status)/.test(life.name) ? batches.batches.get(what.replace(/^head /, '')) : undefined;
+      if (batch === undefined || !batches.isWhole(batch)) return;
+      // What is written while it looks it may not see.
+      if (batches.partsOf(batch.key).every(({ stored }) => stored.modifiedMs + 1_000 < life.startedMs))
         checker.break('economy', `${life.name} asks for ${what}, of which its parts tell how many items it has`);
     },
     onAnswered: (what, life) => readWatch.answered(what, life),

@@ -6,7 +6,7 @@ import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import type { ReplayReport } from '../../shared/engine/recovery/replay-report.ts';
 import type { AfterDay } from './after-day.ts';
 import type { Site } from './faults.ts';
-import type { Node } from './model.ts';
+import { keysOfEvent, type Node } from './model.ts';
 import { eventOf } from './notifications.ts';
 import type { Queue } from './queue.ts';
 import type { Scene } from './scene.ts';
@@ -107,6 +107,13 @@ export async function replayUpToALimit(site: Site, { scene, people, settle, conv
   ]);
   world.refuses = (key) => (key === refusedKey ? refusal : undefined);
   const refusedItems = sizes.get(refusedKey) ?? 0;
+  const { onRefire } = world;
+  world.onRefire = (level, payload, life) => {
+    const wrong = keysOfEvent(payload).find((event) => event.replays !== replays + 1 || event.refires !== 0);
+    if (wrong !== undefined)
+      checker.break('conservation', `a letter with ${replays} replays comes back with ${wrong.replays}`);
+    onRefire(level, payload, life);
+  };
   people.replay({ level: first.level, ...(limit !== undefined && limit > 0 && { limit }) }, (report: ReplayReport) => {
     const { replayed, skipped, stoppedBecause, refusals, remainingIsApproximate } = report;
     // One whose object is larger than the limit comes alone.
@@ -125,6 +132,7 @@ export async function replayUpToALimit(site: Site, { scene, people, settle, conv
       );
   });
   await settle('after a replay up to a limit');
+  world.onRefire = onRefire;
   const isLeft = [...queue.messages.values()].some(({ body }) => body.includes('"replays":1'));
   if (refusedKey !== '' && !isLeft)
     checker.break('conservation', `the letter of ${refusedKey}, which Lambda refuses, is gone`);
