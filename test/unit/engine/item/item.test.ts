@@ -439,6 +439,13 @@ describe('an item error', () => {
     expect(store.keys('receipts/')).toEqual([]);
   });
 
+  test('tells of the first bad child, and how many more there are', async () => {
+    store.drop('regions/r/a.json', '{}');
+    await run('shops', 'regions/r/a.json', listing(['', 'x', '\uD83C', 'z'.repeat(1100)]));
+    const note = store.json('failures/shops/r/a.json');
+    expect(note).toMatchObject({ code: 'EMPTY_ID', message: expect.stringContaining('(and 2 more bad children)') });
+  });
+
   const twice = (first: string, ...later: string[]): Fetch => ({
     async *many() {
       yield { children: [{ id: 'x', body: first }, child('y')] };
