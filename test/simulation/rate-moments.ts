@@ -107,7 +107,9 @@ export async function wrongMoment(core: MomentsCore, seed: number): Promise<stri
   for (let moment = 0; moment < moments; moment += 1) {
     const stage = new Stage(core, seed * 1_000 + moment);
     const kinds = [tellsALimit, readsAgain, orders, takesAShare] as const;
-    const wrong = await stage.pick(kinds)(stage).catch((error: unknown) => `it throws ${String(error)}`);
+    const wrong = await stage
+      .pick(kinds)(stage)
+      .catch((error: unknown) => `it throws ${String(error)}`);
     if (wrong !== undefined) return `at a moment that is set up, ${wrong}`;
   }
   return undefined;
