@@ -42,8 +42,8 @@ export const explainedSurvivors: readonly Explanation[] = [
   {
     file: 'shared/engine/rate/earnings.ts',
     rule: 'shift-comparison',
-    was: 'return earned >= 1 - slack || ms < momentMs ? 0 : ms;',
-    now: 'return earned > 1 - slack || ms < momentMs ? 0 : ms;',
+    was: 'return earned >= 1 + more - slack || ms < momentMs ? 0 : ms;',
+    now: 'return earned > 1 + more - slack || ms < momentMs ? 0 : ms;',
     why: 'What lacks exactly the slack is earned within a thousandth of a millisecond at a call a second: the other half of the condition lets it through.',
   },
   {

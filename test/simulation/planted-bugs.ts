@@ -343,8 +343,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     bug: "a batch's note does not say which items failed",
     file: 'shared/engine/item/batch-fetch.ts',
-    from: 'if (this.#failed.size > 0) work.items =',
-    to: 'if (this.#failed.size < 0) work.items =',
+    from: 'work.items = this.#failed.size > 0 ?',
+    to: 'work.items = this.#failed.size < 0 ?',
     breaks: ['conservation'],
   },
   {

@@ -20,7 +20,7 @@ export const plantedRateBugs: readonly PlantedRateBug[] = [
   },
   {
     bug: 'an environment that takes a place has a call saved up',
-    firstSeed: 400,
+    firstSeed: 1600,
     file: 'shared/engine/rate/turns.ts',
     from: '    if (isNewPlace) earnings.forfeit();\n',
     to: '',
