@@ -94,6 +94,14 @@ describe('what is written when an answer tells a limit', () => {
     expect(next(10.2, 1_000_001 + autoValidMs / 2)).toEqual({ perSecond: 10.2, from: 10 });
   });
 
+  test('nothing for one that is higher or lower by a twentieth, unlike one that differs by more', () => {
+    const laterMs = 1_000_000 + 2 * autoHoldMs;
+    expect(next(10.5, laterMs)).toBeUndefined();
+    expect(next(9.5, laterMs)).toBeUndefined();
+    expect(next(10.51, laterMs)).toEqual({ perSecond: 10.51, from: 10 });
+    expect(next(9.49, laterMs)).toEqual({ perSecond: 9.49, from: 9.49 });
+  });
+
   test('nothing when the difference is beyond what may be used of it', () => {
     const full: ApiLimit = { perSecond: 50, from: 1, writtenMs: 0 };
     expect(nextLimit(full, { perSecond: 400, startedMs: 100_000 }, 100_000, limits)).toBeUndefined();
@@ -146,6 +154,54 @@ describe('the rate auto', () => {
     await tell(control, 16);
     clock.nowMs += 60_000;
     expect(await rateOf(control)).toBe(16);
+  });
+
+  test('is not raised by a call that began before the last answer that said the lower one, though another said it earlier', async () => {
+    const control = open();
+    const firstMs = clock.now();
+    await tell(control, 2);
+    clock.nowMs += 2 * autoHoldMs;
+    const betweenMs = clock.now();
+    clock.nowMs += autoHoldMs;
+    await tell(control, 2, firstMs - 1);
+    await tell(control, 16, betweenMs);
+    clock.nowMs += 60_000;
+    expect(await rateOf(control)).toBe(2);
+    await tell(control, 16);
+    expect(await rateOf(control)).toBe(16);
+  });
+
+  test('is written in the fifth attempt, when others have written something else before each of the first four', async () => {
+    const control = open();
+    await control.read();
+    const replace = store.replace.bind(store);
+    let writes = 0;
+    store.replace = (...args) => {
+      writes += 1;
+      if (writes <= 4) store.drop(key, `{"perSecond":${15 + writes},"from":1}`);
+      return replace(...args);
+    };
+    await tell(control, 8);
+    expect(writes).toBe(5);
+    expect(store.json(key)).toMatchObject({ perSecond: 8 });
+    expect(warnings).toEqual([]);
+  });
+
+  test('costs one read and one write when nothing else writes it', async () => {
+    const control = open();
+    await control.read();
+    const asked: string[] = [];
+    const [get, replace] = [store.get.bind(store), store.replace.bind(store)];
+    store.get = (name, bytes) => {
+      asked.push(`read ${name}`);
+      return get(name, bytes);
+    };
+    store.replace = (...args) => {
+      asked.push(`write ${args[0]}`);
+      return replace(...args);
+    };
+    await tell(control, 8);
+    expect(asked).toEqual([`read ${key}`, `write ${key}`]);
   });
 
   test('is written once by many environments that are told the same at the same time', async () => {

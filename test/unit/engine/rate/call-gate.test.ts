@@ -152,6 +152,21 @@ describe('the call gate', () => {
     },
   );
 
+  test('a call takes as long as the API does: the wait for its turn is no part of it', async () => {
+    const clock = new TestClock();
+    const told: [string, number][] = [];
+    const turns = {
+      ...freeTurns(),
+      take: () => clock.wait(1000),
+      answered: (ms: number) => void told.push(['answered', ms]),
+    };
+    await gateOf(clock, { turns, onCall: (ms) => void told.push(['called', ms]) })(() => clock.wait(200));
+    expect(told).toEqual([
+      ['answered', 200],
+      ['called', 200],
+    ]);
+  });
+
   test('every call is counted, failed ones too', async () => {
     let counted = 0;
     await gateOf(new TestClock(), { onCall: () => void (counted += 1) })(failing(2, new TransientError('X', 'x')).call);

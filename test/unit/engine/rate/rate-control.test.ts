@@ -69,6 +69,13 @@ describe('the rate that is set', () => {
     expect(await open().read()).toMatchObject({ perSecond: 7 });
   });
 
+  test('is as deployed when the last valid one of the bucket is none for these limits any more', async () => {
+    store.drop('control/last-good-rate.json', '{"requestsPerSecond": 0.1}');
+    store.drop('control/rate.json', '{"requestsPerSecond": "fast"}');
+    expect(await open().read()).toMatchObject({ perSecond: 20, paused: false });
+    expect(errors).toHaveLength(1);
+  });
+
   test('stays when S3 fails; an environment that knows nothing yet tells', async () => {
     const control = open();
     store.drop('control/rate.json', '{"requestsPerSecond": 5}');

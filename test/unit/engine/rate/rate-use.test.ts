@@ -54,6 +54,12 @@ describe('what is used of the rate', () => {
     ['little while shares are small', {}, [entry({ waited: 0.8 })], 'functions have just begun, and divide the rate'],
     ['what there is to fetch', {}, [entry()], 'there is less to fetch than might be fetched'],
     [
+      'what there is to fetch, with six tenths of the calls in flight that might be',
+      {},
+      [entry({ inFlight: 0.6 })],
+      'there is less to fetch than might be fetched',
+    ],
+    [
       'what few environments can',
       {},
       [entry({ inFlight: 0.9 })],

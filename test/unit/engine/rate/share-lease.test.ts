@@ -73,6 +73,19 @@ describe('places', () => {
     expect(without.filter(({ held }) => held.share > 0)).toHaveLength(2);
   });
 
+  test('that nothing bounds are not new to an environment that gets a share: what it has saved up stays its own', async () => {
+    const changes: boolean[] = [];
+    const lease = open(
+      (write) => write(),
+      undefined,
+      'own',
+      ({ isNewPlace }) => void changes.push(isNewPlace),
+    );
+    await refresh(lease);
+    expect(lease.held.share).toBeGreaterThan(0);
+    expect(changes).not.toContain(true);
+  });
+
   test('are kept by who has one', async () => {
     const [first, second] = [open((write) => write(), 1), open((write) => write(), 1)];
     await refresh(first);
@@ -274,6 +287,41 @@ test('a lost race is no failure: the table is read again, and what another has w
   expect(table().map(({ id }) => id)).toContain('other');
   expect(table()).toHaveLength(2);
   expect(warnings).toEqual([]);
+});
+
+test('races that are lost again and again end after a dozen writes: the next look begins anew', async () => {
+  let writes = 0;
+  const lease = open(() => {
+    writes += 1;
+    return Promise.resolve('changed');
+  });
+  await refresh(lease);
+  expect(writes).toBe(12);
+  expect(lease.held.share).toBe(0);
+  await refresh(lease);
+  expect(writes).toBe(24);
+});
+
+test('a table that a person deletes leaves no share to those that were in it, from their next look on', async () => {
+  const lease = open();
+  await refresh(lease);
+  expect(lease.held.share).toBe(0.25);
+  await store.remove(key);
+  // A look that may write nothing any more.
+  await lease.refresh({ ...demand, wants: 1 }, clock.now(), 20);
+  expect(lease.held.share).toBe(0);
+});
+
+test('a rate that is another by a tenth is not worth a write, and by more it is told to the other stages', async () => {
+  const lease = open();
+  const setTo = (rate: number): Promise<void> => lease.refresh({ ...demand, wants: 0.25 }, clock.now() + 60_000, rate);
+  await setTo(20);
+  await setTo(22);
+  expect(table()).toMatchObject([{ rate: 20 }]);
+  await setTo(18);
+  expect(table()).toMatchObject([{ rate: 20 }]);
+  await setTo(22.1);
+  expect(table()).toMatchObject([{ rate: 22.1 }]);
 });
 
 test('an error that will not pass is thrown', async () => {

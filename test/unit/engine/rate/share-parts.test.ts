@@ -117,6 +117,14 @@ describe('the share of an environment', () => {
 
   test('stays when nobody else is short of its own', () => {
     expect(shareFor(wishOf(0.5, 0.5), [entry({ share: 0.1, wants: 0.1 })])).toBe(0.5);
+    // Both lack a little of what they want, and neither is moved for that.
+    expect(shareFor(wishOf(0.5, 0.5), [entry({ share: 0.48, wants: 1 })])).toBe(0.5);
+  });
+
+  test('shrinks to its fair part for one that is short of its own, although others are not', () => {
+    const content = entry({ id: 'b', level: 'pages', share: 0.1, wants: 0.1 });
+    const short = entry({ share: 0.01, wants: 1 });
+    expect(shareFor(wishOf(1, 0.6), [content, short])).toBeCloseTo((63 / 64 - 0.1) / 2, 5);
   });
 });
 

@@ -21,6 +21,8 @@ let givenBack: number[];
 let freeFromMs: number;
 /** What a look at the shares changes. */
 let onLook: () => void;
+/** So many calls fewer may be saved up from the next look on. */
+let fewerSaves: number;
 const freezes: number[] = [];
 let told: ToldLimit[];
 /** How often it was asked whether anything is still written. */
@@ -38,6 +40,7 @@ beforeEach(() => {
   settled = 0;
   held = { share: 1, saves: 0, untilMs: Infinity };
   onLook = () => undefined;
+  fewerSaves = 0;
 });
 
 /** With a share that earns a call each second, unless another rate or share is given. */
@@ -67,7 +70,7 @@ const open = (random = () => 0, others = 1, more: Partial<TurnsDeps> = {}): Turn
       },
       refresh() {
         looks.push(clock.now());
-        onChange({ isNewPlace: false, fewerSaves: 0 });
+        onChange({ isNewPlace: false, fewerSaves });
         onLook();
         return Promise.resolve();
       },
@@ -138,6 +141,37 @@ describe('turns', () => {
     expect(clock.now() - startMs).toBeLessThan(10_000);
   });
 
+  test('are waited for anew after a call, and in the next invocation, however long ago there was no share before', async () => {
+    const withoutShare = (): void => {
+      held = { share: 0, saves: 0, untilMs: -Infinity };
+    };
+    /** The share comes with the fourth look from now on. */
+    const shareComesLater = (): void => {
+      const looked = looks.length;
+      onLook = () => {
+        if (looks.length === looked + 4) held = { share: 1, saves: 0, untilMs: Infinity };
+      };
+    };
+    const turns = open();
+    withoutShare();
+    shareComesLater();
+    expect(await take(turns, 1)).toEqual([2100]);
+
+    clock.nowMs += 20_000;
+    withoutShare();
+    shareComesLater();
+    // A call is earned in a second with the share.
+    expect(await take(turns, 1)).toEqual([3100]);
+
+    withoutShare();
+    onLook = () => undefined;
+    await expect(turns.take(inAMinute())).rejects.toMatchObject({ code: 'NO_TURN' });
+    await turns.settle(clock.now());
+    clock.nowMs += 1_000;
+    shareComesLater();
+    expect(await take(turns, 1)).toEqual([3100]);
+  });
+
   test('end with the share, and what was earned until then is kept', async () => {
     const turns = open(() => 0, 0);
     await take(turns, 1);
@@ -153,6 +187,20 @@ describe('turns', () => {
     await take(turns, 1);
     clock.nowMs += 10_000;
     expect(await take(turns, 4)).toEqual([0, 0, 0, 1000]);
+  });
+
+  test('are later by those that may no longer be saved up and are spent: another environment calls instead', async () => {
+    held = { share: 1, saves: 2, untilMs: Infinity };
+    const turns = open(() => 0, 0);
+    await take(turns, 1);
+    clock.nowMs += 11_000;
+    expect(await take(turns, 3)).toEqual([0, 0, 0]);
+    fewerSaves = 2;
+    onLook = () => {
+      fewerSaves = 0;
+      held = { ...held, saves: 0 };
+    };
+    expect(await take(turns, 1)).toEqual([3000]);
   });
 
   test('are as many as are wanted when nothing limits them, and no share is looked at', async () => {
