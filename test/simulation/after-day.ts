@@ -127,8 +127,16 @@ export async function noticeTampering(site: Site, { scene, people, settle, conve
     bucket.delete(doneKey, 'person');
   } else if (isOverwritten) {
     const changes = reports[0]?.runs.find((swept) => swept.run === run)?.changes ?? [];
-    // The seed may have been dropped again, in other words.
-    const others = changes.filter((change) => change !== `the items of ${plan.rows[0]?.level}`);
+    // Items may have come since then: the seed was dropped again, in other words, or a list was spoilt and has a child more.
+    const markedMs = bucket.objects.get(marker)?.modifiedMs ?? 0;
+    const cameLater = plan.rows
+      .filter(({ reads }) =>
+        [...bucket.objects].some(
+          ([key, { modifiedMs }]) => key.startsWith(`${reads}/${run}`) && modifiedMs >= markedMs,
+        ),
+      )
+      .map(({ level }) => `the items of ${level}`);
+    const others = changes.filter((change) => !cameLater.includes(change));
     if (others.join() !== 'the results')
       checker.break('truth', `${doneKey} was overwritten, and the sweep of ${run} says: ${changes.join()}`);
     if (bucket.objects.get(marker)?.body !== before)
