@@ -227,6 +227,11 @@ describe('a batch', () => {
       expect(world.calls).toEqual(['a', 'b']);
     });
 
+    test('is not called when the order came in this very millisecond', async () => {
+      await world.fetchPages(undefined, waiting(5 * minute, 0));
+      expect(world.calls).toEqual(['a']);
+    });
+
     // An item may be kept waiting for an hour here.
     test.each([
       ['it has waited for as long as an item may', 90 * minute, -60 * minute],

@@ -69,6 +69,20 @@ describe('a batch that stops its function', () => {
     expect(world.store.objects.has(noteKey)).toBe(false);
   });
 
+  test('is not fetched before the note of what is under way is written', async () => {
+    await world.dropBatch(['a', 'b']);
+    const put = world.store.put.bind(world.store);
+    const order: string[] = [];
+    world.store.put = async (...given) => {
+      // The answer of S3 takes longer than all that does not wait for it.
+      await new Promise(setImmediate);
+      await put(...given);
+      order.push('noted');
+    };
+    await world.fetchPages((id) => (order.push(id), '1'), { replays: 1 });
+    expect(order.slice(0, 3)).toEqual(['noted', 'a', 'b']);
+  });
+
   test('has the results of each group stored before the next one begins', async () => {
     await world.dropBatch(manyIds(16));
     await world.crashAt(['i8'], { replays: 1 });

@@ -61,6 +61,23 @@ describe('an item whose children come in batches', () => {
     expect(Object.values(world.batches()).flat().sort()).toEqual([...nine, 'z']);
   });
 
+  test('an attempt that comes upon batches of another one, of which one was deleted, writes no child of the others twice', async () => {
+    await world.expandShelf([nine]);
+    world.store.objects.delete('receipts/books/r/s.json');
+    world.store.objects.delete(second);
+    // The list comes after all that is read and written meanwhile.
+    const list = world.store.list.bind(world.store);
+    world.store.list = async function* (prefix) {
+      await new Promise(setImmediate);
+      yield* list(prefix);
+    };
+    await world.expandShelf([
+      ['a', 'b', 'c', 'd'],
+      ['i', 'h', 'g', 'f', 'e'],
+    ]);
+    expect(Object.values(world.batches()).flat().sort()).toEqual(nine);
+  });
+
   test('a batch that another attempt wrote after this one had listed them keeps its children', async () => {
     await world.expandShelf([['a', 'b', 'c', 'd']]);
     world.store.objects.delete('receipts/books/r/s.json');
@@ -91,6 +108,20 @@ describe('an item whose children come in batches', () => {
     world.clock.nowMs += 3_600_000;
     await world.expandShelf([['e', 'd', 'c', 'b', 'a']], { ...event, atMs });
     expect(Object.values(world.batches()).flat().sort()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('that is expanded again tells apart what it wrote and what was there', async () => {
+    await world.expandShelf([nine]);
+    world.store.objects.delete(second);
+    expect(await world.reexpandShelf(nine)).toMatchObject({ outcome: 'expanded', written: 1 });
+    expect(world.store.json('receipts/books/r/s.json')).toMatchObject({ children: 3, existing: 2 });
+  });
+
+  test('that is expanded again counts the batches that are there, also when the API gives no page any more', async () => {
+    await world.expandShelf([nine]);
+    await world.reexpandShelf();
+    expect(world.store.json('receipts/books/r/s.json')).toMatchObject({ children: 3, existing: 3 });
+    expect((await world.report()).levels.map(({ short }) => short)).toEqual([0, 0, 0]);
   });
 
   test('a batch that was deleted is written anew, and none of the others is repeated', async () => {

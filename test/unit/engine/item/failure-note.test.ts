@@ -68,6 +68,33 @@ describe('a failure note', () => {
     expect(await readFailureNote(shops, key, store)).toBeUndefined();
   });
 
+  const failure = {
+    index: 0,
+    id: 'b',
+    class: 'item',
+    code: 'HTTP_404',
+    message: 'gone',
+    attempts: 1,
+    at: note.at,
+  } as const;
+
+  test('of a batch names the items that failed', () => {
+    expect(parseFailureNote(JSON.stringify({ ...note, items: [failure] }))).toEqual({ ...note, items: [failure] });
+  });
+
+  test.each<[string, object]>([
+    ['an id that is a number', { id: 7 }],
+    ['no id', { id: undefined }],
+    ['a code that is nothing', { code: null }],
+    ['a message that is an object', { message: {} }],
+    ['an unknown class', { class: 'fatal' }],
+    ['half an index', { index: 0.5 }],
+    ['attempts that are a text', { attempts: '1' }],
+    ['no date', { at: undefined }],
+  ])('with an item of the batch with %s is none', (_what, change) => {
+    expect(parseFailureNote(JSON.stringify({ ...note, items: [failure, { ...failure, ...change }] }))).toBeUndefined();
+  });
+
   test.each(['', 'hello', '7', 'null', '[]', '"text"', '{}'])('%j is none', async (body) => {
     store.drop('failures/shops/r/a.json', body);
     expect(await readFailureNote(shops, key, store)).toBeUndefined();

@@ -116,6 +116,23 @@ describe('the parts of a batch', () => {
     expect((await readParts(batch, { ...limits, isFirst: false }, store)).held).toEqual(new Set([1]));
   });
 
+  test('get the next free number at the first attempt: those that are known to be taken are not asked for', async () => {
+    const store = new MemoryObjectStore();
+    const batch = batchOf(['a', 'b', 'c']);
+    const created: string[] = [];
+    const create = store.create.bind(store);
+    store.create = (key, ...rest) => {
+      created.push(key);
+      return create(key, ...rest);
+    };
+    for (const [index, id] of ['a', 'b', 'c'].entries()) {
+      const writer = await writerOf(store, batch);
+      await writer.add(index, lineOf(id));
+      await writer.flush();
+    }
+    expect(created).toEqual([partKey, 'pages/r/s/00000.1.ndjson', 'pages/r/s/00000.2.ndjson']);
+  });
+
   test('that are of another batch hold what their lines say, by the ids', async () => {
     const store = new MemoryObjectStore();
     const before = await writerOf(store, batchOf(['a', 'b'], 'before'));
@@ -242,4 +259,6 @@ test('a batch that is written anew with the same bytes has the same parts', asyn
   await world.fetchPages();
   world.store.drop(batchKey, batchBody(['a', 'b'].map((id) => batchElement(['s'], { id, body: `{"id":"${id}"}` }))));
   expect(await world.fetchPages()).toMatchObject({ outcome: 'duplicate' });
+  // A person who writes it says nowhere how many items it has: the parts do.
+  expect(await world.reportedPages()).toMatchObject({ items: 2, done: 2, open: 0, stray: 0 });
 });

@@ -89,6 +89,15 @@ describe('a dead batch', () => {
     expect(refired).toEqual([]);
   });
 
+  test('that was deleted counts once, by its letter, whatever its note says of the items that it had', async () => {
+    const key = await dropDead(0, { a0: 'HTTP_404', c0: 'NOT_JSON' });
+    world.store.objects.delete(key);
+    const report = await run();
+    expect(report).toMatchObject({ replayed: 0, skipped: { missing: 1 } });
+    expect(report.reasons).toMatchObject([{ count: 1, sample: { key } }]);
+    expect(report.reasons[0]?.sample).not.toHaveProperty('id');
+  });
+
   test('that is done by now counts all of its items as done', async () => {
     const key = await dropDead(0, { b0: 'HTTP_404' });
     await world.fetchPages(undefined, { key, replays: 1 });

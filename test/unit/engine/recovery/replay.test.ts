@@ -212,6 +212,20 @@ describe('what replay does with an item', () => {
     expect(refired).toEqual([]);
   });
 
+  test('whose letter says why it failed: its note is not read', async () => {
+    const key = openItem('a');
+    store.drop('failures/shops/r/a.json', '{}');
+    const read: string[] = [];
+    const get = store.get.bind(store);
+    store.get = (name, maxBytes) => {
+      read.push(name);
+      return get(name, maxBytes);
+    };
+    await queues.shops.sendRaw(destinationRecord(key));
+    expect(await run()).toMatchObject({ replayed: 1, reasons: [{ code: 'HTTP_503', count: 1 }] });
+    expect(read).not.toContain('failures/shops/r/a.json');
+  });
+
   test('whose receipt is for what it was before: brought back', async () => {
     await store.put('receipts/shops/r/a.json', '{}', { 'input-etag': 'older' });
     await queues.shops.sendRaw(destinationRecord(openItem('a')));
@@ -369,6 +383,16 @@ describe('what is asked for', () => {
     expect(new Set(refired.map(({ key }) => key)).size).toBe(24);
   });
 
+  test.each(['dead-letters', 'failures'] as const)(
+    'from %s: says whether what is left is SQS’s count, which lags, or is exact',
+    async (from) => {
+      expect(await run({ from })).toMatchObject({
+        stoppedBecause: 'drained',
+        remainingIsApproximate: from === 'dead-letters',
+      });
+    },
+  );
+
   test('a dry run: counts and reasons, and nothing is changed', async () => {
     const before = new Map(store.objects);
     const report = await run({ dryRun: true });
@@ -389,6 +413,11 @@ describe('what is asked for', () => {
       Math.max(...starts.map((start) => starts.filter((other) => other >= start && other < start + 1000).length)),
     ).toBeLessThanOrEqual(5);
     expect(((starts.at(-1) ?? 0) - (starts[0] ?? 0)) / 1000).toBeCloseTo(23 / 4, 0);
+  });
+
+  test('tells how long it took', async () => {
+    // The first begins at once, each other one a quarter of a second after the one before.
+    expect(await run({ level: 'shops', rate: 4 })).toMatchObject({ replayed: 24, seconds: 23 / 4 });
   });
 
   test('more than the time allows: it stops in time with a true report', async () => {
@@ -455,6 +484,25 @@ describe('from the failure notes', () => {
     for (let i = 0; i < 45; i += 1) keys.push(await noteFor(`n${i}`));
     expect(await run({ from: 'failures' })).toMatchObject({ replayed: 45, remaining: 0, stoppedBecause: 'drained' });
     expect(new Set(refired.map(({ key }) => key))).toEqual(new Set(keys));
+  });
+
+  test('what is left is no exact count when it stops before it has read all of them', async () => {
+    for (let i = 0; i < 3; i += 1) await noteFor(`n${i}`);
+    expect(await run({ from: 'failures', limit: 2 })).toMatchObject({
+      replayed: 2,
+      stoppedBecause: 'limit',
+      remainingIsApproximate: true,
+    });
+  });
+
+  test('of two reasons to stop the first one is told', async () => {
+    for (let i = 0; i < 3; i += 1) await noteFor(`n${i}`);
+    // The second has no turn in time, and takes the last place within the limit all the same.
+    expect(await run({ from: 'failures', limit: 2, rate: 1 }, { deadlineMs: clock.now() + 500 })).toMatchObject({
+      replayed: 1,
+      remaining: 2,
+      stoppedBecause: 'time',
+    });
   });
 
   test('only those of one reason come back when it is asked for', async () => {

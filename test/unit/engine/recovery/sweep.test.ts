@@ -235,7 +235,10 @@ describe('the success marker', () => {
   });
 });
 
-test('a sweep by name that brings on several items unmarks their run once, before the first', async () => {
+test.each<[string, SweepRequest]>([
+  ['by name', { run: 'r' }],
+  ['that verifies', { verify: true }],
+])('a sweep %s that brings on several items unmarks their run once, before the first', async (_how, request) => {
   await completeRun(fourLevels, store, ['a', 'b', 'c']);
   await run();
   for (const id of ['a', 'b', 'c']) store.objects.delete(`receipts/shops/r/${id}.json`);
@@ -247,7 +250,7 @@ test('a sweep by name that brings on several items unmarks their run once, befor
     if (key === 'stock/r/_SUCCESS') removed.push(refired.length);
     return remove(key);
   };
-  expect(await run({ run: 'r' })).toMatchObject({ runs: [{ refired: 3 }] });
+  expect(await run(request)).toMatchObject({ runs: [{ refired: 3 }] });
   // And once more with the report, which says that the run is not complete.
   expect(removed).toEqual([0, 3]);
 });

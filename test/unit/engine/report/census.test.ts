@@ -9,6 +9,7 @@ import {
   type LevelCensus,
 } from '../../../../shared/engine/report/census.ts';
 import { everyDepth, everyTree, fourLevels, twoLevels } from '../../../chains.ts';
+import { batchKey, BatchWorld, partKey } from '../../../memory/batch-world.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
 import { completeItem, completeRun } from '../../../memory/run.ts';
 
@@ -248,6 +249,18 @@ describe('the census', () => {
       expect(levels[3]).toMatchObject({ items: 27, done: 27, stray: 1 });
     },
   );
+
+  test('finds a part of a batch that a person wrote: it is a stray, and the batch is open', async () => {
+    const world = new BatchWorld();
+    await world.dropBatch(['a', 'b']);
+    world.store.drop(partKey, 'junk');
+    const { findings, levels } = await census(world.store, world.chain);
+    expect(findings).toMatchObject([
+      { kind: 'open', key: batchKey, open: 2 },
+      { kind: 'stray', key: partKey, open: 0, failures: [] },
+    ]);
+    expect(levels.at(-1)).toMatchObject({ items: 2, open: 2, failed: 0, stray: 1 });
+  });
 
   test('does not take a result for one without an item when both came after the items were listed', async () => {
     const store = new MemoryObjectStore();

@@ -135,7 +135,9 @@ describe('an open item', () => {
   test('waits for its function, until no event for it can be alive', async () => {
     await openItem();
     expect(await ask(key)).toMatchObject({ state: 'waiting', writtenAt: '2026-11-20T00:00:00.000Z' });
-    clock.nowMs += hourMs + 1;
+    clock.nowMs += hourMs;
+    expect(await ask(key)).toMatchObject({ state: 'waiting' });
+    clock.nowMs += 1;
     expect(await ask(key)).toMatchObject({ state: 'lost', advice: expect.stringContaining('-f sweep') });
     noteOf({ status: 'refired', class: 'transient' });
     expect(await ask(key)).toMatchObject({ state: 'waiting' });

@@ -203,4 +203,21 @@ describe('the latest runs', () => {
       ],
     });
   });
+
+  test('say that they are paused by now, though their reports are older, unless they are complete', async () => {
+    for (const [run, complete] of [
+      ['done', true],
+      ['open', false],
+    ] as const) {
+      store.drop(`seeds/${run}.json`, '{}');
+      store.drop(`runs/${run}.json`, report({ run, complete }));
+      store.drop(`control/runs/${run}.json`, JSON.stringify({ state: 'paused', at: '2026-11-20T00:00:00.000Z' }));
+    }
+    expect(await ask()).toMatchObject({
+      runs: [
+        { run: 'open', line: expect.stringMatching(/^open: paused, /) },
+        { run: 'done', line: expect.stringMatching(/^done: complete, /) },
+      ],
+    });
+  });
 });
