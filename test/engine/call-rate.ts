@@ -1,4 +1,5 @@
 /** How fast calls came, from the API's own log, and when that log is no measure. It knows nothing of how they were paced. */
+import { afterEach, beforeEach } from '@jest/globals';
 import type { LocalAws } from '../../local-aws/index.ts';
 
 /** When a call came, in milliseconds since 1970. */
@@ -41,7 +42,7 @@ export function secondsOf(calls: readonly CallTime[]): number {
 export type Stall = { fromMs: number; toMs: number };
 
 /** Notes this process's stalls, on Hermes's clock. */
-export class StallWatch {
+class StallWatch {
   readonly stalls: Stall[] = [];
   readonly #timer: NodeJS.Timeout;
 
@@ -73,4 +74,24 @@ export class StallWatch {
   wasBefore(atMs: number, withinMs: number): boolean {
     return this.stalls.some(({ fromMs, toMs }) => fromMs <= atMs && atMs - toMs < withinMs);
   }
+}
+
+/** Notes the stalls of each test of a file. */
+export function watchStalls() {
+  let watch = new StallWatch();
+  watch.stop();
+  beforeEach(() => {
+    watch = new StallWatch();
+  });
+  afterEach(() => watch.stop());
+  return {
+    longestSeconds: () => watch.longestSeconds(),
+    totalSeconds: () => watch.totalSeconds(),
+    wasBefore: (atMs: number, withinMs: number) => watch.wasBefore(atMs, withinMs),
+    /**
+     * Calls that may come closer together on the way than they were made: one that was late by a fifth of a second, or by as
+     * long as this process had no turn, arrives with those behind it.
+     */
+    late: (perSecond: number) => perSecond * Math.max(0.2, watch.longestSeconds()),
+  };
 }

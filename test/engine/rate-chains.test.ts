@@ -2,9 +2,9 @@
  * The rate is used, and kept, by chains of any depth: wide trees and narrow ones, side by side, each with a deployment and an API
  * of its own; with failures, and a replay on the way. They take the time that their rate takes.
  */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
-import { burstOver, environmentsOf, secondsOf, StallWatch } from './call-rate.ts';
+import { burstOver, environmentsOf, secondsOf, watchStalls } from './call-rate.ts';
 import { startNeutralWorld, treeApi, type Call, type NeutralWorld, type SourceName } from './neutral-world.ts';
 
 const perSecond = 10;
@@ -28,12 +28,8 @@ const startSeconds = 10;
 const mostPart = 1.05;
 
 const worlds: NeutralWorld[] = [];
-let stallWatch: StallWatch;
-beforeEach(() => {
-  stallWatch = new StallWatch();
-});
+const stalls = watchStalls();
 afterEach(async () => {
-  stallWatch.stop();
   await Promise.all(worlds.splice(0).map((world) => world.stop()));
 });
 
@@ -73,14 +69,13 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 10 requests a s
     const started: NeutralWorld[] = [];
     for (const { source, widths } of trees) started.push(await start(trigger, source, widths));
     const ends = await Promise.all(started.map((world, index) => run(world, trees[index]?.afterMs ?? 0)));
-    const stalls = stallWatch.totalSeconds();
-    const late = perSecond * Math.max(0.2, stallWatch.longestSeconds());
+    const stalled = stalls.totalSeconds();
     for (const [index, { complete, seconds, calls, burst }] of ends.entries()) {
       const tree = JSON.stringify(trees[index]);
       expect({ tree, complete }).toEqual({ tree, complete: true });
-      const mostSeconds = startSeconds + (mostPart * calls) / perSecond + stalls;
+      const mostSeconds = startSeconds + (mostPart * calls) / perSecond + stalled;
       expect({ tree, over: Math.max(0, seconds - mostSeconds) }).toEqual({ tree, over: 0 });
-      const most = environmentsOf((started[index] as NeutralWorld).engine) + late;
+      const most = environmentsOf((started[index] as NeutralWorld).engine) + stalls.late(perSecond);
       expect({ tree, over: Math.max(0, burst - most) }).toEqual({ tree, over: 0 });
     }
   });

@@ -2,9 +2,9 @@
  * Without reserved concurrency nothing of AWS's bounds how many environments run: the places of `control/shares.json` bound how
  * many of them make calls. More start here than there are places. The run takes the time that its rate takes.
  */
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
-import { burstOver, StallWatch } from './call-rate.ts';
+import { burstOver, watchStalls } from './call-rate.ts';
 import { startNeutralWorld, treeApi, type NeutralWorld } from './neutral-world.ts';
 
 const perSecond = 20;
@@ -23,12 +23,8 @@ const callMs = 800;
 const maxEnvironments = 32;
 
 let world: NeutralWorld;
-let stallWatch: StallWatch;
-beforeEach(() => {
-  stallWatch = new StallWatch();
-});
+const stalls = watchStalls();
 afterEach(async () => {
-  stallWatch.stop();
   await world.stop();
 });
 
@@ -87,8 +83,7 @@ test('without reserved environments as many make calls as there are places, and 
   expect(watched.requeued).toBeGreaterThan(0);
   expect(world.objects('failures/').size).toBe(0);
   const made = world.api.calls;
-  const late = perSecond * Math.max(0.2, stallWatch.longestSeconds());
-  expect(burstOver(made, perSecond)).toBeLessThanOrEqual(places + late);
+  expect(burstOver(made, perSecond)).toBeLessThanOrEqual(places + stalls.late(perSecond));
   // A requeued item that had been called for would be called for twice.
   expect(new Set(made.map(({ path }) => path)).size).toBe(calls);
   expect(made).toHaveLength(calls);

@@ -1,21 +1,16 @@
 /** Two stages that share one API: they keep one rate together, and an order of the API holds for both. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
-import { burstOver, callsBetween, environmentsOf, secondsOf, StallWatch } from './call-rate.ts';
+import { burstOver, callsBetween, environmentsOf, secondsOf, watchStalls } from './call-rate.ts';
 import { treeApi } from './neutral-world.ts';
 import { rateBucket, ratePrefix, startTwoStages, type TwoStages } from './two-stages.ts';
 
 let world: TwoStages;
-let stallWatch: StallWatch;
-beforeEach(() => {
-  stallWatch = new StallWatch();
-});
+const stalls = watchStalls();
 afterEach(async () => {
-  stallWatch.stop();
   await world.stop();
 });
 
-const late = (perSecond: number): number => perSecond * Math.max(0.2, stallWatch.longestSeconds());
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function called(times: number): Promise<void> {
@@ -34,8 +29,8 @@ describe.each(['direct', 'queue'] as const)('with trigger %s', (trigger) => {
     await runBoth();
     const { calls } = world.api;
     expect(calls).toHaveLength(242);
-    expect(burstOver(calls, 10)).toBeLessThanOrEqual(environmentsOf(world.engine) + late(10));
-    expect(secondsOf(calls)).toBeLessThan(10 + (1.05 * calls.length) / 10 + stallWatch.totalSeconds() + 3);
+    expect(burstOver(calls, 10)).toBeLessThanOrEqual(environmentsOf(world.engine) + stalls.late(10));
+    expect(secondsOf(calls)).toBeLessThan(10 + (1.05 * calls.length) / 10 + stalls.totalSeconds() + 3);
     const { environments } = world.shared('control/shares.json') as { environments: { bucket: string }[] };
     expect(environments.map(({ bucket }) => bucket)).toEqual(
       environments.map(() => expect.stringMatching(/^s3-cascade-(dev|two)-/)),
@@ -58,7 +53,7 @@ test('stages that are set to different rates keep the slower one while both are 
   });
   const both = world.api.calls.filter(({ atMs }) => atMs >= fromMs);
   expect(both.length).toBeGreaterThan(10);
-  expect(burstOver(both, 4)).toBeLessThanOrEqual(environmentsOf(world.engine) + late(4));
+  expect(burstOver(both, 4)).toBeLessThanOrEqual(environmentsOf(world.engine) + stalls.late(4));
   await Promise.all([
     world.first.drop('control/rate.json', '{}'),
     world.second.drop('control/rate.json', '{"requestsPerSecond":20}'),

@@ -2,23 +2,19 @@
  * The rate of calls on whole runs, in both ways of triggering: seen from Hermes's log by a checker that knows nothing of how
  * they are paced. These runs take the time that their rate takes.
  */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { auditCalls } from '../../sources/hermes/fake/audit.ts';
 import { callKey } from '../../sources/hermes/fake/call-key.ts';
 import type { HermesOptions } from '../../sources/hermes/fake/server.ts';
 import { sweepToTheEnd } from '../../cli/run/sweep-run.ts';
 import type { RateReport } from '../../shared/engine/recovery/apply-rate.ts';
 import type { SweepReport, SweptRun } from '../../shared/engine/recovery/sweep.ts';
-import { burstOver, callsBetween, secondsOf, StallWatch } from './call-rate.ts';
+import { burstOver, callsBetween, secondsOf, watchStalls } from './call-rate.ts';
 import { expectWholeTree, startWorld, type World } from './world.ts';
 
 let world: World;
-let stallWatch: StallWatch;
-beforeEach(() => {
-  stallWatch = new StallWatch();
-});
+const stalls = watchStalls();
 afterEach(async () => {
-  stallWatch.stop();
   await world.stop();
 });
 
@@ -26,13 +22,8 @@ afterEach(async () => {
 const tree = { troops: 6, warriors: 10, groups: 8 };
 const calls = 547;
 
-/**
- * Environments at a rate of 20: each may make a call at any moment, so as many calls may come at once. The rest is what comes
- * closer together on the way: a call that was late by a fifth of a second, or by as long as this process had no turn, arrives
- * with those behind it.
- */
+/** Environments at a rate of 20: each may make a call at any moment, so as many calls may come at once. */
 const environments = { direct: 5 + 5 + 5 + 5, queue: 2 + 2 + 2 + 2 };
-const late = (): number => 20 * Math.max(0.2, stallWatch.longestSeconds());
 
 async function start(
   trigger: 'direct' | 'queue',
@@ -78,11 +69,11 @@ describe.each(['direct', 'queue'] as const)('with trigger %s, at 20 requests a s
     const { runs } = (await world.invoke('sweep', { olderThan: 1 })) as SweepReport;
     expect(await ended).toMatchObject({ complete: true });
     const made = world.hermes.calls();
-    expect(burstOver(made, 20)).toBeLessThanOrEqual(environments[trigger] + late());
+    expect(burstOver(made, 20)).toBeLessThanOrEqual(environments[trigger] + stalls.late(20));
     // After a stall, what was sent in time came all at once.
-    const refused = made.filter(({ fault, atMs }) => fault === 'rate-limit' && !stallWatch.wasBefore(atMs, 1000));
+    const refused = made.filter(({ fault, atMs }) => fault === 'rate-limit' && !stalls.wasBefore(atMs, 1000));
     expect(refused).toEqual([]);
-    expect(secondsOf(made)).toBeLessThan(10 + (1.05 * made.length) / 20 + stallWatch.longestSeconds());
+    expect(secondsOf(made)).toBeLessThan(10 + (1.05 * made.length) / 20 + stalls.longestSeconds());
     expectWholeTree(world, 'r1');
     // The sweep was told to take what was still on its way for lost: such an item may be on its way twice.
     const refired = runs.reduce((sum, swept) => sum + swept.refired, 0);
