@@ -95,7 +95,10 @@ export class StagedBatch {
   #choose(): Batch | undefined {
     const { checker, faults } = this.#tries.scene;
     const { batches } = checker.ledger;
-    const all = [...batches.batches.values()].filter((batch) => batches.isWhole(batch));
+    // Without the first part a first event knows of none of them.
+    const all = [...batches.batches.values()].filter(
+      (batch) => batches.isWhole(batch) && !checker.batches.hasLostFirstPart(batch.key),
+    );
     // One of many items shows more.
     const large = all.filter(({ leaves }) => leaves.length > 2);
     const from = large.length > 0 ? large : all;
