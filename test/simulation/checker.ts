@@ -158,7 +158,7 @@ export class Checker {
     }
   };
 
-  /** A letter was deleted: its items must be done, parked, or given to their function by whoever deleted it. */
+  /** A letter was deleted: its items must be done, parked, or given to their function by what deleted it. */
   readonly onRemove = (message: Message, by: Life): void => {
     this.tell('idempotence', this.requests.changes(`a queue: ${message.id}`, by));
     if (message.mustStay)

@@ -40,7 +40,7 @@ export type World = {
   levels: Map<string, LevelParts>;
   onOutcome: (life: Life, outcome: Outcome) => void;
   onRefire: (level: string, payload: string, life: Life) => void;
-  /** Lambda refuses events of these objects, whoever sends them; absent: of none. */
+  /** Lambda refuses all events of these objects; absent: of none. */
   refuses?: ((key: string) => Error | undefined) | undefined;
 };
 

@@ -14,7 +14,7 @@ export class VirtualTime {
   steps = 0;
   /** More steps than this are refused: something goes on without end. */
   maxSteps = Infinity;
-  /** Set by whoever has seen enough: no task runs any more. */
+  /** Set once enough was seen: no task runs any more. */
   isStopped = false;
   /** What people start takes no time: all of it sees one moment, on which something may become something else. */
   isStill = false;

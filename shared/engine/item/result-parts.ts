@@ -25,16 +25,14 @@ export type PartFacts = {
   items: number;
   /** The indexes of the items whose results it tells of. */
   has: ReadonlySet<number>;
-  /** Where their lines are, if not in it: parts of earlier batches, as `Source` names them. */
+  /** Where their lines are, if not in it: parts of earlier batches, as `nameOf` names them. */
   sources: readonly string[];
 };
 
 const fields = { eTag: 'batch-etag', items: 'items', has: 'has', sources: 'lines-in' } as const;
 
 /** A part as another one names it: if it was deleted or overwritten, the other one tells of nothing any more. */
-type Source = { key: string; eTag: string };
-
-function nameOf({ key, eTag }: Source): string {
+function nameOf(key: string, eTag: string): string {
   return `${key.slice(key.lastIndexOf('/') + 1)}@${eTag.slice(0, 8)}`;
 }
 
@@ -143,7 +141,7 @@ async function takeIn(
     const at = index.get(id);
     if (at === undefined || parts.held.has(at)) continue;
     parts.held.add(at);
-    parts.unrecorded.set(at, nameOf({ key, eTag: head.eTag }));
+    parts.unrecorded.set(at, nameOf(key, head.eTag));
   }
 }
 
@@ -152,7 +150,7 @@ async function areThere(sources: readonly string[], key: string, store: Pick<Obj
   for (const name of sources) {
     const source = `${key.slice(0, key.lastIndexOf('/') + 1)}${name.slice(0, name.lastIndexOf('@'))}`;
     const head = await store.head(source);
-    if (head === undefined || nameOf({ key: source, eTag: head.eTag }) !== name) return false;
+    if (head === undefined || nameOf(source, head.eTag) !== name) return false;
   }
   return true;
 }

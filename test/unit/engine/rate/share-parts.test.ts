@@ -9,21 +9,8 @@ import {
   type ShareWish,
 } from '../../../../shared/engine/rate/share-parts.ts';
 import { sharesOf, type ShareEntry } from '../../../../shared/engine/rate/share-table.ts';
+import { shareEntry } from '../../../memory/share-entry.ts';
 
-const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
-  id: 'a',
-  bucket: 'own',
-  rate: 20,
-  level: 'leaf',
-  share: 0.25,
-  saves: 0,
-  wants: 0.25,
-  perSecond: 4,
-  waited: 0,
-  inFlight: 0,
-  untilMs: 5_000,
-  ...more,
-});
 const wishOf = (wants: number, held: number): ShareWish => ({ bucket: 'own', level: 'list', wants, held });
 /** One that begins. */
 const saver = (share: number, perSecond: number, environments: number | undefined): SavesWish => ({
@@ -74,7 +61,7 @@ describe('a whole that is divided among levels', () => {
 describe('the share of an environment', () => {
   const wish = fc.record({ wants: fc.double({ min: 0, max: 1, noNaN: true }), held: fc.constant(0) });
 
-  test('never makes more than all of the rate, whoever asks in which order', () => {
+  test('never makes more than all of the rate, in whatever order they ask', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(9), wish), { minLength: 1, maxLength: 200 }),
@@ -91,7 +78,7 @@ describe('the share of an environment', () => {
             const saves = savesFor({ share, perSecond: 20, environments, isAtWork: held > 0 }, others);
             table.set(
               id,
-              entry({ level: `level${id % 3}`, share: saves === undefined ? 0 : share, saves: saves ?? 0, wants }),
+              shareEntry({ level: `level${id % 3}`, share: saves === undefined ? 0 : share, saves: saves ?? 0, wants }),
             );
             expect(sharesOf([...table.values()])).toBeLessThanOrEqual(1);
           }
@@ -102,28 +89,31 @@ describe('the share of an environment', () => {
 
   test('is all but the reserve for the only one that wants all, and half for one of two', () => {
     expect(shareFor(wishOf(1, 0.2), [])).toBeCloseTo(1 - 1 / 64, 5);
-    const greedy = entry({ share: 63 / 64, wants: 1 });
-    expect(shareFor(wishOf(1, 63 / 64), [entry({ share: 0.001, wants: 1 })])).toBeCloseTo(63 / 128, 5);
+    const greedy = shareEntry({ share: 63 / 64, wants: 1 });
+    expect(shareFor(wishOf(1, 63 / 64), [shareEntry({ share: 0.001, wants: 1 })])).toBeCloseTo(63 / 128, 5);
     // The newcomer has a little at once, from the reserve.
     expect(shareFor(wishOf(1, 0), [greedy])).toBeCloseTo(1 / 256, 5);
   });
 
   test('that was given back is taken again at once, as far as it is free', () => {
-    const parked = entry({ id: 'b', share: 0, wants: 0 });
+    const parked = shareEntry({ id: 'b', share: 0, wants: 0 });
     expect(shareFor({ ...wishOf(1, 0), isBack: true }, [parked])).toBeCloseTo(1 - 1 / 64, 5);
     expect(shareFor(wishOf(1, 0), [parked])).toBe(0.25);
-    expect(shareFor({ ...wishOf(1, 0), isBack: true }, [entry({ share: 63 / 64, wants: 1 })])).toBeCloseTo(1 / 256, 5);
+    expect(shareFor({ ...wishOf(1, 0), isBack: true }, [shareEntry({ share: 63 / 64, wants: 1 })])).toBeCloseTo(
+      1 / 256,
+      5,
+    );
   });
 
   test('stays when nobody else is short of its own', () => {
-    expect(shareFor(wishOf(0.5, 0.5), [entry({ share: 0.1, wants: 0.1 })])).toBe(0.5);
+    expect(shareFor(wishOf(0.5, 0.5), [shareEntry({ share: 0.1, wants: 0.1 })])).toBe(0.5);
     // Both lack a little of what they want, and neither is moved for that.
-    expect(shareFor(wishOf(0.5, 0.5), [entry({ share: 0.48, wants: 1 })])).toBe(0.5);
+    expect(shareFor(wishOf(0.5, 0.5), [shareEntry({ share: 0.48, wants: 1 })])).toBe(0.5);
   });
 
   test('shrinks to its fair part for one that is short of its own, although others are not', () => {
-    const content = entry({ id: 'b', level: 'pages', share: 0.1, wants: 0.1 });
-    const short = entry({ share: 0.01, wants: 1 });
+    const content = shareEntry({ id: 'b', level: 'pages', share: 0.1, wants: 0.1 });
+    const short = shareEntry({ share: 0.01, wants: 1 });
     expect(shareFor(wishOf(1, 0.6), [content, short])).toBeCloseTo((63 / 64 - 0.1) / 2, 5);
   });
 });
@@ -131,7 +121,7 @@ describe('the share of an environment', () => {
 describe('the calls that may be saved up', () => {
   test('are those of the environments that are not at work, by the shares; half of them, for those that begin', () => {
     expect(savesFor(saver(1, 20, 9), [])).toBe(4);
-    expect(savesFor(saver(0.5, 20, 9), [entry()])).toBe(1.75);
+    expect(savesFor(saver(0.5, 20, 9), [shareEntry()])).toBe(1.75);
     // No more than is earned between two invocations.
     expect(savesFor(saver(1, 2, 9), [])).toBe(0.5);
     expect(savesFor(saver(1, 20, 1), [])).toBe(0);
@@ -139,12 +129,12 @@ describe('the calls that may be saved up', () => {
   });
 
   test('are all kept from one that is at work while others have too many, and its share is not', () => {
-    expect(savesFor({ ...saver(0.1, 20, 3), isAtWork: true }, [entry({ saves: 1.5 })])).toBe(0);
-    expect(savesFor({ ...saver(0.1, 20, 4), isAtWork: true }, [entry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
+    expect(savesFor({ ...saver(0.1, 20, 3), isAtWork: true }, [shareEntry({ saves: 1.5 })])).toBe(0);
+    expect(savesFor({ ...saver(0.1, 20, 4), isAtWork: true }, [shareEntry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
   });
 
   test('are given back before another may begin', () => {
-    expect(savesFor(saver(0.1, 20, 3), [entry({ saves: 1.5 })])).toBeUndefined();
-    expect(savesFor(saver(0.1, 20, 4), [entry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
+    expect(savesFor(saver(0.1, 20, 3), [shareEntry({ saves: 1.5 })])).toBeUndefined();
+    expect(savesFor(saver(0.1, 20, 4), [shareEntry({ saves: 1.5 })])).toBeCloseTo(0.1, 5);
   });
 });

@@ -8,23 +8,11 @@ import {
 } from '../../../../shared/engine/rate/share-table.ts';
 import { TestClock } from '../../../memory/clock.ts';
 import { MemoryObjectStore } from '../../../memory/object-store.ts';
+import { shareEntry } from '../../../memory/share-entry.ts';
 
 const clock = new TestClock();
 const key = 'control/shares.json';
-const entry = (more: Partial<ShareEntry> = {}): ShareEntry => ({
-  id: 'a',
-  bucket: 'own',
-  rate: 20,
-  level: 'leaf',
-  share: 0.25,
-  saves: 0,
-  wants: 0.25,
-  perSecond: 4,
-  waited: 0,
-  inFlight: 0,
-  untilMs: clock.nowMs + 5_000,
-  ...more,
-});
+const entry = (more: Partial<ShareEntry> = {}): ShareEntry => shareEntry({ untilMs: clock.nowMs + 5_000, ...more });
 
 describe('the table', () => {
   test('is read as it was written', () => {
